@@ -1,0 +1,57 @@
+"""propstats: does signal survive this network, forwards and backwards, and if not, what do I change?
+
+The names below are loaded when they are first used: importing propstats loads neither torch nor sympy nor scipy.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from propstats.activations import Activation as Activation
+    from propstats.activations import activation as activation
+    from propstats.activations import activation_names as activation_names
+    from propstats.auditing.audit import AuditReport as AuditReport
+    from propstats.auditing.audit import audit as audit
+    from propstats.errors import PropstatsError as PropstatsError
+    from propstats.estimate import Estimate as Estimate
+    from propstats.estimate import Quantity as Quantity
+    from propstats.estimate import Route as Route
+    from propstats.estimate import Signal as Signal
+    from propstats.experiments.demo import DemoResult as DemoResult
+    from propstats.experiments.demo import demo as demo
+    from propstats.theory.unit import UnitMoments as UnitMoments
+    from propstats.theory.unit import moments as moments
+else:
+    _HOMES = {
+        "Activation": "activations",
+        "AuditReport": "auditing.audit",
+        "DemoResult": "experiments.demo",
+        "Estimate": "estimate",
+        "JacobianSpectrum": "simulation.jacobian",
+        "PropstatsError": "errors",
+        "Quantity": "estimate",
+        "Route": "estimate",
+        "Signal": "estimate",
+        "UnitMoments": "theory.unit",
+        "activation": "activations",
+        "activation_names": "activations",
+        "audit": "auditing.audit",
+        "demo": "experiments.demo",
+        "jacobian": "simulation.jacobian",
+        "moments": "theory.unit",
+    }
+
+    def __getattr__(name):
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("propstats")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'propstats' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"propstats.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted([*globals(), *_HOMES, "__version__"])

@@ -1,0 +1,1 @@
+"""Audit a real network on real data: load, probe, expect, judge."""

@@ -1,0 +1,189 @@
+"""Audit a network on data: measure every layer, put theory beside it, and judge."""
+
+import math
+import os
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from propstats.auditing.data import Dataset, load_data
+from propstats.auditing.expect import from_network, one_step
+from propstats.auditing.judge import Evidence, departs, judge
+from propstats.auditing.load import LoadedModel, load_model
+from propstats.auditing.probe import Call, Probe, probe
+from propstats.auditing.records import (
+    AuditReport,
+    BackwardStatistics,
+    Coverage,
+    DataInfo,
+    Expected,
+    ForwardStatistics,
+    Layer,
+    LayerVerdict,
+    ModelInfo,
+    Skipped,
+)
+from propstats.auditing.statistics import SquareMean
+from propstats.auditing.trend import trend
+from propstats.errors import DataError
+from propstats.estimate import Estimate, Route
+from propstats.rules.dense import Weights
+
+
+def audit(
+    model: str | os.PathLike[str] | nn.Module,
+    data: str | torch.Tensor = "digits",
+    *,
+    arch: str | None = None,
+    normalize: str | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> AuditReport:
+    """Say whether signal survives a network, forwards and backwards, and if not, where it dies and what to change.
+
+    Real data run through the network in evaluation mode; backwards, random directions at the output are propagated. Each
+    layer's statistics stand beside what theory expects of random weights of the same size, from the network's input on
+    and from the layer's own input.
+
+    Args:
+        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a file
+            is executed. A module is left as it was.
+        data: A name or a file that `propstats.auditing.data.load_data` knows, or a tensor of shape (samples, ...).
+        arch: `package.module:factory`, which builds the network that the weights belong to.
+        normalize: `none`, `global` or `feature`; by default what the data set is used with.
+        seed: Seed of the random directions.
+        progress: Called with the number of samples that are done and that there are.
+
+    Raises:
+        ModelError: If the model cannot be loaded or run.
+        DataError: If the data cannot be loaded, or the model refuses them; the message names the layer.
+
+    >>> from torch import nn
+    >>> generator = torch.manual_seed(0)
+    >>> report = audit(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(64, 4))
+    >>> report.passed, report.coverage.analysed
+    (True, 3)
+    """
+    if isinstance(model, nn.Module):
+        parameters = sum(p.numel() for p in model.parameters())
+        network, info = model, ModelInfo(None, None, "torch module in memory", False, parameters)
+    else:
+        loaded: LoadedModel = load_model(model, arch=arch)
+        network = loaded.model
+        info = ModelInfo(loaded.path, loaded.sha256, loaded.format, loaded.trusted, loaded.parameters)
+    dataset = Dataset("tensor", "", data, None, "none") if isinstance(data, torch.Tensor) else load_data(
+        data, normalize=normalize
+    )  # fmt: skip
+    inputs, layout = _fit(network, dataset.inputs)
+    total, done = len(inputs), 0
+
+    def advance(samples: int) -> None:
+        nonlocal done
+        done += samples
+        if progress is not None:
+            progress(done, total)
+
+    measured = probe(network, inputs, seed=seed, progress=advance)
+    layers = _layers(measured)
+    slope = trend(layers)
+    findings = judge(Evidence(measured.calls, layers, slope, measured))
+    skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason]
+    skipped += [Skipped(name, "the forward pass never calls it as a module") for name in measured.never_called]
+    analysed = sum(layer.one_step is not None for layer in layers)
+    shape = tuple(dataset.inputs.shape[1:])
+    return AuditReport(
+        model=info,
+        data=DataInfo(dataset.name, dataset.sha256 or None, total, shape, layout, dataset.normalization),
+        seed=seed,
+        coverage=Coverage(analysed, tuple(skipped)),
+        layers=layers,
+        trend=slope,
+        findings=findings,
+    )
+
+
+def _fit(model: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, str]:
+    """Give the model the data in its own precision, and flat if that is the only way its first layer fits."""
+    if inputs.ndim < 2 or len(inputs) == 0:
+        raise DataError(f"data of shape {tuple(inputs.shape)} hold no samples", "the first axis counts samples")
+    kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    if inputs.is_floating_point():
+        inputs = inputs.to(kind)
+    first = next((module for module in model.modules() if not any(module.children())), None)
+    wanted = first.in_features if isinstance(first, nn.Linear) else None
+    numbers = math.prod(inputs.shape[1:])
+    if wanted is not None and inputs.shape[-1] != wanted and numbers == wanted:
+        return inputs.flatten(1), f"flattened to {numbers}"
+    return inputs, "as it is"
+
+
+def _label(call: Call) -> str:
+    return call.name if call.index == 0 else f"{call.name} (call {call.index})"
+
+
+def _layers(measured: Probe) -> list[Layer]:
+    return [
+        _layer(call, expected, one_step(call))
+        for call, expected in zip(measured.calls, from_network(measured), strict=True)
+    ]
+
+
+def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Layer:
+    forward = _forward(call)
+    bad = forward.non_finite + call.gradient_input.non_finite + call.gradient_output.non_finite
+    back = _estimate(call.gradient_input)
+    verdict: LayerVerdict = "ok"
+    if bad or call.input.non_finite:
+        verdict = "non-finite"
+    elif step is None:
+        verdict = "no expectation"
+    else:
+        error = math.hypot(step.error, forward.q.error / forward.q.value if forward.q.value > 0 else 0.0)
+        pairs = [(forward.q.value, step.q)]
+        if back is not None and step.gradient_input is not None:
+            pairs.append((back.value, step.gradient_input))
+        if any(departs(value, expectation, error) for value, expectation in pairs):
+            verdict = "departs"
+    return Layer(
+        name=call.name,
+        call=call.index,
+        type=type(call.module).__name__,
+        shape=call.shape,
+        is_weights=isinstance(call.rule, Weights),
+        sigma_w=call.rule.sigma_w if isinstance(call.rule, Weights) else None,
+        forward=forward,
+        backward=BackwardStatistics(
+            _estimate(call.gradient_output), back, call.gradient_input.non_finite + call.gradient_output.non_finite
+        ),
+        expected=expected,
+        one_step=step,
+        verdict=verdict,
+        reason=call.reason,
+    )
+
+
+def _forward(call: Call) -> ForwardStatistics:
+    out = call.output
+    n = out.pooled_mean.count or None
+    if not out.is_finite:
+        undefined = Estimate(math.nan, math.inf, Route.MEASURED, n)
+        return ForwardStatistics(undefined, undefined, undefined, math.nan, None, None, out.non_finite)
+    q, var = out.q, out.var
+    return ForwardStatistics(
+        mean=Estimate(float(out.unit_means.mean()), out.pooled_mean.error, Route.MEASURED, n),
+        q=Estimate(q, out.pooled_square.error, Route.MEASURED, n),
+        var=Estimate(var, out.pooled_spread.error, Route.MEASURED, n),
+        c=1.0 - var / q if q > 0 else 1.0,
+        dead=1.0 - float(call.alive.double().mean()) if call.alive is not None else None,
+        saturated=call.flat / call.input.numbers if call.saturates and call.input.numbers else None,
+        non_finite=0,
+    )
+
+
+def _estimate(gradient: SquareMean) -> Estimate | None:
+    if not gradient.is_measured:
+        return None
+    return Estimate(gradient.running.mean, gradient.running.error, Route.MEASURED, gradient.running.count)
+
+

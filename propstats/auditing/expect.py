@@ -1,0 +1,81 @@
+"""What theory expects of every measured layer, with the network's real weights."""
+
+import math
+from collections.abc import Sequence
+
+from propstats.auditing.probe import Call, Probe
+from propstats.auditing.records import Expected
+from propstats.auditing.statistics import UnitStatistics
+from propstats.estimate import Signal
+
+
+def measured_signal(statistics: UnitStatistics) -> Signal | None:
+    """Return the signal that was measured, or None where it is not finite."""
+    if not statistics.is_finite:
+        return None
+    q = statistics.q
+    error = statistics.pooled_square.error / q if q > 0 else 0.0
+    return Signal(float(statistics.unit_means.mean()), q, 1.0 - statistics.var / q if q > 0 else 1.0, error)
+
+
+def one_step(call: Call) -> Expected | None:
+    """Return what a layer should make of its own measured input and output gradient."""
+    before = measured_signal(call.input)
+    if call.rule is None or before is None:
+        return None
+    after = call.rule.forward(before)
+    given = call.gradient_output.running.mean if call.gradient_output.is_measured else None
+    back = call.rule.backward(given, before) if given is not None else None
+    return Expected(after.q, after.var, given, back, after.error, "layer")
+
+
+def from_network(probe: Probe) -> list[Expected | None]:
+    """Return what every layer should carry, given only the network's input and a unit gradient at its output.
+
+    Where a layer's input does not come straight from another layer, or a layer has no rule, the chain is broken and what
+    follows (forwards; before, backwards) has no such expectation.
+    """
+    signals = _forward(probe)
+    gradients = _backward(probe, signals)
+    expected: list[Expected | None] = []
+    for signal, (at_output, at_input) in zip(signals, gradients, strict=True):
+        if signal is None:
+            expected.append(None)
+        else:
+            expected.append(Expected(signal.q, signal.var, at_output, at_input, signal.error, "network"))
+    return expected
+
+
+def _before(call: Call, signals: Sequence[Signal | None], probe: Probe) -> Signal | None:
+    if call.source is None:
+        return None
+    return measured_signal(probe.inputs) if call.source == -1 else signals[call.source]
+
+
+def _forward(probe: Probe) -> list[Signal | None]:
+    signals: list[Signal | None] = []
+    for call in probe.calls:
+        before = _before(call, signals, probe)
+        signals.append(call.rule.forward(before) if call.rule is not None and before is not None else None)
+    return signals
+
+
+def _backward(probe: Probe, signals: Sequence[Signal | None]) -> list[tuple[float | None, float | None]]:
+    """Return the expected second moment of the gradient at each call's output and input."""
+    calls = probe.calls
+    if any(call.source is None for call in calls):
+        return [(None, None)] * len(calls)  # something between modules, unseen, may send gradients too
+    at_output = [0.0] * len(calls)
+    at_output[-1] = 1.0
+    at_input = [math.nan] * len(calls)
+    for position in reversed(range(len(calls))):
+        call, before = calls[position], _before(calls[position], signals, probe)
+        if call.rule is not None and before is not None:
+            at_input[position] = call.rule.backward(at_output[position], before)
+        if call.source is not None and call.source >= 0:
+            at_output[call.source] += at_input[position]
+    return [(_known(out), _known(back)) for out, back in zip(at_output, at_input, strict=True)]
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,218 @@
+"""What an audit finds: the records behind the table, the JSON document and the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from propstats.estimate import Estimate
+
+
+class Severity(StrEnum):
+    """How bad a finding is; errors fail the audit."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model was audited."""
+
+    path: str | None
+    sha256: str | None
+    format: str
+    trusted: bool
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataInfo:
+    """Which data went through it, and how they were prepared."""
+
+    name: str
+    sha256: str | None
+    samples: int
+    shape: tuple[int, ...]
+    layout: str
+    normalization: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A layer without an expectation, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many layers were compared with theory, and which were not."""
+
+    analysed: int
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardStatistics:
+    """The signal after a layer, over the data.
+
+    Args:
+        mean: Mean over units and data.
+        q: Second moment over units and data.
+        var: Variance over the data, in the mean over units: what the layer still tells apart.
+        c: `1 - var/q`: correlation of two inputs.
+        dead: Share of an activation's units whose slope vanishes for all data; None elsewhere.
+        saturated: Share of pre-activations at which a bounded activation is flat; None elsewhere.
+        non_finite: How many numbers are infinite or NaN.
+    """
+
+    mean: Estimate
+    q: Estimate
+    var: Estimate
+    c: float
+    dead: float | None
+    saturated: float | None
+    non_finite: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardStatistics:
+    """Second moments of the gradient of `v . output`, `v ~ N(0, 1)`.
+
+    Args:
+        output: At the layer's output.
+        input: At the layer's input: what it hands on.
+        non_finite: How many numbers are infinite or NaN.
+    """
+
+    output: Estimate | None
+    input: Estimate | None
+    non_finite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What theory expects of a layer.
+
+    Args:
+        q: Second moment after the layer.
+        var: Variance over the data after the layer.
+        gradient_output: Second moment of the gradient at its output.
+        gradient_input: The same at its input.
+        error: Relative standard error that the layer's finite width allows.
+        given: Where the expectation starts: the network's input and output, or this layer's own input and output.
+    """
+
+    q: float
+    var: float
+    gradient_output: float | None
+    gradient_input: float | None
+    error: float
+    given: Literal["network", "layer"]
+
+
+LayerVerdict = Literal["ok", "departs", "non-finite", "no expectation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One call of one layer.
+
+    Args:
+        name: Dotted name of the module.
+        call: Which call of it, from 0.
+        type: Class of the module.
+        shape: Shape of the output, without the batch.
+        is_weights: Whether the layer has weights that mix its inputs.
+        sigma_w: Standard deviation of the weights times sqrt(fan_in), where it has some.
+        forward: The measured signal after the layer.
+        backward: The measured gradients.
+        expected: What theory expects from the network's input and output on.
+        one_step: What theory expects from the layer's own measured input and output gradient.
+        verdict: Whether the layer does to its own input what theory expects.
+        reason: Why there is no expectation.
+    """
+
+    name: str
+    call: int
+    type: str
+    shape: tuple[int, ...]
+    is_weights: bool
+    sigma_w: float | None
+    forward: ForwardStatistics
+    backward: BackwardStatistics
+    expected: Expected | None
+    one_step: Expected | None
+    verdict: LayerVerdict
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A factor per layer of weights, with a 95 % confidence interval.
+
+    Args:
+        value: What the root mean square is multiplied by in each layer.
+        interval: The interval.
+        total: What it is multiplied by from end to end.
+        expected: The same per layer by theory.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    total: float
+    expected: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Rates over depth: the signal's forwards, the gradient's backwards."""
+
+    forward_rate: Rate | None
+    backward_rate: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something to know or to change.
+
+    Args:
+        rule: Identifier of the rule.
+        severity: How bad it is.
+        layer: Name of the layer it is about, if one.
+        value: The number that was measured.
+        interval: Its 95 % confidence interval.
+        expected: What theory expects instead.
+        message: What is wrong, in a sentence with its numbers.
+        remedy: What to do, with the predicted effect.
+    """
+
+    rule: str
+    severity: Severity
+    layer: str | None
+    value: float | None
+    interval: tuple[float, float] | None
+    expected: float | None
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """Everything `propstats audit` prints."""
+
+    model: ModelInfo
+    data: DataInfo
+    seed: int
+    coverage: Coverage
+    layers: Sequence[Layer]
+    trend: Trend
+    findings: Sequence[Finding]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no finding is an error."""
+        return all(finding.severity is not Severity.ERROR for finding in self.findings)

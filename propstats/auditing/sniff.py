@@ -1,0 +1,229 @@
+"""What a model file is, told from its bytes and never from its suffix, before anything is loaded."""
+
+import codecs
+import os
+import stat
+import zipfile
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Final, Literal
+
+from propstats.errors import ModelError
+
+Kind = Literal["torch zip", "torch legacy", "torchscript", "torch export", "safetensors", "pickle"]
+
+MAX_ENTRIES: Final = 100_000
+MAX_SAFETENSORS_HEADER: Final = 100_000_000
+_HEAD: Final = 1024
+_ZIP: Final = b"PK\x03\x04"
+_LEGACY_MAGIC: Final = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+# A stored zip holds no more than its own size; the slack is for rounding in tiny files.
+_BOMB_RATIO: Final = 1.01
+_BOMB_SLACK: Final = 4096
+
+_NAMED: Final[tuple[tuple[bytes, str, str], ...]] = (
+    (b"version https://git-lfs", "is a git-lfs pointer, not the model itself", "run: git lfs pull"),
+    (b"\x1f\x8b", "is gzip-compressed", "decompress it first: gunzip"),
+    (b"BZh", "is bzip2-compressed", "decompress it first: bunzip2"),
+    (b"\xfd7zXZ\x00", "is xz-compressed", "decompress it first: unxz"),
+    (b"\x28\xb5\x2f\xfd", "is zstd-compressed", "decompress it first: zstd -d"),
+    (b"\x93NUMPY", "is a NumPy array, not a model", "arrays are data: pass it with --data"),
+    (
+        b"\x89HDF\r\n\x1a\n",
+        "is an HDF5 file (Keras?), not a torch model",
+        "convert its weights to safetensors",
+    ),
+    (b"GGUF", "is a GGUF file, not a torch model", "convert its weights to safetensors"),
+    (b"PK\x05\x06", "is an empty zip archive", "save the model again"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """What the bytes of a file say it is.
+
+    Attributes:
+        kind: One of "torch zip", "torch legacy", "torchscript", "torch export", "safetensors", "pickle".
+        path: The file, as it was named.
+        size: Its size in bytes.
+        root: The folder inside the zip that holds everything, with its slash; empty if there is none.
+    """
+
+    kind: Kind
+    path: str
+    size: int
+    root: str = ""
+
+
+def one_line(text: object, *, limit: int = 120) -> str:
+    r"""Make text that came out of a file fit to be shown: one line, no control characters, not endless.
+
+    Args:
+        text: Anything; its `str` is shown.
+        limit: The most characters to keep.
+
+    >>> one_line("a\nb\x1b[31m")
+    'a\\nb\\x1b[31m'
+    """
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)[: 4 * limit])
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a regular file for reading, and nothing else: no folder, pipe or device.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ModelError: If it is missing, unreadable, a directory, or not a regular file.
+    """
+    shown = one_line(os.fspath(path), limit=300)
+    try:
+        mode = Path(path).stat().st_mode
+        if stat.S_ISDIR(mode):
+            hint = "name a file in it, for example its model.safetensors"
+            raise ModelError(f"{shown}: is a directory, not a file", hint)
+        if not stat.S_ISREG(mode):
+            raise ModelError(f"{shown}: is not a regular file", "copy it to a file first")
+        return Path(path).open("rb")
+    except FileNotFoundError as error:
+        raise ModelError(f"{shown}: no such file", "check the path") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a possible path"
+        raise ModelError(f"{shown}: cannot be read ({why})", "check the path and its permissions") from error
+
+
+def sniff(path: str | os.PathLike[str]) -> Sniffed:
+    """Tell the kind of a model file from its head and, for a zip, its directory; nothing is loaded.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its kind, size, and the top folder inside the zip.
+
+    Raises:
+        ModelError: If the file cannot be read, or is something else than a model; the message says what.
+    """
+    shown = one_line(os.fspath(path), limit=300)
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(_HEAD)
+        if not head:
+            raise ModelError(f"{shown}: is empty", "save or download it again")
+        if head.startswith(_ZIP):
+            kind, root = _zip_kind(file, shown)
+            return Sniffed(kind, shown, size, root)
+    return Sniffed(_flat_kind(head, size, shown), shown, size)
+
+
+def _flat_kind(head: bytes, size: int, shown: str) -> Kind:
+    for magic, what, hint in _NAMED:
+        if head.startswith(magic):
+            raise ModelError(f"{shown}: {what}", hint)
+    if len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5:
+        return "torch legacy" if _LEGACY_MAGIC in head[:24] else "pickle"
+    if head[8:9] == b"{":
+        length = int.from_bytes(head[:8], "little")
+        if length <= MAX_SAFETENSORS_HEADER and 8 + length <= size:
+            return "safetensors"
+        if not head[:8].isascii() or b"\x00" in head[:8]:
+            what = f"a safetensors file whose header claims {length:,} bytes, of {size:,} in the file"
+            raise ModelError(f"{shown}: is {what}: damaged or truncated", "download or save it again")
+    start = head.lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
+        raise ModelError(
+            f"{shown}: is a web page (HTML), not a model", "download the file itself, not its page"
+        )
+    if _is_text(head):
+        raise ModelError(f"{shown}: is a text file, not a model", "name the file that torch.save wrote")
+    # ONNX has no magic number: field 1 (ir_version) as a small number, then field 2 (producer) as text.
+    if len(head) > 2 and head[0] == 0x08 and 1 <= head[1] <= 32 and head[2] in b"\x12\x1a\x22\x2a\x3a\x42":
+        what = "looks like an ONNX model, which propstats cannot read"
+        raise ModelError(f"{shown}: {what}", "use the torch model it came from")
+    raise ModelError(
+        f"{shown}: is not a model file of a known kind", "known: torch.save files and safetensors"
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    # Incremental: a character cut in half where the head ends is still text.
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(c.isprintable() or c.isspace() for c in text)
+
+
+def _zip_kind(file: BufferedReader, shown: str) -> tuple[Kind, str]:
+    names = [info.filename for info in _directory(file, shown).infolist()]
+    tops = {name.split("/", 1)[0] if "/" in name else "" for name in names}
+    root = f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
+    inner = {name.removeprefix(root) for name in names}
+    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+        return "torchscript", root
+    if inner & {"archive_format", "models/model.json", "serialized_exported_program.json"}:
+        return "torch export", root
+    if "data.pkl" in inner:
+        return "torch zip", root
+    if "version" in inner and "byteorder" in inner:
+        raise ModelError(f"{shown}: torch.save stopped half-way: no data.pkl in it", "save the model again")
+    if names and all(name.endswith(".npy") for name in names):
+        raise ModelError(f"{shown}: holds NumPy arrays, not a model", "arrays are data: pass it with --data")
+    raise ModelError(
+        f"{shown}: is a zip archive that torch.save did not write", "name the model file inside it"
+    )
+
+
+def _directory(file: BufferedReader, shown: str) -> zipfile.ZipFile:
+    try:
+        file.seek(0)
+        return zipfile.ZipFile(file)
+    except Exception as error:  # zipfile lets struct, Unicode, OS and value errors through on damaged files
+        damaged = f"{shown}: the zip archive is truncated or damaged: its directory cannot be read"
+        raise ModelError(damaged, "download or save it again") from error
+
+
+def check_zip(file: BufferedReader, *, name: str) -> None:
+    """Refuse a torch.save archive that is damaged or a trap, before torch reads it.
+
+    torch.save stores its entries as they are, so an archive that unpacks to more than its own size is no
+    honest model; and torch does not look at checksums, so a byte flipped in the weights would go unnoticed.
+
+    Args:
+        file: The open archive.
+        name: How to name it in the error.
+
+    Raises:
+        ModelError: If the directory is unreadable, too long, names an entry twice or encrypts one; if an
+            entry is compressed or all together are larger than the file; or if a checksum does not match.
+    """
+    with _directory(file, name) as archive:
+        entries = archive.infolist()
+        size = os.fstat(file.fileno()).st_size
+        if len(entries) > MAX_ENTRIES:
+            raise ModelError(f"{name}: {len(entries):,} zip entries; at most {MAX_ENTRIES:,} are read")
+        if len({entry.filename for entry in entries}) < len(entries):
+            raise ModelError(f"{name}: two zip entries have the same name", "save the model again")
+        for entry in entries:
+            shown = one_line(entry.filename, limit=60)
+            if entry.flag_bits & 0x1:
+                raise ModelError(f"{name}: zip entry {shown} is encrypted", "decrypt it first")
+            if entry.compress_type != zipfile.ZIP_STORED:
+                what = f"zip entry {shown} is compressed, which torch.save never does"
+                raise ModelError(f"{name}: {what}", "save the model again with torch.save")
+        total = sum(entry.file_size for entry in entries)
+        if total > _BOMB_RATIO * size + _BOMB_SLACK:
+            what = f"unpacks to {total:,} bytes from a file of {size:,}"
+            raise ModelError(f"{name}: {what}: not an honest archive", "save the model again with torch.save")
+        try:
+            bad = archive.testzip()
+        except Exception as error:  # as in _directory, and zlib
+            raise ModelError(
+                f"{name}: a zip entry cannot be read: the file is damaged", "get it again"
+            ) from error
+    if bad is not None:
+        what = f"zip entry {one_line(bad, limit=60)} fails its checksum: damaged since it was saved"
+        raise ModelError(f"{name}: {what}", "download or save it again")

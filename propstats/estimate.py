@@ -1,0 +1,132 @@
+"""The records every number travels in: an estimate, a quantity known by several routes, a signal."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+#: Two estimates disagree when they differ by more than this many standard errors. A run prints some
+#: dozens of comparisons; at five a sound run cries wolf less than once in a hundred thousand of them.
+STANDARD_ERRORS = 5.0
+
+
+class Route(StrEnum):
+    """Where a number comes from, which decides what its error means."""
+
+    CLOSED_FORM = "closed_form"  # error: a bound on the rounding of the evaluated formula
+    CERTIFIED = "certified"  # error: a ball that provably contains the number
+    QUADRATURE = "quadrature"  # error: a bound on truncation and rounding
+    SAMPLING = "sampling"  # error: one standard error
+    MEASURED = "measured"  # error: one standard error
+
+    @property
+    def is_statistical(self) -> bool:
+        """Whether the error is a standard error rather than a bound."""
+        return self in (Route.SAMPLING, Route.MEASURED)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One number, how wrong it may be, and where it comes from.
+
+    Args:
+        value: The number; NaN where it is undefined (a ratio with a vanishing denominator).
+        error: A bound for the deterministic routes, one standard error for the statistical ones.
+        route: Where the number comes from.
+        samples: How many samples stand behind a statistical estimate.
+
+    >>> Estimate(0.5, 1e-16, Route.CLOSED_FORM).agrees_with(Estimate(0.52, 0.01, Route.SAMPLING))
+    True
+    """
+
+    value: float
+    error: float
+    route: Route
+    samples: int | None = None
+
+    @property
+    def is_defined(self) -> bool:
+        """Whether the number exists."""
+        return math.isfinite(self.value)
+
+    def z(self, other: "Estimate") -> float:
+        """Return the distance to `other` in units of the allowed error.
+
+        Statistical errors add in quadrature and count as standard errors. Deterministic errors are
+        bounds: they are taken off the distance first. Two deterministic estimates are 0 apart when their
+        bounds touch, and infinitely far when they do not.
+        """
+        pair = (self, other)
+        bound = sum(e.error for e in pair if not e.route.is_statistical)
+        spread = math.hypot(*(e.error for e in pair if e.route.is_statistical))
+        gap = max(abs(self.value - other.value) - bound, 0.0)
+        if gap == 0.0:
+            return 0.0
+        signed = math.copysign(gap, other.value - self.value)
+        return signed / spread if spread > 0 else math.copysign(math.inf, signed)
+
+    def agrees_with(self, other: "Estimate") -> bool:
+        """Decide whether two estimates can be the same number; everything in propstats asks here.
+
+        An undefined estimate claims nothing and contradicts nothing.
+        """
+        if not (self.is_defined and other.is_defined):
+            return True
+        return abs(self.z(other)) <= STANDARD_ERRORS
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One quantity known by several routes; the best route is on top.
+
+    Args:
+        value: The number by the best route.
+        error: Its error.
+        route: The best route: the deterministic one with the smallest error bound.
+        formula: The closed form in the expression language, if there is one.
+        routes: All estimates, by route.
+        agree: Whether all routes agree with the best one.
+        z: How far the sampled estimate is from the best one, in its standard errors.
+    """
+
+    value: float
+    error: float
+    route: Route
+    formula: str | None
+    routes: Mapping[Route, Estimate]
+    agree: bool
+    z: float | None
+
+    @classmethod
+    def of(cls, routes: Mapping[Route, Estimate], formula: str | None = None) -> "Quantity":
+        """Join the estimates of one quantity, choose the best and compare the others with it."""
+        best = min(routes.values(), key=lambda e: (e.route.is_statistical, not e.is_defined, e.error))
+        sampled = routes.get(Route.SAMPLING)
+        z = best.z(sampled) if sampled is not None and sampled is not best else None
+        agree = all(best.agrees_with(other) for other in routes.values())
+        return cls(best.value, best.error, best.route, formula, dict(routes), agree, z)
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What one layer hands to the next, pooled over the units of the layer.
+
+    Args:
+        mean: Mean over units and data.
+        q: Second moment over units and data (dimensionless; not the variance).
+        c: Correlation of two inputs: the mean over units of `E[x]^2`, divided by `q`. What the data can
+            still tell apart is `(1 - c) q`.
+        error: Relative standard error of `q`, `q (1 - c)` and gradients that a finite width allows.
+        gradient: Second moment of the gradient with respect to this signal, on the way back.
+    """
+
+    mean: float
+    q: float
+    c: float
+    error: float = 0.0
+    gradient: float = field(default=math.nan)
+
+    @property
+    def var(self) -> float:
+        """Variance over the data, in the mean over units: `q (1 - c)`."""
+        return self.q * (1.0 - self.c)

@@ -1,0 +1,1 @@
+"""Expectations of activations under a Gaussian, by independent routes."""

@@ -1,0 +1,34 @@
+"""What every route computes for one activation under one Gaussian, and what follows from it."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from propstats.activations.expression import Expr, parse
+
+#: The moments that each route computes, for `x ~ N(mu, s^2)` and `m = E[phi(x)]`.
+BASE: Mapping[str, str] = {
+    "mean": "E[phi(x)]",
+    "second_moment": "E[phi(x)^2]",
+    "var": "E[(phi(x) - m)^2]",
+    "mean_slope": "E[phi'(x)]",
+    "slope_second_moment": "E[phi'(x)^2]",
+    "var_rate": "E[(phi(x) - m) phi'(x) (x - mu)]",  # half of d var / d log s
+}
+
+#: What follows from them, as formulas: stated once, for every route.
+DERIVED: Mapping[str, str] = {
+    "std": "sqrt(slope_second_moment)",
+    "gain": "1/sqrt(second_moment)",
+    "unit_variance_gain": "1/sqrt(var)",
+    "jacobian_factor": "s*sqrt(slope_second_moment/var)",
+    "normprop_shift": "mean",
+    "normprop_scale": "sqrt(var)",
+    "stability_slope": "var_rate/var",
+    "nonlinear_share": "1 - s**2*mean_slope**2/var",
+}
+
+
+@cache
+def derived_formulas() -> Mapping[str, Expr]:
+    """Return the derived quantities as trees in the base moments and `s`."""
+    return {name: parse(text, {"s", *BASE}) for name, text in DERIVED.items()}

@@ -1,0 +1,1 @@
+"""Signal -> Signal: one rule per kind of layer."""

@@ -1,0 +1,145 @@
+"""Read rules off torch modules."""
+
+from collections.abc import Callable, Sequence
+from functools import singledispatch
+
+import torch
+from torch import nn
+
+from propstats.activations import activation
+from propstats.rules.dense import Weights
+from propstats.rules.elementwise import Elementwise
+from propstats.rules.norm import BatchNorm, LayerNorm, Unchanged
+from propstats.rules.rule import Rule
+
+Shape = Sequence[int]
+
+
+class NoRuleError(Exception):
+    """Raised for a module that has no rule; the message is the reason a report gives."""
+
+
+@singledispatch
+def rule_for(module: nn.Module, shape: Shape) -> Rule:
+    """Return the rule of a module in evaluation mode, for one call.
+
+    To teach propstats a layer: `@rule_for.register` a function that returns its rule.
+
+    Args:
+        module: The module.
+        shape: Shape of its input and output in this call, without the batch.
+
+    Raises:
+        NoRuleError: If there is no rule, with the reason.
+    """
+    raise NoRuleError(f"no rule for {type(module).__name__} yet")
+
+
+def _mean(tensor: torch.Tensor | None, power: int, default: float = 0.0) -> float:
+    return default if tensor is None else float(tensor.detach().double().pow(power).mean())
+
+
+@rule_for.register
+def _(module: nn.Linear, shape: Shape) -> Rule:
+    weight = module.weight
+    return Weights(
+        _mean(weight, 1), _mean(weight, 2), _mean(module.bias, 1), _mean(module.bias, 2),
+        fan_in=weight.shape[1], fan_out=weight.shape[0], units=weight.shape[0],
+    )  # fmt: skip
+
+
+@rule_for.register(nn.Conv1d)
+@rule_for.register(nn.Conv2d)
+@rule_for.register(nn.Conv3d)
+def _(module: nn.Conv1d | nn.Conv2d | nn.Conv3d, shape: Shape) -> Rule:
+    if module.padding_mode != "zeros" or isinstance(module.padding, str):
+        raise NoRuleError(f"no rule for convolutions with padding {module.padding_mode!r} {module.padding!r} yet")
+    pairs, inputs, outputs = 1, 1, 1
+    for axis, size in enumerate(shape[1:]):
+        taps = _taps(size, *(int(option[axis]) for option in _geometry(module)))
+        pairs, inputs, outputs = pairs * sum(taps), inputs * size, outputs * len(taps)
+    weight = module.weight
+    channels_out = weight.shape[0]
+    return Weights(
+        _mean(weight, 1), _mean(weight, 2), _mean(module.bias, 1), _mean(module.bias, 2),
+        # Each pair of an output and an input position inside the image is one term per channel.
+        fan_in=weight.shape[1] * pairs / outputs,
+        fan_out=channels_out / module.groups * pairs / inputs,
+        units=channels_out,
+    )  # fmt: skip
+
+
+def _geometry(module: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> tuple[Sequence[int], ...]:
+    assert not isinstance(module.padding, str)
+    return module.kernel_size, module.stride, module.padding, module.dilation
+
+
+def _taps(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[int]:
+    """Count, for every output position along one axis, the kernel's taps that lie inside the input."""
+    reach = dilation * (kernel - 1) + 1
+    starts = range(-padding, size + padding - reach + 1, stride)
+    return [sum(0 <= start + dilation * tap < size for tap in range(kernel)) for start in starts]
+
+
+@rule_for.register(nn.BatchNorm1d)
+@rule_for.register(nn.BatchNorm2d)
+@rule_for.register(nn.BatchNorm3d)
+def _(module: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, shape: Shape) -> Rule:
+    if module.running_var is None:
+        raise NoRuleError("no rule for batch norm without running statistics yet")
+    variance = module.running_var.double() + module.eps
+    scale = torch.ones_like(variance) if module.weight is None else module.weight.detach().double()
+    shrink = module.running_var.double() / variance
+    return BatchNorm(
+        _mean(scale * shrink.sqrt(), 2), _mean(module.bias, 1), _mean(module.bias, 2), _mean(scale / variance.sqrt(), 2)
+    )
+
+
+@rule_for.register
+def _(module: nn.LayerNorm, shape: Shape) -> Rule:
+    return LayerNorm(_mean(module.weight, 2, 1.0), _mean(module.bias, 1), _mean(module.bias, 2), module.eps)
+
+
+def _elementwise(name: str, *parameters: str) -> Callable[[nn.Module, Shape], Rule]:
+    def rule(module: nn.Module, shape: Shape) -> Rule:
+        return Elementwise(activation(name, **{p: float(getattr(module, p)) for p in parameters}))
+
+    return rule
+
+
+rule_for.register(nn.ReLU, _elementwise("relu"))
+rule_for.register(nn.ReLU6, _elementwise("relu6"))
+rule_for.register(nn.LeakyReLU, _elementwise("leaky_relu", "negative_slope"))
+rule_for.register(nn.ELU, _elementwise("elu", "alpha"))
+rule_for.register(nn.CELU, _elementwise("celu", "alpha"))
+rule_for.register(nn.SELU, _elementwise("selu"))
+rule_for.register(nn.SiLU, _elementwise("silu"))
+rule_for.register(nn.Mish, _elementwise("mish"))
+rule_for.register(nn.Tanh, _elementwise("tanh"))
+rule_for.register(nn.Sigmoid, _elementwise("sigmoid"))
+rule_for.register(nn.Softplus, _elementwise("softplus", "beta"))
+rule_for.register(nn.Hardtanh, _elementwise("hardtanh", "min_val", "max_val"))
+
+
+@rule_for.register
+def _(module: nn.GELU, shape: Shape) -> Rule:
+    return Elementwise(activation("gelu_tanh" if module.approximate == "tanh" else "gelu"))
+
+
+@rule_for.register
+def _(module: nn.PReLU, shape: Shape) -> Rule:
+    if module.weight.numel() != 1:
+        raise NoRuleError("no rule for PReLU with a slope per channel yet")
+    return Elementwise(activation("prelu", a=float(module.weight)))
+
+
+@rule_for.register(nn.Identity)
+@rule_for.register(nn.Flatten)
+@rule_for.register(nn.Unflatten)
+@rule_for.register(nn.Dropout)
+@rule_for.register(nn.Dropout1d)
+@rule_for.register(nn.Dropout2d)
+@rule_for.register(nn.Dropout3d)
+@rule_for.register(nn.AlphaDropout)
+def _(module: nn.Module, shape: Shape) -> Rule:
+    return Unchanged()

@@ -1,0 +1,1 @@
+"""Networks drawn at random, in torch: the theory, tried out."""

@@ -1,0 +1,1 @@
+"""What a unit and a network of units should carry, before a single step of training."""
