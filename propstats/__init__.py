@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from propstats.activations import Activation as Activation
     from propstats.activations import activation as activation
     from propstats.activations import activation_names as activation_names
-    from propstats.auditing.audit import AuditReport as AuditReport
     from propstats.auditing.audit import audit as audit
+    from propstats.auditing.records import AuditReport as AuditReport
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
     from propstats.estimate import Quantity as Quantity
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from propstats.estimate import Signal as Signal
     from propstats.experiments.demo import DemoResult as DemoResult
     from propstats.experiments.demo import demo as demo
+    from propstats.simulation.jacobian import JacobianSpectrum as JacobianSpectrum
+    from propstats.simulation.jacobian import jacobian as jacobian
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
 else:
     _HOMES = {
         "Activation": "activations",
-        "AuditReport": "auditing.audit",
+        "AuditReport": "auditing.records",
         "DemoResult": "experiments.demo",
         "Estimate": "estimate",
         "JacobianSpectrum": "simulation.jacobian",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 #: Two estimates disagree when they differ by more than this many standard errors. A run prints some
@@ -82,7 +82,7 @@ class Quantity:
     Args:
         value: The number by the best route.
         error: Its error.
-        route: The best route: the deterministic one with the smallest error bound.
+        route: The best route: the deterministic one with the smallest error bound, or a formula close to it.
         formula: The closed form in the expression language, if there is one.
         routes: All estimates, by route.
         agree: Whether all routes agree with the best one.
@@ -99,8 +99,16 @@ class Quantity:
 
     @classmethod
     def of(cls, routes: Mapping[Route, Estimate], formula: str | None = None) -> "Quantity":
-        """Join the estimates of one quantity, choose the best and compare the others with it."""
-        best = min(routes.values(), key=lambda e: (e.route.is_statistical, not e.is_defined, e.error))
+        """Join the estimates of one quantity, choose the best and compare the others with it.
+
+        A formula is preferred to a quadrature that is no more than a digit better.
+        """
+
+        def rank(estimate: Estimate) -> tuple[bool, bool, float]:
+            handicap = 1.0 if estimate.route is Route.CLOSED_FORM else 10.0
+            return estimate.route.is_statistical, not estimate.is_defined, handicap * estimate.error
+
+        best = min(routes.values(), key=rank)
         sampled = routes.get(Route.SAMPLING)
         z = best.z(sampled) if sampled is not None and sampled is not best else None
         agree = all(best.agrees_with(other) for other in routes.values())
@@ -114,19 +122,16 @@ class Signal:
     Args:
         mean: Mean over units and data.
         q: Second moment over units and data (dimensionless; not the variance).
-        c: Correlation of two inputs: the mean over units of `E[x]^2`, divided by `q`. What the data can
-            still tell apart is `(1 - c) q`.
-        error: Relative standard error of `q`, `q (1 - c)` and gradients that a finite width allows.
-        gradient: Second moment of the gradient with respect to this signal, on the way back.
+        var: Variance over the data, in the mean over units: what the layer can still tell apart.
+        error: Relative standard error of `q` and `var` that finite width and finite data allow.
     """
 
     mean: float
     q: float
-    c: float
+    var: float
     error: float = 0.0
-    gradient: float = field(default=math.nan)
 
     @property
-    def var(self) -> float:
-        """Variance over the data, in the mean over units: `q (1 - c)`."""
-        return self.q * (1.0 - self.c)
+    def c(self) -> float:
+        """Correlation of two inputs: the mean over units of `E[x]^2`, divided by `q`."""
+        return 1.0 - self.var / self.q if self.q > 0 else 1.0

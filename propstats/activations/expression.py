@@ -114,7 +114,7 @@ def differentiate(expr: Expr, variable: str) -> Expr:
 
 def _partial(expr: Call, position: int) -> Expr:
     """Return the derivative of a call with respect to one of its arguments."""
-    return substitute(partial_derivative(expr.function, position), dict(zip(("u", "v"), expr.args, strict=False)))
+    return substitute(partial_derivative(expr.function, position), dict(zip("uv", expr.args, strict=False)))
 
 
 @cache
@@ -167,11 +167,11 @@ def _fold(function: str, args: tuple[Expr, ...]) -> Expr | None:
             return a
         case "where", (_, a, b) if a == b:
             return a
-        case ("exp" | "cos"), (a,) if a == ZERO:
+        case (("exp" | "cos"), (a,)) if a == ZERO:
             return ONE
         case "sqrt", (a,) if a == ONE:
             return ONE
-        case ("sin" | "tanh" | "erf" | "expm1" | "atan" | "asinh"), (a,) if a == ZERO:
+        case (("sin" | "tanh" | "erf" | "expm1" | "atan" | "asinh"), (a,)) if a == ZERO:
             return ZERO
         case "Phi", (a,) if a == ZERO:
             return Number(Fraction(1, 2))

@@ -57,9 +57,7 @@ def read_digits() -> Array:
     try:
         packed = (files("propstats.auditing") / "datasets" / "digits.csv.gz").read_bytes()
     except OSError as error:
-        raise DataError(
-            "the digits that come with propstats are not there", "install propstats again"
-        ) from error
+        raise DataError("the digits that come with propstats are not there", "install propstats again") from error
     if hashlib.sha256(packed).hexdigest() != _DIGITS_SHA256:
         raise DataError("the digits that come with propstats were changed", "install propstats again")
     rows = gzip.decompress(packed).decode("ascii").split()
@@ -119,9 +117,7 @@ def _load_npz(
         raise DataError(f"{shown}: the zip archive is truncated or damaged", "save it again") from error
     names = [entry.filename.removesuffix(".npy") for entry in entries if entry.filename.endswith(".npy")]
     if not names:
-        raise DataError(
-            f"{shown}: is a zip archive without arrays; torch files are not read as data yet", _HINT
-        )
+        raise DataError(f"{shown}: is a zip archive without arrays; torch files are not read as data yet", _HINT)
     total, packed = sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries)
     if total > _MAX_BYTES or total > _MAX_RATIO * packed or len(set(names)) < len(names):
         what = f"unpacks to {total:,} bytes from {packed:,}, or names an array twice"
@@ -142,9 +138,7 @@ def _load_npz(
 
 def _unreadable(shown: str, error: Exception) -> DataError:
     if "Object arrays" in str(error) or "Python objects" in str(error):
-        return DataError(
-            f"{shown}: holds Python objects, which are never unpickled", "save an array of numbers"
-        )
+        return DataError(f"{shown}: holds Python objects, which are never unpickled", "save an array of numbers")
     return DataError(f"{shown}: the array is damaged, truncated, or larger than its file", "save it again")
 
 

@@ -42,13 +42,13 @@ def audit(
 ) -> AuditReport:
     """Say whether signal survives a network, forwards and backwards, and if not, where it dies and what to change.
 
-    Real data run through the network in evaluation mode; backwards, random directions at the output are propagated. Each
-    layer's statistics stand beside what theory expects of random weights of the same size, from the network's input on
-    and from the layer's own input.
+    Real data run through the network in evaluation mode; backwards, random directions at the output are propagated.
+    Each layer's statistics stand beside what theory expects of random weights of the same size, from the network's
+    input on and from the layer's own input.
 
     Args:
-        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a file
-            is executed. A module is left as it was.
+        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
+            file is executed. A module is left as it was.
         data: A name or a file that `propstats.auditing.data.load_data` knows, or a tensor of shape (samples, ...).
         arch: `package.module:factory`, which builds the network that the weights belong to.
         normalize: `none`, `global` or `feature`; by default what the data set is used with.
@@ -185,5 +185,3 @@ def _estimate(gradient: SquareMean) -> Estimate | None:
     if not gradient.is_measured:
         return None
     return Estimate(gradient.running.mean, gradient.running.error, Route.MEASURED, gradient.running.count)
-
-

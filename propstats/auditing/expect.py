@@ -7,6 +7,7 @@ from propstats.auditing.probe import Call, Probe
 from propstats.auditing.records import Expected
 from propstats.auditing.statistics import UnitStatistics
 from propstats.estimate import Signal
+from propstats.rules.rule import Rule
 
 
 def measured_signal(statistics: UnitStatistics) -> Signal | None:
@@ -15,7 +16,7 @@ def measured_signal(statistics: UnitStatistics) -> Signal | None:
         return None
     q = statistics.q
     error = statistics.pooled_square.error / q if q > 0 else 0.0
-    return Signal(float(statistics.unit_means.mean()), q, 1.0 - statistics.var / q if q > 0 else 1.0, error)
+    return Signal(float(statistics.unit_means.mean()), q, statistics.var, error)
 
 
 def one_step(call: Call) -> Expected | None:
@@ -23,7 +24,9 @@ def one_step(call: Call) -> Expected | None:
     before = measured_signal(call.input)
     if call.rule is None or before is None:
         return None
-    after = call.rule.forward(before)
+    after = _apply(call.rule, before)
+    if after is None:
+        return None
     given = call.gradient_output.running.mean if call.gradient_output.is_measured else None
     back = call.rule.backward(given, before) if given is not None else None
     return Expected(after.q, after.var, given, back, after.error, "layer")
@@ -32,8 +35,8 @@ def one_step(call: Call) -> Expected | None:
 def from_network(probe: Probe) -> list[Expected | None]:
     """Return what every layer should carry, given only the network's input and a unit gradient at its output.
 
-    Where a layer's input does not come straight from another layer, or a layer has no rule, the chain is broken and what
-    follows (forwards; before, backwards) has no such expectation.
+    Where a layer's input does not come straight from another layer, or a layer has no rule, the chain is broken, and
+    what follows (forwards; before, backwards) has no such expectation.
     """
     signals = _forward(probe)
     gradients = _backward(probe, signals)
@@ -56,8 +59,14 @@ def _forward(probe: Probe) -> list[Signal | None]:
     signals: list[Signal | None] = []
     for call in probe.calls:
         before = _before(call, signals, probe)
-        signals.append(call.rule.forward(before) if call.rule is not None and before is not None else None)
+        signals.append(_apply(call.rule, before) if call.rule is not None and before is not None else None)
     return signals
+
+
+def _apply(rule: Rule, before: Signal) -> Signal | None:
+    """Apply a rule; weights that are not finite leave nothing to expect."""
+    after = rule.forward(before)
+    return after if math.isfinite(after.q) and math.isfinite(after.mean) else None
 
 
 def _backward(probe: Probe, signals: Sequence[Signal | None]) -> list[tuple[float | None, float | None]]:

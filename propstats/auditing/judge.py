@@ -3,20 +3,21 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from propstats.auditing.probe import Call, Probe
 from propstats.auditing.records import Finding, Layer, Rate, Severity, Trend
 from propstats.auditing.remedy import rescale_all, rescale_one
-from propstats.auditing.trend import gradient_norm
+from propstats.auditing.trend import Path, backward_path, forward_path
 from propstats.auditing.weight_checks import duplicate_units, non_finite_parameters
 from propstats.estimate import STANDARD_ERRORS
 
 #: A gradient that is this many times smaller (larger) at one end than at the other cannot be served by one learning
-#: rate: where one end moves by a hundredth of its weights, the other moves by a hundredth of that. A tenth of it warns.
+#: rate: where one end moves by a hundredth of its weights, the other moves by a hundredth of that. A tenth warns.
 FAIL_FACTOR = 100.0
 WARN_FACTOR = 10.0
-#: Shares of dead units, saturated pre-activations and repeated units that warn and that fail. Where inputs become alike,
-#: half of the units of a sound rectifier are off for all of them.
+#: Shares of dead units, saturated pre-activations and repeated units that warn and that fail. Where inputs become
+#: alike, half of the units of a sound rectifier are off for all of them.
 WARN_SHARE = 0.75
 FAIL_SHARE = 0.95
 #: A layer departs from theory beyond its errors and by more than this factor in the mean square: weights that training
@@ -75,33 +76,28 @@ def _non_finite(evidence: Evidence) -> Iterator[Finding]:
 
 def _rates(evidence: Evidence) -> Iterator[Finding]:
     """Signal or gradient that vanishes or explodes over depth."""
-    weights = [layer for layer in evidence.layers if layer.is_weights]
-    forward = [layer.forward.var.value for layer in weights]
-    backward = [gradient_norm(layer) for layer in reversed(weights)]
-    for direction, rate, squares, path in (
-        ("forward", evidence.trend.forward_rate, forward, weights),
-        ("backward", evidence.trend.backward_rate, backward, weights[::-1]),
+    for direction, rate, path in (
+        ("forward", evidence.trend.forward_rate, forward_path(evidence.layers)),
+        ("backward", evidence.trend.backward_rate, backward_path(evidence.layers)),
     ):
-        if rate is None:
-            continue
-        factor = math.inf if rate.total == 0 else max(rate.total, 1 / rate.total)
-        if factor >= WARN_FACTOR:
-            yield _rate_finding(evidence, direction, rate, squares, path, factor)
+        if rate is not None:
+            factor = math.inf if rate.total == 0 else max(rate.total, 1 / rate.total)
+            if factor >= WARN_FACTOR:
+                yield _rate_finding(evidence, direction, rate, path, factor)
 
 
-def _rate_finding(
-    evidence: Evidence, direction: str, rate: Rate, squares: Sequence[float], path: Sequence[Layer], factor: float
-) -> Finding:
+def _rate_finding(evidence: Evidence, direction: str, rate: Rate, path: Path, factor: float) -> Finding:
+    layers, squares = path.layers, path.squares
     vanishing = rate.total < 1
     severity = Severity.ERROR if factor >= FAIL_FACTOR else Severity.WARNING
     limit = FAIL_FACTOR if factor >= FAIL_FACTOR else WARN_FACTOR
     scales = [math.sqrt(square / squares[0]) if squares[0] > 0 else 0.0 for square in squares]
     beyond = next(i for i, scale in enumerate(scales) if (scale <= 1 / limit if vanishing else scale >= limit))
-    steps = [b / a if a > 0 else 0.0 for a, b in zip(scales, scales[1:], strict=False)]
+    steps = [b / a if a > 0 else 0.0 for a, b in pairwise(scales)]
     what = "the signal (what differs between inputs)" if direction == "forward" else "the gradient's norm"
     verb = "vanishes" if vanishing else "explodes"
     rule = f"{direction}-{'vanishing' if vanishing else 'exploding'}"
-    ends = f"from {path[0].name} to {path[-1].name}"
+    ends = f"from {layers[0].name} to {layers[-1].name}"
     worst = (min if vanishing else max)(range(len(steps)), key=lambda i: steps[i])
     others = [step for i, step in enumerate(steps) if i != worst and step > 0]
     usual = math.exp(sum(map(math.log, others)) / len(others)) if others else 1.0
@@ -111,14 +107,14 @@ def _rate_finding(
     rest = factor * alone if vanishing else factor / alone
     if alone > 0 and max(rest, 1 / rest) < WARN_FACTOR:
         # Forwards a layer acts on its way in, backwards the layer just passed does.
-        culprit = path[worst + 1] if direction == "forward" else path[worst]
+        culprit = layers[worst + 1] if direction == "forward" else layers[worst]
         message = (
             f"{what} {verb} at {culprit.name}: x{steps[worst]:.3g} there, x{usual:.3g} in the other layers, "
             f"x{rate.total:.3g} {ends}"
         )
         return _finding(rule, severity, culprit.name, steps[worst], None, usual, message, rescale_one(culprit, alone))
     low, high = rate.interval
-    name = path[beyond].name
+    name = layers[beyond].name
     message = (
         f"{what} {verb}: x{rate.value:.3g} a layer [{low:.3g}, {high:.3g}], x{rate.total:.2g} {ends}, "
         f"{'below 1/' if vanishing else 'above '}{limit:.0f} at {name}{expected}"
@@ -147,9 +143,7 @@ def _saturated(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def _shares(
-    rule: str, shares: Sequence[tuple[Layer, float | None]], what: str, remedy: str
-) -> Iterator[Finding]:
+def _shares(rule: str, shares: Sequence[tuple[Layer, float | None]], what: str, remedy: str) -> Iterator[Finding]:
     """One finding for all layers in which too large a share has gone wrong, about the worst of them."""
     bad = [(share, layer) for layer, share in shares if share is not None and share > WARN_SHARE]
     if bad:
@@ -171,7 +165,7 @@ def _identical(evidence: Evidence) -> Iterator[Finding]:
             share,
             None,
             0.0,
-            f"{duplicates} of the {units} units of {name} repeat the weights of another: equal gradients keep them equal",
+            f"{duplicates} of the {units} units of {name} repeat another's weights: equal gradients keep them equal",
             "draw the weights at random",
         )
 
@@ -190,7 +184,7 @@ def _uncentred(evidence: Evidence) -> Iterator[Finding]:
             share,
             None,
             0.0,
-            f"{share:.0%} of the data's second moment is its mean: updates of a unit's weights share one sign (zig-zag)",
+            f"{share:.0%} of the data's second moment is its mean: the updates of a unit share one sign (zig-zag)",
             "subtract the mean: --normalize global or feature",
         )
 

@@ -80,9 +80,7 @@ def load_model(path: str | os.PathLike[str], *, arch: str | None = None) -> Load
     content = find_weights(content, name=found.path)
     if isinstance(content, nn.Module):
         if arch is not None:
-            raise ModelError(
-                f"{found.path}: already holds a whole module, so there is nothing to build", "drop --arch"
-            )
+            raise ModelError(f"{found.path}: already holds a whole module, so there is nothing to build", "drop --arch")
         check_module(content, name=found.path)
         model, form = content, "torch module"
     else:
@@ -108,9 +106,7 @@ def _settled(model: nn.Module, name: str) -> nn.Module:
     try:
         return model.to("cpu").eval()
     except Exception as error:  # the network's own code may run here
-        raise ModelError(
-            f"{name}: the network cannot be put into evaluation mode on the CPU", _ARCH
-        ) from error
+        raise ModelError(f"{name}: the network cannot be put into evaluation mode on the CPU", _ARCH) from error
 
 
 def _refuse(found: Sniffed) -> None:
@@ -156,9 +152,7 @@ def _permitted() -> tuple[_Permitted, ...]:
         for name, module in list(sys.modules.items())
         if name.startswith(MODULE_PREFIX)
         for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, nn.Module)
-        and value.__module__.startswith(MODULE_PREFIX)
+        if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__.startswith(MODULE_PREFIX)
     }
     # gelu is a built-in, which is pickled under the name of the module it is built in.
     functions: list[_Permitted] = [

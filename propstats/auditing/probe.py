@@ -88,8 +88,9 @@ def probe(
 ) -> Probe:
     """Measure a network on data.
 
-    The model runs in evaluation mode. Backwards, the output is contracted with a random direction `v ~ N(0, 1)` for each
-    sample, so that gradients measure the Jacobian of the network and nothing of a loss. The model is left as it was.
+    The model runs in evaluation mode. Backwards, the output is contracted with a random direction `v ~ N(0, 1)` for
+    each sample, so that gradients measure the Jacobian of the network and nothing of a loss. The model is left as it
+    was.
 
     Args:
         model: The network; one tensor in, one tensor (or a structure whose first tensor counts) out.
@@ -172,7 +173,9 @@ class _Run:
 
     @contextmanager
     def watching(
-        self, enter: Callable[..., object], before: Callable[..., object] | None = None,
+        self,
+        enter: Callable[..., object],
+        before: Callable[..., object] | None = None,
         after: Callable[..., object] | None = None,
     ) -> Iterator[None]:
         """Call these hooks at every leaf module; whatever happens, remove them afterwards."""
@@ -214,7 +217,7 @@ class _Run:
             return None
         # The gradient through this module alone, also where others use the same tensor: watch an alias.
         alias = x.view_as(x)
-        alias.register_hook(call.gradient_input.add)
+        alias.register_hook(call.gradient_input.add)  # type: ignore[no-untyped-call]
         return (alias, *args[1:])
 
     def after(self, module: nn.Module, args: tuple[object, ...], output: object) -> None:
@@ -228,7 +231,7 @@ class _Run:
         call.shape = tuple(y.shape[1:])
         _add(call.output, y, call.name)
         if y.requires_grad:
-            y.register_hook(call.gradient_output.add)
+            y.register_hook(call.gradient_output.add)  # type: ignore[no-untyped-call]
         self._note_origin(y, self._position - 1)
 
     def _new_call(self, module: nn.Module, name: str, index: int, x: torch.Tensor | None) -> Call:
@@ -254,7 +257,8 @@ def _add(statistics: UnitStatistics, tensor: torch.Tensor, name: str) -> None:
     try:
         statistics.add(tensor)
     except ValueError as error:
-        raise ModelError(f"layer {name} changes its shape between batches: {error}", "it cannot be audited yet") from None
+        message = f"layer {name} changes its shape between batches: {error}"
+        raise ModelError(message, "it cannot be audited yet") from None
 
 
 def first_tensor(output: object) -> torch.Tensor:

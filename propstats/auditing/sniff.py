@@ -134,18 +134,14 @@ def _flat_kind(head: bytes, size: int, shown: str) -> Kind:
             raise ModelError(f"{shown}: is {what}: damaged or truncated", "download or save it again")
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
-        raise ModelError(
-            f"{shown}: is a web page (HTML), not a model", "download the file itself, not its page"
-        )
+        raise ModelError(f"{shown}: is a web page (HTML), not a model", "download the file itself, not its page")
     if _is_text(head):
         raise ModelError(f"{shown}: is a text file, not a model", "name the file that torch.save wrote")
     # ONNX has no magic number: field 1 (ir_version) as a small number, then field 2 (producer) as text.
     if len(head) > 2 and head[0] == 0x08 and 1 <= head[1] <= 32 and head[2] in b"\x12\x1a\x22\x2a\x3a\x42":
         what = "looks like an ONNX model, which propstats cannot read"
         raise ModelError(f"{shown}: {what}", "use the torch model it came from")
-    raise ModelError(
-        f"{shown}: is not a model file of a known kind", "known: torch.save files and safetensors"
-    )
+    raise ModelError(f"{shown}: is not a model file of a known kind", "known: torch.save files and safetensors")
 
 
 def _is_text(head: bytes) -> bool:
@@ -172,9 +168,7 @@ def _zip_kind(file: BufferedReader, shown: str) -> tuple[Kind, str]:
         raise ModelError(f"{shown}: torch.save stopped half-way: no data.pkl in it", "save the model again")
     if names and all(name.endswith(".npy") for name in names):
         raise ModelError(f"{shown}: holds NumPy arrays, not a model", "arrays are data: pass it with --data")
-    raise ModelError(
-        f"{shown}: is a zip archive that torch.save did not write", "name the model file inside it"
-    )
+    raise ModelError(f"{shown}: is a zip archive that torch.save did not write", "name the model file inside it")
 
 
 def _directory(file: BufferedReader, shown: str) -> zipfile.ZipFile:
@@ -221,9 +215,7 @@ def check_zip(file: BufferedReader, *, name: str) -> None:
         try:
             bad = archive.testzip()
         except Exception as error:  # as in _directory, and zlib
-            raise ModelError(
-                f"{name}: a zip entry cannot be read: the file is damaged", "get it again"
-            ) from error
+            raise ModelError(f"{name}: a zip entry cannot be read: the file is damaged", "get it again") from error
     if bad is not None:
         what = f"zip entry {one_line(bad, limit=60)} fails its checksum: damaged since it was saved"
         raise ModelError(f"{name}: {what}", "download or save it again")

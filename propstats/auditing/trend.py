@@ -2,36 +2,68 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
 from propstats.auditing.records import Layer, Rate, Trend
 
+#: Below this share of the second moment a variance over the data is float32's rounding: where the signal has sunk into
+#: it, the layers after tell nothing about rates.
+_ROUNDING = (8 * 2.0**-23) ** 2
+
 #: 95 % of a Gaussian lie within this many standard deviations.
 _Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The layers of weights that a signal or a gradient passes, in its order, with what it carries after each.
+
+    Args:
+        layers: The layers.
+        squares: What was measured, as squares of a scale.
+        expected: The same by theory; None where there is no expectation.
+    """
+
+    layers: Sequence[Layer]
+    squares: Sequence[float]
+    expected: Sequence[float | None]
+
+
+def forward_path(layers: Sequence[Layer]) -> Path:
+    """Follow the signal: its variance over the data, in the mean over units."""
+    weights = [layer for layer in layers if layer.is_weights]
+    audible = list(takewhile(lambda layer: layer.forward.var.value > _ROUNDING * layer.forward.q.value, weights))
+    known = audible or weights
+    return Path(
+        known,
+        [layer.forward.var.value for layer in known],
+        [layer.expected.var if layer.expected else None for layer in known],
+    )
+
+
+def backward_path(layers: Sequence[Layer]) -> Path:
+    """Follow the gradient: its squared norm, which layers that change the width, pool or reshape keep."""
+    weights = [layer for layer in reversed(layers) if layer.is_weights]
+    expected = [layer.expected.gradient_output if layer.expected else None for layer in weights]
+    return Path(
+        weights,
+        [gradient_norm(layer) for layer in weights],
+        [
+            math.prod(layer.shape) * value if value is not None else None
+            for layer, value in zip(weights, expected, strict=True)
+        ],
+    )
 
 
 def trend(layers: Sequence[Layer]) -> Trend:
     """Fit the factor per layer of weights to what was measured, and to what theory expects.
 
-    The signal counts with its variance over the data per unit, the gradient with its squared norm over all units (which
-    layers that change the width, pool or reshape keep), both at the outputs of layers of weights and as roots, so that a
-    rate is the scale of a singular value.
+    Rates are of root mean squares, so that they are scales of singular values.
     """
-    weights = [layer for layer in layers if layer.is_weights]
-    forward = _rate(
-        [layer.forward.var.value for layer in weights],
-        [layer.expected.var if layer.expected else None for layer in weights],
-    )
-    expected = [layer.expected.gradient_output if layer.expected else None for layer in weights]
-    backward = _rate(
-        [gradient_norm(layer) for layer in reversed(weights)],
-        [
-            math.prod(layer.shape) * gradient if gradient is not None else None
-            for layer, gradient in zip(reversed(weights), reversed(expected), strict=True)
-        ],
-    )
-    return Trend(forward, backward)
+    return Trend(_rate(forward_path(layers)), _rate(backward_path(layers)))
 
 
 def gradient_norm(layer: Layer) -> float:
@@ -39,8 +71,9 @@ def gradient_norm(layer: Layer) -> float:
     return math.prod(layer.shape) * layer.backward.output.value if layer.backward.output else math.nan
 
 
-def _rate(squares: Sequence[float], expected: Sequence[float | None]) -> Rate | None:
-    """Regress the logarithm of a root mean square on depth; None for fewer than two layers."""
+def _rate(path: Path) -> Rate | None:
+    """Regress the logarithm of a scale on depth; None for fewer than two layers."""
+    squares, expected = path.squares, path.expected
     if len(squares) < 2 or not all(math.isfinite(value) for value in squares):
         return None
     if min(squares) <= 0.0:  # it died altogether: no rate describes that

@@ -33,15 +33,11 @@ def check_tensor(tensor: torch.Tensor, *, name: str, where: str) -> None:
     """
     shown = f"{name}: tensor {one_line(where, limit=60)}"
     if is_lazy(tensor):
-        raise ModelError(
-            f"{shown} is not initialised yet (a lazy module)", "run it once on data, then save it"
-        )
+        raise ModelError(f"{shown} is not initialised yet (a lazy module)", "run it once on data, then save it")
     if tensor.device.type == "meta":
         raise ModelError(f"{shown} is on the meta device: it has a shape but no values", "save real weights")
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
-        raise ModelError(
-            f"{shown} is sparse, nested or quantised; only dense weights are audited", "make it dense"
-        )
+        raise ModelError(f"{shown} is sparse, nested or quantised; only dense weights are audited", "make it dense")
     if tensor._backward_hooks:
         raise ModelError(f"{shown} carries hooks", _HINT)
     claimed = tensor.numel() * tensor.element_size()
@@ -138,9 +134,7 @@ def _check_attribute(module: nn.Module, key: object, value: object, where: str) 
     if not isinstance(key, str) or callable(getattr(type(module), key, None)):
         raise ModelError(f"{where}: its attribute {shown} hides a method", _HINT)
     if callable(value) and not any(value is function for function in _FUNCTIONS):
-        raise ModelError(
-            f"{where}: its attribute {shown} is a {type(value).__name__}, which can be called", _HINT
-        )
+        raise ModelError(f"{where}: its attribute {shown} is a {type(value).__name__}, which can be called", _HINT)
     for tensor in _tensors_in(value):
         check_tensor(tensor, name=where, where=shown)
 

@@ -30,10 +30,9 @@ def non_finite_parameters(calls: Sequence[Call]) -> Iterator[tuple[str, int]]:
 def duplicate_units(calls: Sequence[Call]) -> Iterator[tuple[str, int, int]]:
     """Yield layers in which units repeat each other's weights and bias: name, repeats, units."""
     for name, module in _once(calls):
-        weight = getattr(module, "weight", None)
-        if not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d) or not isinstance(weight, torch.Tensor):
+        if not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             continue
-        rows = weight.detach().flatten(1)
+        rows = module.weight.detach().flatten(1)
         if module.bias is not None:
             rows = torch.cat([rows, module.bias.detach()[:, None]], dim=1)
         if rows.isfinite().all():

@@ -49,9 +49,7 @@ def find_weights(content: object, *, name: str) -> nn.Module | dict[str, object]
         what = f"holds no weights that can be told from its keys ({keys})"
         raise ModelError(f"{name}: {what}", "save model.state_dict() with torch.save")
     if not all(isinstance(key, str) for key in content):
-        raise ModelError(
-            f"{name}: its weights are not all named by text", "save model.state_dict() with torch.save"
-        )
+        raise ModelError(f"{name}: its weights are not all named by text", "save model.state_dict() with torch.save")
     return content
 
 
@@ -75,9 +73,7 @@ def build(arch: str) -> nn.Module:
     shown = one_line(arch)
     module_name, _, attribute = arch.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *attribute.split(".")]):
-        raise DomainError(
-            f"arch {shown!r} is not of the form package.module:factory", "e.g. mypackage.models:make"
-        )
+        raise DomainError(f"arch {shown!r} is not of the form package.module:factory", "e.g. mypackage.models:make")
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
@@ -91,16 +87,12 @@ def build(arch: str) -> nn.Module:
     except (Exception, SystemExit) as error:
         lines = str(error).splitlines()
         reason = f"{type(error).__name__}: {one_line(lines[0])}" if lines else type(error).__name__
-        raise ModelError(
-            f"--arch {shown} failed: {reason}", "it must import and build without arguments"
-        ) from error
+        raise ModelError(f"--arch {shown} failed: {reason}", "it must import and build without arguments") from error
     finally:
         if here in sys.path:
             sys.path.remove(here)
     if not isinstance(model, nn.Module):
-        got = (
-            "is a module, not a factory" if model is None else f"gave a {type(model).__name__}, not a module"
-        )
+        got = "is a module, not a factory" if model is None else f"gave a {type(model).__name__}, not a module"
         raise ModelError(f"--arch {shown} {got}", "name a function or class that returns a torch.nn.Module")
     if any(tensor.device.type == "meta" for tensor in [*model.parameters(), *model.buffers()]):
         raise ModelError(f"--arch {shown} builds on the meta device, without memory", "build on the CPU")
@@ -133,9 +125,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, object], *, name: str, 
     except Exception as error:  # load_state_dict may run hooks of the network, which may raise anything
         what = _mismatch(own, stripped) or f"load_state_dict failed ({type(error).__name__})"
         message = f"{name}: the weights do not fit {one_line(arch)}: {what}"
-        raise ModelError(
-            message, "is this the factory, and are these the sizes, it was trained with?"
-        ) from error
+        raise ModelError(message, "is this the factory, and are these the sizes, it was trained with?") from error
 
 
 def _mismatch(own: Mapping[str, torch.Tensor], weights: Mapping[str, object]) -> str:

@@ -54,7 +54,6 @@ def moments(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> M
     symbols = {"mu": Rounded(mean), "s": Rounded(std)}
     symbols |= {name: Rounded(value) for name, value in activation.params.items()}
     found = {
-        name: evaluate_rounded(formula, symbols)
-        for name, formula in formulas(activation, mean=mean, std=std).items()
+        name: evaluate_rounded(formula, symbols) for name, formula in formulas(activation, mean=mean, std=std).items()
     }
     return {name: Estimate(r.value, r.error, Route.CLOSED_FORM) for name, r in found.items()}

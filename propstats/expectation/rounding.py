@@ -63,7 +63,7 @@ def _namespace() -> Namespace:
 
 def _apply(name: str, function: Callable[..., float], *args: Rounded) -> Rounded:
     value = function(*(arg.value for arg in args))
-    point = dict(zip(("u", "v"), (arg.value for arg in args), strict=False))
+    point: dict[str, float] = {name: arg.value for name, arg in zip("uv", args, strict=False)}
     is_operator = name not in ARITY
     error = _EPS * abs(value) * (0.5 if is_operator else _LIBM_ULPS)
     for position, arg in enumerate(args):

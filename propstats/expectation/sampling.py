@@ -130,12 +130,10 @@ def _formulas() -> Mapping[str, Expr]:
     return base | {name: substitute(formula, base) for name, formula in derived_formulas().items()}
 
 
-def _evaluate(
-    formula: Expr, averages: _Averages, known: Mapping[str, float], rounding: float
-) -> tuple[float, float]:
+def _evaluate(formula: Expr, averages: _Averages, known: Mapping[str, float], rounding: float) -> tuple[float, float]:
     """Evaluate a formula of the averages and its standard error."""
-    at = dict(zip(_AVERAGES, averages.mean.tolist(), strict=True)) | known
-    beyond = dict(zip(_AVERAGES, (averages.mean + averages.unseen).tolist(), strict=True)) | known
+    at = {**known, **_named(averages.mean)}
+    beyond = {**known, **_named(averages.mean + averages.unseen)}
     try:
         value = float(evaluate(formula, at, float_namespace()))
         missed = float(evaluate(formula, beyond, float_namespace())) - value
@@ -144,6 +142,10 @@ def _evaluate(
         return math.nan, math.inf
     variance = max(float(gradient @ averages.covariance @ gradient), 0.0)
     return value, math.hypot(math.sqrt(variance), missed, rounding * abs(value))
+
+
+def _named(averages: Array) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(_AVERAGES, averages, strict=True)}
 
 
 def _slope(formula: Expr, name: str, symbols: Mapping[str, float]) -> float:

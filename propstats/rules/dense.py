@@ -11,7 +11,8 @@ class Weights:
     """A linear layer whose weights are as good as drawn at random.
 
     With zero-mean weights that are independent of the input, `q' = fan_in E[w^2] q + E[b^2]` whatever the correlations
-    of the inputs, and the same for the overlap `c q` of two inputs; backwards `fan_out` takes the place of `fan_in`.
+    of the inputs, and the same without biases for the variance over the data; backwards `fan_out` takes the place of
+    `fan_in`.
 
     Args:
         weight_mean: Mean of the weights.
@@ -42,12 +43,10 @@ class Weights:
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
         gain = self.fan_in * self.weight_second_moment
-        q = gain * signal.q + self.bias_second_moment
-        overlap = gain * signal.q * signal.c + self.bias_second_moment
         return Signal(
             mean=self.fan_in * self.weight_mean * signal.mean + self.bias_mean,
-            q=q,
-            c=overlap / q if q > 0 else 1.0,
+            q=gain * signal.q + self.bias_second_moment,
+            var=gain * signal.var,  # biases are the same for all data
             error=math.hypot(signal.error, math.sqrt(2.0 / self.units)),
         )
 

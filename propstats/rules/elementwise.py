@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from propstats.activations import Activation
 from propstats.estimate import Signal
 from propstats.expectation import quadrature
-from propstats.expectation.dual import dual
+from propstats.expectation.dual import difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +21,15 @@ class Elementwise:
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the activation."""
-        std = _std(signal)
-        moments = quadrature.moments(self.activation, mean=signal.mean, std=std)
-        q = moments["second_moment"].value
-        if q == 0.0:
-            return Signal(0.0, 0.0, 1.0, signal.error)
-        # Over the units, two inputs' pre-activations are correlated Gaussians.
-        shared = signal.q * signal.c - signal.mean**2
-        correlation = min(max(shared / std**2, 0.0), 1.0) if std > 0 else 1.0
-        overlap = dual(self.activation, mean=signal.mean, std=std, correlation=correlation)
-        return Signal(moments["mean"].value, q, min(overlap / q, 1.0), signal.error)
+        moments = quadrature.moments(self.activation, mean=signal.mean, std=_std(signal))
+        # Over the units, two inputs' pre-activations are Gaussians that differ by what varies over the data.
+        var = difference(
+            self.activation,
+            mean=signal.mean,
+            common=math.sqrt(max(signal.q - signal.mean**2 - signal.var, 0.0)),
+            own=math.sqrt(signal.var),
+        )
+        return Signal(moments["mean"].value, moments["second_moment"].value, var, signal.error)
 
     def backward(self, gradient: float, signal: Signal) -> float:
         """Return `E[phi'(h)^2]` times the gradient's second moment: slopes and gradients count as independent."""

@@ -27,7 +27,7 @@ class BatchNorm:
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
         q = self.weight_second_moment + self.bias_second_moment
-        return Signal(self.bias_mean, q, self.bias_second_moment / q if q > 0 else 1.0, 0.0)
+        return Signal(self.bias_mean, q, self.weight_second_moment)
 
     def backward(self, gradient: float, signal: Signal) -> float:
         """Return the second moment of the gradient at the input."""
@@ -55,11 +55,9 @@ class LayerNorm:
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
-        spread = signal.q - signal.mean**2 + self.eps
-        shrunk = self.weight_second_moment * (spread - self.eps) / spread
-        shared = (signal.q * signal.c - signal.mean**2) / spread * self.weight_second_moment
-        q = shrunk + self.bias_second_moment
-        return Signal(self.bias_mean, q, (shared + self.bias_second_moment) / q if q > 0 else 1.0, 0.0)
+        gain = self.weight_second_moment / (signal.q - signal.mean**2 + self.eps)
+        q = gain * (signal.q - signal.mean**2) + self.bias_second_moment
+        return Signal(self.bias_mean, q, gain * signal.var)
 
     def backward(self, gradient: float, signal: Signal) -> float:
         """Return the second moment of the gradient at the input."""

@@ -13,6 +13,7 @@ class Rule(Protocol):
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
+        ...
 
     def backward(self, gradient: float, signal: Signal) -> float:
         """Return the second moment of the gradient at the input.
@@ -21,3 +22,4 @@ class Rule(Protocol):
             gradient: The second moment of the gradient at the output.
             signal: The signal at the input.
         """
+        ...

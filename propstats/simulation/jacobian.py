@@ -143,9 +143,7 @@ def jacobian(
         batches.append(batch)
         if progress is not None:
             progress(len(batch.ranks))
-    values, ranks, q = (
-        np.concatenate([getattr(batch, field.name) for batch in batches]) for field in fields(Draws)
-    )
+    values, ranks, q = (np.concatenate([getattr(batch, field.name) for batch in batches]) for field in fields(Draws))
     rms = math.exp(0.5 * sum(math.log(law.moment(1)) for law in network.slope_laws))
     theory = _theory(network, free, rms)
     return JacobianSpectrum(
@@ -186,7 +184,8 @@ def _theory(network: DenseNetwork, free: FreeProduct, rms: float) -> SpectrumSum
     # Elsewhere slopes and forms are correlated, O(1/width) in every layer, and the signal's length fluctuates, which
     # spreads the gain of whole networks and so multiplies the mean fourth power.
     spread = gain_variance(network)
-    finite_width = 0.0 if exact else network.depth / width + math.expm1(spread)
+    blur = network.depth / width + math.expm1(spread)
+    finite_width = 0.0 if exact else blur
     route = Route.CLOSED_FORM if exact else Route.QUADRATURE
     # Relative to the mean square, so that deep products stay in range.
     _, fourth = product_moments([(1.0, law.moment(2) / law.moment(1) ** 2) for law in laws], width, network.scheme.law)
@@ -205,7 +204,7 @@ def _theory(network: DenseNetwork, free: FreeProduct, rms: float) -> SpectrumSum
     return SpectrumSummary(
         mean_square=estimate(rms**2, finite_width * rms**2),
         normalised_variance=estimate(fourth * math.exp(spread) - 1.0, (finite_width + 1e-12) * fourth),
-        max=Estimate(typical, largest - typical + largest * (network.depth / width + math.expm1(spread)), Route.QUADRATURE),
+        max=Estimate(typical, largest - typical + largest * blur, Route.QUADRATURE),
         zero_fraction=estimate(zero, finite_width * zero),
     )
 
@@ -230,9 +229,7 @@ def _mean(draws: NDArray[np.float64]) -> Estimate:
     return Estimate(float(draws.mean()), error, Route.SAMPLING, draws.size)
 
 
-def _histogram(
-    free: FreeProduct, values: NDArray[np.float64], ranks: NDArray[np.int64], rms: float
-) -> Histogram:
+def _histogram(free: FreeProduct, values: NDArray[np.float64], ranks: NDArray[np.int64], rms: float) -> Histogram:
     present = np.arange(values.shape[1]) < ranks[:, None]
     nonzero = values[present] * rms
     top = 1.02 * max(math.sqrt(free.edge().value), float(nonzero.max(initial=0.0)))

@@ -103,9 +103,12 @@ def _weights(law: Law, generators: list[torch.Generator], normal: Callable[..., 
         return (2 * uniform - 1) * math.sqrt(3 / n)
     gaussian = normal(n, n)
     if law is Law.UNIT_ROWS:
-        return gaussian / torch.linalg.vector_norm(gaussian, dim=2, keepdim=True)
+        lengths: torch.Tensor = torch.linalg.vector_norm(gaussian, dim=2, keepdim=True)
+        return gaussian / lengths
     if law is Law.ORTHOGONAL:
+        q: torch.Tensor
         q, r = torch.linalg.qr(gaussian)
         # Signs that make the distribution Haar's.
-        return q * torch.sign(torch.diagonal(r, dim1=1, dim2=2)).unsqueeze(1)
+        signs: torch.Tensor = torch.sign(torch.diagonal(r, dim1=1, dim2=2)).unsqueeze(1)
+        return signs * q
     return gaussian / math.sqrt(n)

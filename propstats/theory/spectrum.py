@@ -69,15 +69,15 @@ class FreeProduct:
     def edge(self) -> Edge:
         """Return the upper edge: the least z on the positive axis, where its inverse stops being real."""
         low, high = math.log(1e-8), math.log(1e8)
-        for _ in range(12):
+        while True:
             grid = np.linspace(low, high, 41)
             values = self.log_z(np.exp(grid))
             best = int(np.argmin(values))
-            if best == grid.size - 1 and high >= math.log(1e8):
+            if grid[best] == math.log(1e8):
                 return Edge(float(np.exp(values[best])), math.inf, math.inf)
-            low, high = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
             if high - low < 1e-5:
                 break
+            low, high = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
         t, value = math.exp(grid[best]), math.exp(values[best])
         # Curvature of z in log t by a second difference; at a minimum z'' = (d^2 z / d log t^2) / t^2.
         step = 1e-3
@@ -100,9 +100,7 @@ class FreeProduct:
         start = edge.value * (1 - 1e-3)
         t = complex(edge.t, -math.sqrt(edge.value - start) * edge.curvature * edge.value)
         at = start
-        zetas: list[complex] = [
-            complex(_inverse_moment_function(law, np.array([edge.t]))[0]) for law, _ in self.laws
-        ]
+        zetas: list[complex] = [complex(_inverse_moment_function(law, np.array([edge.t]))[0]) for law, _ in self.laws]
         for index, target in zip(inside[::-1], targets, strict=True):
             steps = max(1, math.ceil(abs(math.log(at / target)) / 0.05))
             for z in np.exp(np.linspace(math.log(at), math.log(target), steps + 1))[1:]:
@@ -141,7 +139,7 @@ def _thinned(law: SlopeLaw) -> SlopeLaw:
         return law
     edges = np.linspace(0, 1, _ATOMS + 1)[1:-1]
     group = np.searchsorted(edges * law.values[-1], law.values)
-    weights = np.bincount(group, law.weights, _ATOMS)
+    weights = np.asarray(np.bincount(group, law.weights, _ATOMS), dtype=float)
     values = np.bincount(group, law.weights * law.values, _ATOMS)
     keep = weights > 0
     return SlopeLaw(values[keep] / weights[keep], weights[keep])

@@ -82,7 +82,11 @@ class UnitMoments:
 
     def quantities(self) -> dict[str, Quantity]:
         """Return all quantities under dotted names, in the order in which they are printed."""
-        groups = {"forward": self.forward, "backward": self.backward, "scales": self.scales}
+        groups: dict[str, Forward | Backward | Scales] = {
+            "forward": self.forward,
+            "backward": self.backward,
+            "scales": self.scales,
+        }
         return {
             f"{group}.{field.name}": getattr(record, field.name)
             for group, record in groups.items()
@@ -141,9 +145,7 @@ def moments(
         # Here, not above: torch takes a second to load.
         from propstats.expectation import sampling
 
-        by_route[Route.SAMPLING] = sampling.moments(
-            unit, mean=mean, std=std, samples=samples, seed=seed, device=device
-        )
+        by_route[Route.SAMPLING] = sampling.moments(unit, mean=mean, std=std, samples=samples, seed=seed, device=device)
     forms = closed_form.formulas(unit, mean=mean, std=std) if std > 0 else {}
 
     def quantity(name: str) -> Quantity:

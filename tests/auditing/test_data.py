@@ -55,9 +55,7 @@ def test_gaussian() -> None:
     assert data.sha256 != load_data("gaussian:5x4x3").sha256
 
 
-@pytest.mark.parametrize(
-    "name", ["gaussian", "gaussian:", "gaussian:0", "gaussian:3x", "gaussian:-3", "gaussian:3.5"]
-)
+@pytest.mark.parametrize("name", ["gaussian", "gaussian:", "gaussian:0", "gaussian:3x", "gaussian:-3", "gaussian:3.5"])
 def test_noise_without_a_shape(name: str) -> None:
     _refused(name, "no shape", DomainError)
 

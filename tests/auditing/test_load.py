@@ -121,9 +121,7 @@ def test_a_pickled_network_of_torch_nn(tmp_path: Path) -> None:
     assert (loaded.format, loaded.trusted, loaded.parameters) == ("torch module", False, 378)
     assert len(loaded.sha256) == 64
     assert not any(module.training for module in loaded.model.modules())
-    assert [p.requires_grad for p in loaded.model.parameters()] == [
-        p.requires_grad for p in model.parameters()
-    ]
+    assert [p.requires_grad for p in loaded.model.parameters()] == [p.requires_grad for p in model.parameters()]
     images = torch.randn(3, 1, 8, 8)
     assert torch.equal(loaded.model(images), model.eval()(images))
     loaded.model(images).sum().backward()
@@ -178,9 +176,7 @@ def test_weights_that_are_not_finite_load(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("modern", [True, False])
-def test_weights(
-    tmp_path: Path, arch: str, wrap: Callable[[dict[str, torch.Tensor]], object], modern: bool
-) -> None:
+def test_weights(tmp_path: Path, arch: str, wrap: Callable[[dict[str, torch.Tensor]], object], modern: bool) -> None:
     path = tmp_path / "w.pt"
     torch.save(wrap(weights()), path, _use_new_zipfile_serialization=modern)
     loaded = load_model(path, arch=arch)
@@ -288,9 +284,7 @@ def test_pickles_that_call(
         (Evil(eval, code), "builtins.eval"),
         (Evil(pickle.loads, pickle.dumps(Evil(eval, code))), "pickle.loads"),
     ):
-        torch.save(
-            {"state_dict": {"w": evil}} if nested else evil, path, _use_new_zipfile_serialization=modern
-        )
+        torch.save({"state_dict": {"w": evil}} if nested else evil, path, _use_new_zipfile_serialization=modern)
         refused(path, name, unsafe=True)
         refused(path, name, unsafe=True, arch="os:getcwd")
         path.write_bytes(pickle.dumps(evil))

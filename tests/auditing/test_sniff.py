@@ -55,10 +55,7 @@ def test_kinds_do_not_depend_on_the_suffix(tmp_path: Path) -> None:
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     assert sniff(path).kind == "safetensors"
     assert sniff(_zip(path, [("m/data.pkl", b"."), ("m/constants.pkl", b".")])).kind == "torchscript"
-    assert (
-        sniff(_zip(path, [("m/archive_format", b"pt2"), ("m/models/model.json", b"{}")])).kind
-        == "torch export"
-    )
+    assert sniff(_zip(path, [("m/archive_format", b"pt2"), ("m/models/model.json", b"{}")])).kind == "torch export"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The command line of propstats: parse, call one library function, render."""

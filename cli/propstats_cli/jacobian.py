@@ -1,0 +1,99 @@
+"""`propstats jacobian`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from propstats_cli import options
+from propstats_cli.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from propstats.simulation.jacobian import JacobianSpectrum
+
+
+def jacobian(
+    depth: Annotated[int, typer.Option("--depth", help="Layers.")] = 9,
+    act: options.Act = "relu",
+    a: options.A = None,
+    param: options.Param = None,
+    width: Annotated[int, typer.Option("--width", help="Units per layer.")] = 256,
+    scheme: Annotated[
+        str, typer.Option("--scheme", help="Weights: normprop, he, lecun, glorot, orthogonal or torch.")
+    ] = "normprop",
+    gamma: Annotated[
+        str | None,
+        typer.Option("--gamma", help="NormProp's scale: jacobian (exactly 1/J, the default), 1 or a number."),
+    ] = None,
+    beta: Annotated[float, typer.Option("--beta", help="NormProp's bias.")] = 0.0,
+    draws: Annotated[int, typer.Option("--draws", help="Random networks to draw.")] = 100,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
+    json: options.Json = False,
+) -> int:
+    r"""Jacobian of a deep network: theory and simulation.
+
+    The singular values of the end-to-end Jacobian of a random network, by free probability and by drawing networks.
+    Exit code 1 if they disagree.
+
+    \b
+    Examples:
+      propstats jacobian --depth 9
+      propstats jacobian --depth 30 --act tanh --scheme orthogonal --width 128 --plot spectrum.png
+    """
+    from propstats.simulation.jacobian import jacobian as compute
+    from propstats_cli.progress import counting
+
+    with counting("drawing networks", draws) as advance:
+        result = compute(
+            act,
+            depth=depth,
+            width=width,
+            scheme=scheme,
+            gamma=gamma,
+            beta=beta,
+            draws=draws,
+            seed=seed,
+            device=device,
+            progress=advance,
+            **options.parameters(param, a),
+        )
+    if plot is not None:
+        from propstats.report.figures import save, spectrum_figure
+
+        save(spectrum_figure(result), plot)
+    return emit("jacobian", result, as_json=json, passed=result.agree, render=lambda out: _render(out, result, plot))
+
+
+def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> None:
+    from rich.table import Table
+
+    from propstats_cli.numbers import sampled, short
+
+    scale = f", gamma {result.gamma:.6g}, beta {result.beta:g}" if result.scheme == "normprop" else ""
+    given = "".join(f" {name}={value:g}" for name, value in result.params.items())
+    out.print(
+        f"{result.scheme} network of {result.depth} layers, {result.activation}{given}, width {result.width}{scale}; "
+        f"{result.draws} draws, seed {result.seed}",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("singular values", "theory", "finite-width error", "simulation", "z"):
+        table.add_column(heading, no_wrap=heading != "finite-width error")
+    for name, z in result.z().items():
+        theory, simulation = getattr(result.theory, name), getattr(result.simulation, name)
+        error = "-" if theory.error <= 1e-9 * abs(theory.value) + 1e-12 else f"±{theory.error:.2g}"
+        table.add_row(name.replace("_", " "), f"{theory.value:.6g}", error, sampled(simulation), f"{z:+.1f}")
+    out.print(table)
+    out.print("z: standard errors between theory and simulation, beyond the finite-width error", soft_wrap=True)
+    last = result.signal[-1]
+    out.print(
+        f"signal: second moment {short(result.signal[0].theory)} in, {short(last.theory)} after layer {last.layer} "
+        f"by theory, {sampled(last.simulation)} simulated",
+        soft_wrap=True,
+    )
+    out.print("theory and simulation agree" if result.agree else "theory and simulation DISAGREE")
+    if plot is not None:
+        out.print(f"figure: {plot}", soft_wrap=True)

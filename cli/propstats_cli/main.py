@@ -1,0 +1,94 @@
+"""The entry point: one place that turns whatever happens into an exit code and a line."""
+
+import errno
+import os
+import signal
+import sys
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from propstats.errors import PropstatsError
+from propstats_cli.audit import audit
+from propstats_cli.demo import demo
+from propstats_cli.jacobian import jacobian
+from propstats_cli.moments import moments
+from propstats_cli.output import ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+
+# The base of typer's complaints about the command line; typer carries its own copy of click and does not export it.
+_UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+# Plain help: the rich one takes as long to load as everything else together.
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_COMMANDS = {function.__name__: function for function in (moments, jacobian, audit, demo)}
+for name, function in _COMMANDS.items():
+    app.command(name)(function)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"propstats {version('propstats')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Does signal survive this network, forwards and backwards, and if not, where does it die and what do I change?"""
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:  # a terminal that cannot show a sign gets a question mark, not a crash
+            reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise SystemExit(ExitCode.TERMINATED)  # so that `finally` runs and no partial file is left
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; nothing escapes but the exit of the process."""
+    as_json = "--json" in arguments
+    command = next((argument for argument in arguments if argument in _COMMANDS), None)
+    try:
+        code = app(arguments or ["--help"], prog_name="propstats", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except PropstatsError as error:
+        return fail(command, error, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return fail_interrupted(command, as_json=as_json)
+    except BrokenPipeError:
+        # The reader has gone; what is left in the buffer must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+    except _UsageProblem as error:
+        message = str(getattr(error, "format_message", error.__str__)())
+        return fail_usage(command, " ".join(message.split()).rstrip("."), as_json=as_json)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
+            return _output_failed(error)
+        if os.environ.get("PROPSTATS_DEBUG"):
+            raise
+        return fail_fault(command, error, as_json=as_json)
+
+
+def _output_failed(error: OSError) -> int:
+    """Report that the answer could not be written, for example to a full disk."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(f"propstats: error: cannot write the answer: {error.strerror or error}", file=sys.stderr)
+    return ExitCode.INPUT

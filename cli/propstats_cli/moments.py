@@ -1,0 +1,98 @@
+"""`propstats moments`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from propstats_cli import options
+from propstats_cli.output import emit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from propstats.theory.unit import UnitMoments
+
+
+def moments(
+    act: options.Act,
+    a: options.A = None,
+    param: options.Param = None,
+    mean: Annotated[float, typer.Option("--mean", help="Mean of the input.")] = 0.0,
+    std: Annotated[float, typer.Option("--std", help="Standard deviation of the input.")] = 1.0,
+    samples: Annotated[int, typer.Option("--samples", help="Samples to draw; 0 leaves sampling out.")] = 1_000_000,
+    seed: options.Seed = 0,
+    device: options.Device = "cpu",
+    json: options.Json = False,
+) -> int:
+    r"""Moments of an activation, by independent routes.
+
+    Mean, second moment, variance, slope moments and the constants that initialisers and normalisers need, for an
+    input x ~ N(mean, std^2): by closed form, by quadrature and by sampling, each with its error.
+    Exit code 1 if the routes disagree.
+
+    \b
+    Examples:
+      propstats moments --act prelu --a 0.25
+      propstats moments --act tanh --mean 0.5 --std 2 --samples 0 --json
+    """
+    from propstats.theory.unit import moments as compute
+
+    result = compute(act, mean=mean, std=std, samples=samples, seed=seed, device=device, **options.parameters(param, a))
+    return emit("moments", result, as_json=json, passed=result.agree, render=lambda out: _render(out, result))
+
+
+def _render(out: "Console", result: "UnitMoments") -> None:
+    from rich.table import Table
+
+    from propstats.estimate import Route
+    from propstats_cli.numbers import exact, sampled
+
+    given = "".join(f", {name} = {value:g}" for name, value in result.params.items())
+    given += f",  x ~ N({result.input.mean:g}, {result.input.std:g}^2)"
+    out.print(f"{result.activation}(x) = {result.formula}{given}", soft_wrap=True)
+    shown = [route for route in (Route.CLOSED_FORM, Route.QUADRATURE, Route.SAMPLING) if _used(result, route)]
+    side_by_side = out.width >= 100 or len(shown) < 3
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("quantity", no_wrap=True)
+    if side_by_side:
+        for route in shown:
+            table.add_column(route.replace("_", " "), no_wrap=True)
+    else:
+        table.add_column("route", no_wrap=True)
+        table.add_column("value", no_wrap=True)
+    table.add_column("agree", no_wrap=True)
+    for name, quantity in result.quantities().items():
+        label = name.partition(".")[2]
+        cells = {
+            route: "-"
+            if (estimate := quantity.routes.get(route)) is None
+            else sampled(estimate)
+            if route is Route.SAMPLING
+            else exact(estimate.value, estimate.error)
+            for route in shown
+        }
+        agree = "yes" if quantity.agree else "NO"
+        if side_by_side:
+            table.add_row(label, *cells.values(), agree)
+        else:
+            for i, (route, cell) in enumerate(cells.items()):
+                table.add_row(label if i == 0 else "", route.replace("_", " "), cell, agree if i == 0 else "")
+    out.print(table)
+    if result.samples:
+        out.print(f"sampling: {result.samples:,} samples, seed {result.seed}, ± one standard error", soft_wrap=True)
+    out.print("closed form, quadrature: ± a bound on the error", soft_wrap=True)
+    # The scales follow from these by their definitions.
+    known = {name: q.formula for name, q in result.quantities().items() if not name.startswith("scales.")}
+    forms = [(name.partition(".")[2], formula) for name, formula in known.items() if formula]
+    if forms:
+        out.print("closed forms" + (" (Phi, phi: the normal distribution and density)" if _has_phi(forms) else ""))
+        for name, formula in forms:
+            out.print(f"  {name} = {formula}", soft_wrap=True)
+
+
+def _used(result: "UnitMoments", route: str) -> bool:
+    return any(route in quantity.routes for quantity in result.quantities().values())
+
+
+def _has_phi(forms: list[tuple[str, str]]) -> bool:
+    return any("hi(" in formula for _, formula in forms)

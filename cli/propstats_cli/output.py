@@ -1,0 +1,96 @@
+"""How a command answers: the exit codes, the JSON envelope, and text for people."""
+
+import os
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from propstats.errors import PropstatsError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class ExitCode(IntEnum):
+    """What the process exits with."""
+
+    OK = 0
+    FINDINGS = 1  # a verdict failed, routes disagree
+    USAGE = 2
+    INPUT = 3  # the model, the data or the input cannot be used
+    FAULT = 4  # of ours
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+    TERMINATED = 143
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Return a console that decides about colour and width now, not at import."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    # In a pipe there is no width to fit into: lines are not wrapped at 80 columns for nobody.
+    width = None if stream.isatty() or "COLUMNS" in os.environ else 120
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def emit(command: str, result: object, *, as_json: bool, passed: bool, render: Callable[["Console"], None]) -> int:
+    """Print a result, as one JSON document or for people, and return the exit code."""
+    code = ExitCode.OK if passed else ExitCode.FINDINGS
+    if as_json:
+        from propstats.report.jsonable import to_jsonable
+
+        print_envelope(command, code, data=to_jsonable(result))
+    else:
+        render(console())
+    return code
+
+
+def fail(command: str | None, error: PropstatsError, *, as_json: bool) -> int:
+    """Report an expected failure: one line on stderr, and the envelope if JSON was asked for."""
+    return _fail(command, error.exit_code, error.code, error.message, error.hint, as_json=as_json)
+
+
+def fail_usage(command: str | None, message: str, *, as_json: bool) -> int:
+    """Report a wrong option or argument."""
+    hint = f"see propstats {command} --help" if command else "see propstats --help"
+    return _fail(command, ExitCode.USAGE, "usage", message, hint, as_json=as_json)
+
+
+def fail_fault(command: str | None, error: Exception, *, as_json: bool) -> int:
+    """Report a fault of ours."""
+    message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    hint = "this is a fault of propstats: please report it; PROPSTATS_DEBUG=1 shows where it happened"
+    return _fail(command, ExitCode.FAULT, "fault", message, hint, as_json=as_json)
+
+
+def fail_interrupted(command: str | None, *, as_json: bool) -> int:
+    """Report Ctrl-C."""
+    return _fail(command, ExitCode.INTERRUPTED, "interrupted", "interrupted", "", as_json=as_json)
+
+
+def _fail(command: str | None, exit_code: int, code: str, message: str, hint: str, *, as_json: bool) -> int:
+    if as_json:
+        print_envelope(command, exit_code, errors=[{"code": code, "message": message, "hint": hint}])
+    line = f"propstats: error: {message}"
+    print(f"{line} ({hint})" if hint else line, file=sys.stderr)
+    return int(exit_code)
+
+
+def print_envelope(
+    command: str | None, exit_code: int, *, data: Any = None, errors: list[dict[str, str]] | None = None
+) -> None:
+    """Print the one JSON document of a command."""
+    from propstats.report.jsonable import dump
+
+    status = {ExitCode.OK: "ok", ExitCode.FINDINGS: "findings"}.get(ExitCode(exit_code), "error")
+    document = {
+        "schema": "propstats/1",
+        "command": command,
+        "status": status,
+        "exit_code": int(exit_code),
+        "data": data if data is not None else {},
+        "errors": errors or [],
+    }
+    sys.stdout.write(dump(document))

@@ -1,0 +1,165 @@
+"""Figures: the spectrum of a Jacobian, and an audit over depth."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from propstats.auditing.judge import FAIL_FACTOR
+from propstats.auditing.records import AuditReport, Layer
+from propstats.report.style import BARS, INK, MEASURED, THEORY, fitted, limit, positive, save, styled
+
+if TYPE_CHECKING:
+    from propstats.simulation.jacobian import JacobianSpectrum
+
+__all__ = ["depth_figure", "save", "spectrum_figure"]
+
+_Z95 = 1.96
+_TICKS = 14
+
+
+def spectrum_figure(result: "JacobianSpectrum") -> Figure:
+    """Draw the non-zero singular values of a Jacobian: bars as simulated, the density of theory over them.
+
+    The density is logarithmic: half of the values crowd near zero, and what explodes is the tail.
+    """
+    theory, simulation, bins = result.theory, result.simulation, result.histogram
+    with styled():
+        figure = Figure(figsize=(6.4, 4.6))
+        axes = figure.add_subplot(xlabel="singular value", ylabel="density (adds up to the non-zero share)")
+        axes.set_yscale("log")
+        draws = f"simulation, {result.draws} draw{'s' if result.draws > 1 else ''}"
+        axes.stairs(bins.simulation, bins.edges, fill=True, color=BARS, label=draws)
+        centres = [(a + b) / 2 for a, b in zip(bins.edges, bins.edges[1:], strict=False)]
+        density = [positive(value) for value in bins.theory]
+        axes.plot(centres, density, color=THEORY, label="theory, at the middle of each bar")
+        largest, rms = theory.max, _root(theory.mean_square.value)
+        low, high = max(largest.value - largest.error, 0.0), largest.value + largest.error
+        axes.axvspan(low, high, color=THEORY, alpha=0.15, linewidth=0)
+        text = f"largest: theory {_pair(largest.value, simulation.max.value)}"
+        axes.axvline(largest.value, color=THEORY, linestyle="--", label=text)
+        text = f"rms: theory {_pair(rms, _root(simulation.mean_square.value))}"
+        axes.axvline(rms, color=INK, linestyle=":", label=text)
+        top = max(bins.edges[-1], 1.02 * largest.value)
+        axes.set_xlim(0.0, max(top, min(1.02 * high, 1.5 * top)))
+        limit(axes, [*bins.simulation, *bins.theory], 0.5, 2.0)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False)
+        what = f"{fitted(result.activation, 30)}, {result.scheme}, gamma {result.gamma:.5g}"
+        size = f"depth {result.depth}, width {result.width}"
+        shares = theory.zero_fraction.value, simulation.zero_fraction.value
+        zeros = f"zeros: theory {shares[0]:.1%}, simulation {shares[1]:.1%}"
+        axes.set_title(f"{what}, {size}\n{zeros}", parse_math=False)
+        figure.draw_without_rendering()  # ticks take their style when they are first needed
+    return figure
+
+
+def depth_figure(report: AuditReport) -> Figure:
+    """Draw an audit over depth: the signal's spread at every layer of weights, and the gradient's norm.
+
+    Points are measured, lines expected from the network's input and output alone; both show 95 % intervals.
+    """
+    layers = [layer for layer in report.layers if layer.is_weights]
+    with styled():
+        figure = Figure(figsize=(9.0, 3.8))
+        forward, backward = figure.subplots(1, 2)
+        forward.set_title("(a) signal: standard deviation over the data")
+        _panel(forward, list(map(_signal, layers)), list(map(_expected_signal, layers)), first=True)
+        backward.set_title("(b) gradient: norm relative to the output end")
+        gradients = [_relative(list(map(point, layers))) for point in (_gradient, _expected_gradient)]
+        _panel(backward, *gradients, first=False)
+        shown = range(0, len(layers), max(1, math.ceil(len(layers) / _TICKS)))
+        names = [fitted(layers[i].name, 18) for i in shown]
+        for axes in (forward, backward):
+            axes.set_xlabel("layers of weights, from input to output")
+            slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 40 else {}
+            axes.set_xticks(list(shown), names, parse_math=False, **slant)
+            axes.grid(visible=False, axis="x")
+        entries = [axes.get_legend_handles_labels() for axes in (forward, backward)]
+        legend = {text: handle for pair in entries for handle, text in zip(*pair, strict=True)}  # each once
+        texts = sorted(legend, key=lambda text: (text[0] == "f", text[0] != "m"))  # measured first, fails last
+        handles = [legend[text] for text in texts]
+        figure.legend(handles, texts, loc="outside lower center", ncols=5, frameon=False, columnspacing=1.2)
+        figure.draw_without_rendering()
+    return figure
+
+
+_Point = tuple[float, float]  # a value, NaN where there is none, and its relative standard error
+_NOWHERE = (math.nan, 0.0)
+
+
+def _signal(layer: Layer) -> _Point:
+    var = layer.forward.var
+    return _root_of(var.value, var.error / var.value if var.value > 0 else 0.0)
+
+
+def _expected_signal(layer: Layer) -> _Point:
+    return _root_of(layer.expected.var, layer.expected.error) if layer.expected else _NOWHERE
+
+
+def _gradient(layer: Layer) -> _Point:
+    output = layer.backward.output
+    if output is None:
+        return _NOWHERE
+    error = output.error / output.value if output.value > 0 else 0.0
+    return _root_of(math.prod(layer.shape) * output.value, error)
+
+
+def _expected_gradient(layer: Layer) -> _Point:
+    if layer.expected is None or layer.expected.gradient_output is None:
+        return _NOWHERE
+    return _root_of(math.prod(layer.shape) * layer.expected.gradient_output, layer.expected.error)
+
+
+def _root_of(square: float, error: float) -> _Point:
+    return _root(square), error / 2
+
+
+def _root(square: float) -> float:
+    return math.sqrt(square) if square >= 0 else math.nan
+
+
+def _relative(points: Sequence[_Point]) -> list[_Point]:
+    scale = positive(points[-1][0]) if points else math.nan
+    return [(value / scale if value else 0.0, error) for value, error in points]
+
+
+def _panel(axes: Axes, measured: Sequence[_Point], expected: Sequence[_Point], *, first: bool) -> None:
+    axes.set_yscale("log")
+    line = [positive(value) for value, _ in expected]
+    points = [positive(value) for value, _ in measured]
+    if any(map(math.isfinite, line)):
+        low, high = _band(line, expected)
+        axes.fill_between(range(len(line)), low, high, color=THEORY, alpha=0.2, linewidth=0)
+        axes.plot(line, color=THEORY, marker="_", label="theory, from the network's ends")
+    low, high = _band(points, measured)
+    reach = zip(low, points, high, strict=True)
+    below, above = zip(*((point - a, b - point) for a, point, b in reach), strict=True) if points else ((), ())
+    axes.errorbar(range(len(points)), points, (below, above), fmt="o", color=MEASURED, markersize=4, label="measured")
+    zero = [i for i, (value, _) in enumerate(measured) if value == 0.0]
+    absent = [i for i, (value, _) in enumerate(measured) if not math.isfinite(value)]
+    at_edge = axes.get_xaxis_transform()  # a logarithm has no place for them: at the lower edge
+    for marker, text, places in (("v", "zero", zero), ("x", "not finite, or not measured", absent)):
+        if places:
+            axes.plot(places, [0.03] * len(places), marker, color=MEASURED, transform=at_edge, label=text)
+    start = (points[0] if points else math.nan) if first else 1.0
+    limit(axes, [*points, *line, start / 4 / FAIL_FACTOR, start * 4 * FAIL_FACTOR], 0.5, 2.0)
+    if math.isfinite(start):
+        bottom, top = axes.get_ylim()
+        text = f"fails: beyond 1/{FAIL_FACTOR:.0f} or {FAIL_FACTOR:.0f} times where it starts"
+        for edges in ((bottom, start / FAIL_FACTOR), (start * FAIL_FACTOR, top)):
+            axes.axhspan(*edges, color=INK, alpha=0.12, linewidth=0, zorder=0, label=text)
+        axes.set_ylim(bottom, top)
+    axes.set_xlim(-0.6, max(len(points), 1) - 0.4)
+
+
+def _band(values: Sequence[float], points: Sequence[_Point]) -> tuple[list[float], list[float]]:
+    """Return 95 % bounds, symmetric on the logarithmic axis."""
+    factors = [math.exp(min(_Z95 * error, 50.0)) for _, error in points]
+    low = [value / factor for value, factor in zip(values, factors, strict=True)]
+    return low, [value * factor for value, factor in zip(values, factors, strict=True)]
+
+
+def _pair(theory: float, simulation: float) -> str:
+    return f"{theory:.3g}, simulation {simulation:.3g}"

@@ -1,0 +1,106 @@
+"""How figures look, and how they become files."""
+
+import io
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from propstats.errors import DomainError
+from propstats.report.files import printable, write_atomically
+
+# From the palette of Okabe and Ito, which colour-blind readers tell apart; the two differ in brightness too.
+MEASURED, BARS, THEORY, INK = "#0072b2", "#56b4e9", "#d55e00", "#222222"
+
+_VARIABLES = {INK: "currentColor", MEASURED: "var(--measured)", BARS: "var(--bars)", THEORY: "var(--theory)"}
+
+_STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # comes with matplotlib
+    "font.size": 9,
+    "grid.alpha": 0.15,
+    "grid.color": INK,
+    "legend.fontsize": 8,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "propstats",  # identifiers in the file, which would else be random
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+#: Nothing that differs between two runs.
+_METADATA = {
+    "png": {"Software": None},
+    "svg": {"Creator": None, "Date": None, "Format": None, "Type": None},
+    "pdf": {"CreationDate": None},
+}
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure as PNG (200 dpi), SVG or PDF, by the end of the name; equal figures give equal files.
+
+    Raises:
+        DomainError: If the name ends in something else.
+        OutputError: If the file cannot be written.
+    """
+    kind = Path(path).suffix.lower().removeprefix(".")
+    if kind not in _METADATA:
+        raise DomainError(f"no format for {printable(os.fspath(path))}", "end the name in .png, .svg or .pdf")
+    write_atomically(path, render(figure, kind))
+
+
+def render(figure: Figure, kind: str) -> bytes:
+    """Return a figure as a `png`, `svg` or `pdf` file."""
+    buffer = io.BytesIO()
+    with styled():
+        figure.savefig(buffer, format=kind, dpi=200, metadata=_METADATA[kind])
+    return buffer.getvalue()
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Set our style for as long as it lasts, whatever the user's own is; nothing global stays changed."""
+    with style.context(["default", _STYLE]):
+        yield
+
+
+def inline(figure: Figure, description: str) -> str:
+    """Return a figure as SVG for a page: without a ground, in colours of the page, light or dark."""
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set_visible(False)
+    svg = render(figure, "svg").decode("utf-8")
+    svg = re.sub(r"\A.*?(?=<svg)|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for colour, name in _VARIABLES.items():
+        svg = svg.replace(colour, name)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{description}" ', 1)
+
+
+def fitted(name: str, room: int) -> str:
+    """Fit a stranger's name into a figure: characters that the font has, and its end if it is too long."""
+    text = printable(name).encode("ascii", "backslashreplace").decode("ascii")
+    return text if len(text) <= room else "..." + text[3 - room :]
+
+
+def limit(axes: Axes, values: Sequence[float], below: float, above: float) -> None:
+    """Choose the range of a logarithmic axis: two decades at least, or its ticks crowd."""
+    known = [value for value in values if math.isfinite(positive(value))] or [1.0]
+    top = above * max(known)
+    axes.set_ylim(min(below * min(known), top / 200), top)
+
+
+def positive(value: float) -> float:
+    """Return a number that has a logarithm, or NaN, which leaves a gap in a line."""
+    return value if math.isfinite(value) and value > 0 else math.nan

@@ -1,0 +1,159 @@
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from propstats.auditing.audit import audit
+from propstats.auditing.judge import FAIL_FACTOR
+from propstats.auditing.records import AuditReport, Expected, Layer
+from propstats.errors import DomainError, OutputError
+from propstats.estimate import Estimate
+from propstats.report.figures import depth_figure, save, spectrum_figure
+from propstats.report.style import fitted, render
+from propstats.simulation.jacobian import Histogram, jacobian
+
+
+def _network(names: Sequence[str] = ("a", "b", "c"), weight: float = 0.1) -> AuditReport:
+    generator = torch.Generator().manual_seed(0)
+    layers: dict[str, nn.Module] = {name: nn.Linear(4, 4) for name in names}
+    for layer in layers.values():
+        for parameter in layer.parameters():
+            nn.init.normal_(parameter, std=0.5, generator=generator)
+    first = layers[names[0]]
+    assert isinstance(first, nn.Linear)
+    with torch.no_grad():
+        first.weight[0, 0] = weight
+    network = nn.Sequential()
+    for name, layer in layers.items():
+        network.add_module(name, layer)
+    return audit(network, torch.randn(50, 4, generator=generator))
+
+
+def _changed(report: AuditReport, *, value: float | None = None, **fields: Expected | None) -> AuditReport:
+    def change(layer: Layer) -> Layer:
+        if value is not None:
+            var = replace(layer.forward.var, value=value)
+            layer = replace(layer, forward=replace(layer.forward, var=var))
+        return replace(layer, **fields) if fields else layer
+
+    return replace(report, layers=[change(layer) for layer in report.layers])
+
+
+def _points(figure: Figure, panel: int) -> list[float]:
+    bars = figure.axes[panel].containers[0]
+    line = bars.get_children()[0]
+    return [float(y) for y in line.get_ydata()]  # type: ignore[attr-defined]
+
+
+def test_depth_shows_what_was_measured() -> None:
+    report = _network()
+    figure = depth_figure(report)
+    assert _points(figure, 0) == pytest.approx([math.sqrt(layer.forward.var.value) for layer in report.layers])
+    outputs = [layer.backward.output for layer in report.layers]
+    squares = [4 * output.value for output in outputs if isinstance(output, Estimate)]
+    assert _points(figure, 1) == pytest.approx([math.sqrt(square / squares[-1]) for square in squares])
+    for panel, start in ((0, _points(figure, 0)[0]), (1, 1.0)):
+        axes = figure.axes[panel]
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+        low, high = axes.get_ylim()
+        assert low < start / FAIL_FACTOR < start * FAIL_FACTOR < high
+
+
+@pytest.mark.parametrize("value", [math.nan, 0.0, math.inf])
+def test_depth_without_anything_to_draw(value: float) -> None:
+    report = _changed(_network(), value=value, expected=None, one_step=None)
+    render(depth_figure(report), "svg")
+    render(depth_figure(replace(report, layers=[])), "svg")
+
+
+def test_depth_of_a_network_with_nan_weights() -> None:
+    render(depth_figure(_network(weight=math.nan)), "png")
+
+
+def test_depth_with_an_unbounded_error() -> None:
+    report = _network()
+    layers = [
+        replace(layer, expected=replace(layer.expected, error=math.inf)) for layer in report.layers if layer.expected
+    ]
+    assert len(layers) == 3
+    render(depth_figure(replace(report, layers=layers)), "png")
+
+
+def test_names_of_strangers() -> None:
+    names = ["$x_{$", "\x1b[31m", "<b>&amp;\"'", "\u6f22\U0001f600", "x" * 200, "\\frac"]
+    figure = depth_figure(_network(names))
+    shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert shown[0] == "$x_{$"
+    assert all(name.isascii() and name.isprintable() and len(name) <= 18 for name in shown)
+    svg = render(figure, "svg").decode("utf-8")
+    assert "\x1b" not in svg
+    assert "<b>" not in svg
+    assert fitted("layer4.1.conv2", 8) == "...conv2"
+
+
+def test_many_layers_leave_room_for_their_names() -> None:
+    figure = depth_figure(_network([str(i) for i in range(40)]))
+    assert len(figure.axes[0].get_xticklabels()) <= 14
+
+
+def test_spectrum_shows_both_routes() -> None:
+    result = jacobian(depth=3, width=16, draws=5)
+    figure = spectrum_figure(result)
+    axes = figure.axes[0]
+    title = axes.get_title(loc="left")
+    for word in ("relu", "normprop", "depth 3", "width 16", "gamma", "zeros"):
+        assert word in title
+    assert axes.get_xlim()[1] >= result.histogram.edges[-1]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts[0] == "simulation, 5 draws"
+    assert any(text.startswith("largest: theory") for text in texts)
+    assert any(text.startswith("rms: theory") for text in texts)
+
+
+def test_spectrum_without_a_tail() -> None:
+    empty = Histogram((0.0, 1.0, 2.0), (0.0, 0.0), (0.0, math.nan))
+    result = replace(jacobian(depth=2, width=4, draws=1), histogram=empty, activation="$\x1b" * 40)
+    render(spectrum_figure(result), "svg")
+
+
+@pytest.mark.parametrize(("name", "head"), [("a.png", b"\x89PNG"), ("b.SVG", b"<?xml"), ("c.pdf", b"%PDF")])
+def test_saves_the_same_file_twice(tmp_path: Path, name: str, head: bytes) -> None:
+    report = _network()
+    save(depth_figure(report), tmp_path / name)
+    first = (tmp_path / name).read_bytes()
+    save(depth_figure(report), str(tmp_path / name))
+    assert first.startswith(head)
+    assert (tmp_path / name).read_bytes() == first
+    assert b"dc:date" not in first
+    assert b"CreationDate" not in first
+
+
+def test_other_formats_are_refused(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a", ".png"):
+        with pytest.raises(DomainError, match=r"\.png, \.svg or \.pdf"):
+            save(Figure(), tmp_path / name)
+    with pytest.raises(OutputError, match="does not exist"):
+        save(Figure(), tmp_path / "absent" / "a.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_global_changes_and_nothing_global_leaks_in() -> None:
+    report = _network()
+    before = dict(mpl.rcParams)
+    plain = render(depth_figure(report), "svg")
+    assert dict(mpl.rcParams) == before
+    with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "lines.linewidth": 9}):
+        assert render(depth_figure(report), "svg") == plain
+
+
+def test_pyplot_stays_unloaded() -> None:
+    code = "import sys, propstats.report.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

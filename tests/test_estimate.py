@@ -1,0 +1,144 @@
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from propstats.estimate import STANDARD_ERRORS, Estimate, Quantity, Route, Signal
+
+_BOUNDS = [Route.CLOSED_FORM, Route.CERTIFIED, Route.QUADRATURE]
+_STATISTICAL = [Route.SAMPLING, Route.MEASURED]
+_FINITE = st.floats(-1e6, 1e6)
+_ESTIMATES = st.builds(Estimate, _FINITE, st.floats(0, 1e3), st.sampled_from(list(Route)))
+
+
+def test_which_routes_are_statistical() -> None:
+    assert [route for route in Route if route.is_statistical] == _STATISTICAL
+
+
+@pytest.mark.parametrize("a", _BOUNDS)
+@pytest.mark.parametrize("b", _BOUNDS)
+def test_bounds_agree_when_they_touch(a: Route, b: Route) -> None:
+    low = Estimate(1.0, 0.25, a)
+    assert low.agrees_with(Estimate(1.75, 0.5, b))
+    assert low.z(Estimate(1.75, 0.5, b)) == 0.0
+    apart = Estimate(math.nextafter(1.75, 2.0), 0.5, b)
+    assert not low.agrees_with(apart)
+    assert low.z(apart) == math.inf
+    assert apart.z(low) == -math.inf
+
+
+@pytest.mark.parametrize("a", _STATISTICAL)
+@pytest.mark.parametrize("b", _STATISTICAL)
+def test_standard_errors_add_in_quadrature(a: Route, b: Route) -> None:
+    here = Estimate(0.0, 3.0, a)
+    assert here.z(Estimate(10.0, 4.0, b)) == 2.0
+    assert here.z(Estimate(-10.0, 4.0, b)) == -2.0
+    assert here.agrees_with(Estimate(5.0 * STANDARD_ERRORS, 4.0, b))
+    assert not here.agrees_with(Estimate(5.0 * STANDARD_ERRORS + 0.001, 4.0, b))
+
+
+@pytest.mark.parametrize("bound", _BOUNDS)
+@pytest.mark.parametrize("statistical", _STATISTICAL)
+def test_a_bound_is_taken_off_before_standard_errors_count(bound: Route, statistical: Route) -> None:
+    exact = Estimate(1.0, 0.5, bound)
+    assert exact.z(Estimate(1.5, 0.1, statistical)) == 0.0
+    assert math.isclose(exact.z(Estimate(1.8, 0.1, statistical)), 3.0)
+    assert not exact.agrees_with(Estimate(1.5 + 0.1 * (STANDARD_ERRORS + 0.01), 0.1, statistical))
+
+
+def test_a_standard_error_of_zero() -> None:
+    """Samples that are all alike claim to be exact."""
+    assert Estimate(1.0, 0.0, Route.SAMPLING).agrees_with(Estimate(1.0, 0.0, Route.CLOSED_FORM))
+    assert not Estimate(1.0, 0.0, Route.SAMPLING).agrees_with(Estimate(1.1, 0.0, Route.CLOSED_FORM))
+
+
+def test_undefined_contradicts_nothing() -> None:
+    undefined = Estimate(math.nan, math.inf, Route.CLOSED_FORM)
+    assert not undefined.is_defined
+    assert not Estimate(math.inf, 0.0, Route.QUADRATURE).is_defined
+    for route in Route:
+        number = Estimate(1.0, 0.0, route)
+        assert number.is_defined
+        assert undefined.agrees_with(number)
+        assert number.agrees_with(undefined)
+    assert undefined.agrees_with(undefined)
+
+
+@given(_ESTIMATES, _ESTIMATES)
+def test_agreement_is_symmetric(a: Estimate, b: Estimate) -> None:
+    assert a.agrees_with(a)
+    assert a.agrees_with(b) == b.agrees_with(a)
+    assert a.z(b) == -b.z(a)
+
+
+@given(_ESTIMATES, _ESTIMATES, st.floats(0, 1e3))
+def test_a_larger_error_never_contradicts_more(a: Estimate, b: Estimate, more: float) -> None:
+    looser = dataclasses.replace(b, error=b.error + more)
+    assert not a.agrees_with(b) or a.agrees_with(looser)
+
+
+def test_records_do_not_change() -> None:
+    estimate = Estimate(1.0, 0.0, Route.CERTIFIED)
+    for record, name in ((estimate, "value"), (Quantity.of({Route.CERTIFIED: estimate}), "value"), (Signal(0, 1, 0), "q")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(record, name, 2.0)
+
+
+def test_the_best_route_is_on_top() -> None:
+    closed = Estimate(1.0, 1e-15, Route.CLOSED_FORM)
+    nodes = Estimate(1.0, 1e-16, Route.QUADRATURE)
+    sampled = Estimate(1.0 + 3e-3, 1e-3, Route.SAMPLING, 1000)
+    quantity = Quantity.of({Route.CLOSED_FORM: closed, Route.QUADRATURE: nodes, Route.SAMPLING: sampled}, "1")
+    assert (quantity.value, quantity.error, quantity.route, quantity.formula) == (1.0, 1e-16, Route.QUADRATURE, "1")
+    assert quantity.agree
+    assert quantity.z is not None
+    assert math.isclose(quantity.z, 3.0, rel_tol=1e-9)
+    assert quantity.routes[Route.SAMPLING] is sampled
+
+
+def test_a_bound_beats_a_standard_error_however_small() -> None:
+    quantity = Quantity.of({
+        Route.SAMPLING: Estimate(1.0, 1e-30, Route.SAMPLING),
+        Route.QUADRATURE: Estimate(1.0, 1e-3, Route.QUADRATURE),
+    })  # fmt: skip
+    assert quantity.route is Route.QUADRATURE
+
+
+def test_a_defined_route_beats_an_undefined_one() -> None:
+    quantity = Quantity.of({
+        Route.CLOSED_FORM: Estimate(math.nan, math.inf, Route.CLOSED_FORM),
+        Route.QUADRATURE: Estimate(1.0, 1e-3, Route.QUADRATURE),
+    })  # fmt: skip
+    assert quantity.route is Route.QUADRATURE
+    assert quantity.agree
+
+
+def test_only_samples() -> None:
+    quantity = Quantity.of({Route.SAMPLING: Estimate(1.0, 0.1, Route.SAMPLING)})
+    assert quantity.route is Route.SAMPLING
+    assert quantity.z is None
+    assert quantity.formula is None
+
+
+def test_disagreement_is_told() -> None:
+    quantity = Quantity.of({
+        Route.CLOSED_FORM: Estimate(1.0, 1e-16, Route.CLOSED_FORM),
+        Route.QUADRATURE: Estimate(1.1, 1e-15, Route.QUADRATURE),
+    })  # fmt: skip
+    assert not quantity.agree
+
+
+def test_quantity_keeps_its_own_copy() -> None:
+    routes = {Route.CERTIFIED: Estimate(1.0, 0.0, Route.CERTIFIED)}
+    quantity = Quantity.of(routes)
+    routes.clear()
+    assert list(quantity.routes) == [Route.CERTIFIED]
+
+
+def test_signal() -> None:
+    signal = Signal(mean=0.5, q=2.0, c=0.25)
+    assert signal.var == 1.5
+    assert math.isnan(signal.gradient)
+    assert signal.error == 0.0

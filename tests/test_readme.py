@@ -1,0 +1,71 @@
+"""The README tells the truth: its transcripts are what the commands print, its Python runs.
+
+Renew the transcripts with: PROPSTATS_WRITE_README=1 pytest tests/test_readme.py
+"""
+
+import doctest
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from propstats_cli.main import _COMMANDS, run
+
+README = Path(__file__).parents[1] / "README.md"
+# A note on how literally to take it, then the command, then what it prints.
+_TRANSCRIPT = re.compile(
+    r"<!-- transcript: (?P<kind>[a-z ]+) -->\n```console\n\$ (?P<command>.+)\n(?P<output>(?s:.*?))```"
+)
+_NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(e[-+]?\d+)?%?")
+
+
+def _skeleton(text: str) -> list[str]:
+    """What a transcript says without its numbers, which trained networks on another processor may move."""
+    return [" ".join(_NUMBER.sub("#", line).split()) for line in text.splitlines()]
+
+
+def test_transcripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "110")
+    text = README.read_text(encoding="utf-8")
+    shown = list(_TRANSCRIPT.finditer(text))
+    printed = []
+    for transcript in shown:
+        assert run(shlex.split(transcript["command"])[1:]) == 0
+        out = capsys.readouterr().out
+        printed.append("\n".join(line.rstrip() for line in out.rstrip().splitlines()) + "\n")
+    if os.environ.get("PROPSTATS_WRITE_README"):
+        for transcript, output in reversed(list(zip(shown, printed, strict=True))):
+            start, end = transcript.span("output")
+            text = text[:start] + output + text[end:]
+        README.write_text(text, encoding="utf-8")
+        return
+    for transcript, output in zip(shown, printed, strict=True):
+        if transcript["kind"] == "exact":
+            assert transcript["output"] == output
+        else:
+            assert _skeleton(transcript["output"]) == _skeleton(output)
+
+
+def test_every_command_has_a_transcript() -> None:
+    commands = {shlex.split(t["command"])[1] for t in _TRANSCRIPT.finditer(README.read_text(encoding="utf-8"))}
+    assert commands == set(_COMMANDS)
+
+
+def test_skeletons_tell_texts_apart() -> None:
+    assert _skeleton("x0.42 a layer [0.4, 0.5]") == _skeleton("x0.43  a layer [0.41, 5e-01]")
+    assert _skeleton("verdict PASS") != _skeleton("verdict FAIL")
+
+
+def test_python() -> None:
+    failures, tried = doctest.testfile(str(README), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert tried > 5
+    assert failures == 0
+
+
+def test_every_activation_is_listed() -> None:
+    from propstats import activation_names
+
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    assert f"Activations: {', '.join(activation_names())}." in text
