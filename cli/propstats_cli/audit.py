@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import emit
+from propstats_cli.output import Answer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +21,7 @@ def audit(
     seed: options.Seed = 0,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
     json: options.Json = False,
-) -> int:
+) -> Answer:
     r"""Audit a real network on real data.
 
     Does signal survive, forwards and backwards? If not, where does it die, and what helps? The file is loaded
@@ -52,10 +52,10 @@ def audit(
         from propstats.report.page import audit_page
 
         write_atomically(html, audit_page(report, command=shlex.join(["propstats", *sys.argv[1:]])))
-    return emit("audit", report, as_json=json, passed=report.passed, render=lambda out: render(out, report, html))
+    return Answer("audit", report, report.passed, json, lambda out: _render(out, report, html))
 
 
-def render(out: "Console", report: "AuditReport", html: str | None = None) -> None:
+def _render(out: "Console", report: "AuditReport", html: str | None = None) -> None:
     """Print a report: facts, table, rates, findings, verdict."""
     import math
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import emit
+from propstats_cli.output import Answer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +18,7 @@ def demo(
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps for each network.")] = 300,
     seed: options.Seed = 0,
     json: options.Json = False,
-) -> int:
+) -> Answer:
     r"""Train two networks, audit both, say why one fails.
 
     One carries signal through its 20 layers, the other does not. Takes some seconds.
@@ -33,8 +33,7 @@ def demo(
 
     with bars() as show:
         result = run(out, steps=steps, seed=seed, progress=show)
-    passed = result.as_expected
-    return emit("demo", result, as_json=json, passed=passed, render=lambda console: _render(console, result))
+    return Answer("demo", result, result.as_expected, json, lambda console: _render(console, result))
 
 
 def _render(out: "Console", result: "DemoResult") -> None:

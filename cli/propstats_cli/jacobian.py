@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import emit
+from propstats_cli.output import Answer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,7 @@ def jacobian(
     device: options.Device = "cpu",
     plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
     json: options.Json = False,
-) -> int:
+) -> Answer:
     r"""Jacobian of a deep network: theory and simulation.
 
     The singular values of the end-to-end Jacobian of a random network, by free probability and by drawing networks.
@@ -64,7 +64,7 @@ def jacobian(
         from propstats.report.figures import save, spectrum_figure
 
         save(spectrum_figure(result), plot)
-    return emit("jacobian", result, as_json=json, passed=result.agree, render=lambda out: _render(out, result, plot))
+    return Answer("jacobian", result, result.agree, json, lambda out: _render(out, result, plot))
 
 
 def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> None:

@@ -13,7 +13,7 @@ from propstats_cli.audit import audit
 from propstats_cli.demo import demo
 from propstats_cli.jacobian import jacobian
 from propstats_cli.moments import moments
-from propstats_cli.output import ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
 
 # The base of typer's complaints about the command line; typer carries its own copy of click and does not export it.
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -48,12 +48,21 @@ def _main(
 
 def main() -> NoReturn:
     """Run the command line."""
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:  # a terminal that cannot show a sign gets a question mark, not a crash
             reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
+
+
+class Interrupted(BaseException):
+    """Ctrl-C; not a KeyboardInterrupt, which typer would take for itself."""
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise Interrupted
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
@@ -65,12 +74,15 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     command = next((argument for argument in arguments if argument in _COMMANDS), None)
     try:
-        code = app(arguments or ["--help"], prog_name="propstats", standalone_mode=False)
+        # Typer parses and calls; what it returns is printed out here, where no one else catches what goes wrong.
+        answer = app(arguments or ["--help"], prog_name="propstats", standalone_mode=False)
+        if isinstance(answer, Answer):
+            return answer.print()
         sys.stdout.flush()
-        return int(code or 0)
+        return int(answer or 0)
     except PropstatsError as error:
         return fail(command, error, as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort):
+    except Interrupted:
         return fail_interrupted(command, as_json=as_json)
     except BrokenPipeError:
         # The reader has gone; what is left in the buffer must not complain at exit.

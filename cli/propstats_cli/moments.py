@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import emit
+from propstats_cli.output import Answer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +23,7 @@ def moments(
     seed: options.Seed = 0,
     device: options.Device = "cpu",
     json: options.Json = False,
-) -> int:
+) -> Answer:
     r"""Moments of an activation, by independent routes.
 
     Mean, second moment, variance, slope moments and the constants that initialisers and normalisers need, for an
@@ -38,7 +38,7 @@ def moments(
     from propstats.theory.unit import moments as compute
 
     result = compute(act, mean=mean, std=std, samples=samples, seed=seed, device=device, **options.parameters(param, a))
-    return emit("moments", result, as_json=json, passed=result.agree, render=lambda out: _render(out, result))
+    return Answer("moments", result, result.agree, json, lambda out: _render(out, result))
 
 
 def _render(out: "Console", result: "UnitMoments") -> None:
@@ -51,16 +51,10 @@ def _render(out: "Console", result: "UnitMoments") -> None:
     given += f",  x ~ N({result.input.mean:g}, {result.input.std:g}^2)"
     out.print(f"{result.activation}(x) = {result.formula}{given}", soft_wrap=True)
     shown = [route for route in (Route.CLOSED_FORM, Route.QUADRATURE, Route.SAMPLING) if _used(result, route)]
-    side_by_side = out.width >= 100 or len(shown) < 3
+    side_by_side = out.width >= 34 + 24 * len(shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("quantity", no_wrap=True)
-    if side_by_side:
-        for route in shown:
-            table.add_column(route.replace("_", " "), no_wrap=True)
-    else:
-        table.add_column("route", no_wrap=True)
-        table.add_column("value", no_wrap=True)
-    table.add_column("agree", no_wrap=True)
+    for heading in ("quantity", *(route.replace("_", " ") for route in shown), "agree"):
+        table.add_column(heading, no_wrap=True)
     for name, quantity in result.quantities().items():
         label = name.partition(".")[2]
         cells = {
@@ -74,10 +68,12 @@ def _render(out: "Console", result: "UnitMoments") -> None:
         agree = "yes" if quantity.agree else "NO"
         if side_by_side:
             table.add_row(label, *cells.values(), agree)
-        else:
-            for i, (route, cell) in enumerate(cells.items()):
-                table.add_row(label if i == 0 else "", route.replace("_", " "), cell, agree if i == 0 else "")
-    out.print(table)
+        else:  # in a narrow terminal, one below the other
+            out.print(f"{label} (agree: {agree})")
+            for route, cell in cells.items():
+                out.print(f"  {route.replace('_', ' '):11} {cell}", soft_wrap=True)
+    if side_by_side:
+        out.print(table)
     if result.samples:
         out.print(f"sampling: {result.samples:,} samples, seed {result.seed}, ± one standard error", soft_wrap=True)
     out.print("closed form, quadrature: ± a bound on the error", soft_wrap=True)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -29,22 +30,45 @@ def console(*, stderr: bool = False) -> "Console":
     """Return a console that decides about colour and width now, not at import."""
     from rich.console import Console
 
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would exit with 1, which says "findings"
+
     stream = sys.stderr if stderr else sys.stdout
     # In a pipe there is no width to fit into: lines are not wrapped at 80 columns for nobody.
     width = None if stream.isatty() or "COLUMNS" in os.environ else 120
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+    return Plain(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
 
-def emit(command: str, result: object, *, as_json: bool, passed: bool, render: Callable[["Console"], None]) -> int:
-    """Print a result, as one JSON document or for people, and return the exit code."""
-    code = ExitCode.OK if passed else ExitCode.FINDINGS
-    if as_json:
-        from propstats.report.jsonable import to_jsonable
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command returns; it is printed when the command is done.
 
-        print_envelope(command, code, data=to_jsonable(result))
-    else:
-        render(console())
-    return code
+    Args:
+        command: Name of the command.
+        result: What the library returned.
+        passed: Whether it is good news.
+        as_json: Whether to print one JSON document.
+        render: How to print it for people.
+    """
+
+    command: str
+    result: object
+    passed: bool
+    as_json: bool
+    render: Callable[["Console"], None]
+
+    def print(self) -> ExitCode:
+        """Print the answer and return the exit code."""
+        code = ExitCode.OK if self.passed else ExitCode.FINDINGS
+        if self.as_json:
+            from propstats.report.jsonable import to_jsonable
+
+            print_envelope(self.command, code, data=to_jsonable(self.result))
+        else:
+            self.render(console())
+        sys.stdout.flush()
+        return code
 
 
 def fail(command: str | None, error: PropstatsError, *, as_json: bool) -> int:

@@ -29,7 +29,7 @@ def spectrum_figure(result: "JacobianSpectrum") -> Figure:
     with styled():
         figure = Figure(figsize=(6.4, 4.6))
         axes = figure.add_subplot(xlabel="singular value", ylabel="density (adds up to the non-zero share)")
-        axes.set_yscale("log")
+        limit(axes, [*bins.simulation, *bins.theory], 0.5, 2.0)
         draws = f"simulation, {result.draws} draw{'s' if result.draws > 1 else ''}"
         axes.stairs(bins.simulation, bins.edges, fill=True, color=BARS, label=draws)
         centres = [(a + b) / 2 for a, b in zip(bins.edges, bins.edges[1:], strict=False)]
@@ -44,7 +44,6 @@ def spectrum_figure(result: "JacobianSpectrum") -> Figure:
         axes.axvline(rms, color=INK, linestyle=":", label=text)
         top = max(bins.edges[-1], 1.02 * largest.value)
         axes.set_xlim(0.0, max(top, min(1.02 * high, 1.5 * top)))
-        limit(axes, [*bins.simulation, *bins.theory], 0.5, 2.0)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
         what = f"{fitted(result.activation, 30)}, {result.scheme}, gamma {result.gamma:.5g}"
         size = f"depth {result.depth}, width {result.width}"
@@ -126,9 +125,10 @@ def _relative(points: Sequence[_Point]) -> list[_Point]:
 
 
 def _panel(axes: Axes, measured: Sequence[_Point], expected: Sequence[_Point], *, first: bool) -> None:
-    axes.set_yscale("log")
     line = [positive(value) for value, _ in expected]
     points = [positive(value) for value, _ in measured]
+    start = (points[0] if points else math.nan) if first else 1.0
+    limit(axes, [*points, *line, start / 4 / FAIL_FACTOR, start * 4 * FAIL_FACTOR], 0.5, 2.0)
     if any(map(math.isfinite, line)):
         low, high = _band(line, expected)
         axes.fill_between(range(len(line)), low, high, color=THEORY, alpha=0.2, linewidth=0)
@@ -143,8 +143,6 @@ def _panel(axes: Axes, measured: Sequence[_Point], expected: Sequence[_Point], *
     for marker, text, places in (("v", "zero", zero), ("x", "not finite, or not measured", absent)):
         if places:
             axes.plot(places, [0.03] * len(places), marker, color=MEASURED, transform=at_edge, label=text)
-    start = (points[0] if points else math.nan) if first else 1.0
-    limit(axes, [*points, *line, start / 4 / FAIL_FACTOR, start * 4 * FAIL_FACTOR], 0.5, 2.0)
     if math.isfinite(start):
         bottom, top = axes.get_ylim()
         text = f"fails: beyond 1/{FAIL_FACTOR:.0f} or {FAIL_FACTOR:.0f} times where it starts"

@@ -20,7 +20,7 @@ from propstats.report.style import inline
 
 NONE = "\N{EN DASH}"  # stands where there is nothing to say
 _FIGURE = "Spread of the signal and norm of the gradient over depth; the numbers are in the table of layers"
-_SIGNS = {"ok": "\N{CHECK MARK}", "departs": "\N{NOT EQUAL TO}", "non-finite": "\N{MULTIPLICATION X}"}
+_SIGNS = {"ok": "\N{CHECK MARK}", "departs": "\N{NOT EQUAL TO}", "non-finite": "\N{BALLOT X}"}
 
 
 def audit_page(report: AuditReport, *, command: str | None = None) -> str:

@@ -95,7 +95,8 @@ def fitted(name: str, room: int) -> str:
 
 
 def limit(axes: Axes, values: Sequence[float], below: float, above: float) -> None:
-    """Choose the range of a logarithmic axis: two decades at least, or its ticks crowd."""
+    """Make the axis logarithmic, over two decades at least, or its ticks crowd; before anything is drawn."""
+    axes.set_yscale("log")
     known = [value for value in values if math.isfinite(positive(value))] or [1.0]
     top = above * max(known)
     axes.set_ylim(min(below * min(known), top / 200), top)

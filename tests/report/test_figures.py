@@ -13,7 +13,7 @@ from torch import nn
 
 from propstats.auditing.audit import audit
 from propstats.auditing.judge import FAIL_FACTOR
-from propstats.auditing.records import AuditReport, Expected, Layer
+from propstats.auditing.records import AuditReport, Layer
 from propstats.errors import DomainError, OutputError
 from propstats.estimate import Estimate
 from propstats.report.figures import depth_figure, save, spectrum_figure
@@ -37,12 +37,10 @@ def _network(names: Sequence[str] = ("a", "b", "c"), weight: float = 0.1) -> Aud
     return audit(network, torch.randn(50, 4, generator=generator))
 
 
-def _changed(report: AuditReport, *, value: float | None = None, **fields: Expected | None) -> AuditReport:
+def _without_expectations(report: AuditReport, var: float) -> AuditReport:
     def change(layer: Layer) -> Layer:
-        if value is not None:
-            var = replace(layer.forward.var, value=value)
-            layer = replace(layer, forward=replace(layer.forward, var=var))
-        return replace(layer, **fields) if fields else layer
+        forward = replace(layer.forward, var=replace(layer.forward.var, value=var))
+        return replace(layer, forward=forward, expected=None, one_step=None)
 
     return replace(report, layers=[change(layer) for layer in report.layers])
 
@@ -69,7 +67,7 @@ def test_depth_shows_what_was_measured() -> None:
 
 @pytest.mark.parametrize("value", [math.nan, 0.0, math.inf])
 def test_depth_without_anything_to_draw(value: float) -> None:
-    report = _changed(_network(), value=value, expected=None, one_step=None)
+    report = _without_expectations(_network(), value)
     render(depth_figure(report), "svg")
     render(depth_figure(replace(report, layers=[])), "svg")
 

@@ -26,10 +26,12 @@ class Record:
 
 
 def _audit(weight: float = 0.5) -> AuditReport:
-    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    first = nn.Linear(3, 4)
     with torch.no_grad():
-        network[0].weight[0, 0] = weight
-    return audit(network, torch.randn(20, 3, generator=torch.Generator().manual_seed(0)))
+        first.weight[0, 0] = weight
+    return audit(
+        nn.Sequential(first, nn.ReLU(), nn.Linear(4, 2)), torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    )
 
 
 def _object(value: Json) -> dict[str, Json]:

@@ -74,7 +74,8 @@ def test_a_sound_report() -> None:
     assert len(page.of("tbody")) == 1 + len(report.layers)
     assert len([head for head in page.of("th") if "aria-sort" in head]) == 13
     assert "Training: the network ran in evaluation mode" in text
-    assert f"&times;{report.trend.forward_rate.value:.3g} a layer" in text if report.trend.forward_rate else False
+    assert report.trend.forward_rate is not None
+    assert f"&times;{report.trend.forward_rate.value:.3g} a layer" in text
     assert text == audit_page(report, command="propstats audit 'my model.pt'")
 
 
@@ -137,9 +138,9 @@ def test_strangers_names_are_text() -> None:
 def test_numbers_that_are_not() -> None:
     text = audit_page(_audit(weight=math.nan))
     assert "not a number" in text
-    assert "\u2717 Failed" in text or "non-finite" in text
+    assert "\u2717 non-finite" in text
     assert "no rate: fewer than two layers have weights, or a number is not finite" in text
-    assert re.search(r">\s*(nan|inf|-inf|None)\b", text) is None
+    assert re.search(r">\s*(nan|inf|-inf)\b", text) is None
     assert [number(x) for x in (None, math.inf, -math.inf, math.nan, 1234.5)] == [
         "\u2013",
         "infinity",
@@ -165,10 +166,19 @@ def test_a_second_choice_of_expectation_is_marked() -> None:
     assert audit_page(replace(report, layers=layers)).count("\u2020") == 2 * len(layers)
 
 
-_FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --hide-scrollbars --enable-logging=stderr --v=0"
-).split()
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--v=0",
+]
 
 
 def _browse(page: Path, *options: str) -> tuple[str, str]:
@@ -229,12 +239,12 @@ def test_in_a_browser(tmp_path: Path) -> None:
     assert found.group(1).split("|") == [
         "l2-act l9 l2 l10 l9-act l10-act",  # ascending: 0.5 1 2 3 infinity, and NaN last
         "l9-act l10 l2 l9 l2-act l10-act",  # descending, and NaN last
-        "l9-act l10 l2 l9 l2-act l10-act",  # no numbers there: the order stays
+        "l9-act l2-act l10-act l10 l2 l9",  # dead: all alike, so the order stays, and without a number last
         "l2 l2-act l9 l9-act l10 l10-act",  # names, with numbers in them counted
     ]
     assert 'aria-sort="ascending" data-column="0"' in dom
     assert dom.count('aria-sort="none"') == 12
-    assert dom.count('aria-expanded="true"') == 1
+    assert len(re.findall(r'<button[^>]* aria-expanded="true"', dom)) == 1
     assert "sorted by name, ascending" in dom
 
 

@@ -1,0 +1,178 @@
+"""The command line as a process: what it loads, how it dies, what terminals do to it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from networks import mlp
+
+PROPSTATS = [sys.executable, "-m", "propstats"]
+_LOADED = "import sys; {}; print(sorted(set(sys.modules) & {{'torch', 'sympy', 'scipy', 'numpy', 'matplotlib'}}))"
+
+
+def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PROPSTATS, *arguments], capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("statement", "loaded"),
+    [
+        ("import propstats", "[]"),
+        ("import propstats; dir(propstats); propstats.__version__", "[]"),
+        ("from propstats_cli.main import run; run(['--help'])", "[]"),
+        ("from propstats_cli.main import run; run(['moments', '--help'])", "[]"),
+        ("from propstats_cli.main import run; run(['--version'])", "[]"),
+        ("from propstats_cli.main import run; run(['moments', '--act', 'relu', '--samples', '0'])", "['numpy']"),
+        # That the test can fail: sampling needs torch.
+        ("from propstats_cli.main import run; run(['moments', '--act', 'relu', '--samples', '10'])", "torch"),
+    ],
+)
+def test_what_is_loaded(statement: str, loaded: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _LOADED.format(statement)], capture_output=True, text=True, check=True)
+    assert loaded in done.stdout.splitlines()[-1]
+
+
+def test_version_and_help() -> None:
+    from importlib.metadata import version
+
+    assert run("--version").stdout == f"propstats {version('propstats')}\n"
+    bare, asked = run(), run("--help")
+    assert bare.stdout == asked.stdout
+    assert (bare.returncode, asked.returncode) == (0, 0)
+    for command in ("moments", "jacobian", "audit", "demo"):
+        assert command in asked.stdout
+        shown = run(command, "-h")
+        assert shown.returncode == 0
+        assert shown.stdout.count(f"  propstats {command}") >= 2  # examples
+
+
+def _one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert done.stderr.startswith("propstats: error: ")
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_wrong_use_is_one_line() -> None:
+    _one_line(run("moments", "--act", "rleu"), 2, "unknown activation 'rleu'", "did you mean relu")
+    _one_line(run("moments", "--act", "relu", "--std", "-1"), 2, "std must be at least 0")
+    _one_line(run("moments", "--act", "relu", "--std", "nan"), 2, "finite")
+    _one_line(run("moments", "--act", "relu", "--samples", "1"), 2, "at least 2 samples")
+    _one_line(run("moments", "--act", "elu", "--param", "alpha"), 2, "NAME=VALUE")
+    _one_line(run("moments", "--act", "prelu", "--a", "1", "--param", "a=2"), 2, "twice")
+    _one_line(run("jacobian", "--depth", "0"), 2, "depth must be at least 1")
+    _one_line(run("jacobian", "--width", "1000000"), 2, "GiB")
+    _one_line(run("jacobian", "--width", "8", "--draws", "2", "--plot", "spectrum.bmp"), 2, "png")
+    _one_line(run("jacobian", "--width", "8", "--draws", "2", "--plot", "no/such/folder/a.png"), 3, "folder")
+    _one_line(run("frobnicate"), 2, "frobnicate", "propstats --help")
+
+
+def test_files_that_are_no_models(tmp_path: Path) -> None:
+    _one_line(run("audit", str(tmp_path / "missing.pt")), 3, "no such file")
+    (tmp_path / "text.pt").write_text("These are my weights: 1, 2, 3\n")
+    _one_line(run("audit", str(tmp_path / "text.pt")), 3, "text")
+    torch.save(mlp("relu", depth=3), tmp_path / "whole.pt")
+    (tmp_path / "half.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:20_000])
+    _one_line(run("audit", str(tmp_path / "half.pt")), 3, "half.pt")
+
+
+class Bomb:
+    """A pickle that creates a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+def test_a_pickle_that_runs_code_is_not_run(tmp_path: Path) -> None:
+    marker = tmp_path / "it ran".replace(" ", "_")
+    torch.save({"weights": Bomb(marker)}, tmp_path / "bomb.pt")
+    _one_line(run("audit", str(tmp_path / "bomb.pt")), 3, "nothing was executed")
+    assert not marker.exists()
+    torch.load(tmp_path / "bomb.pt", weights_only=False)  # the bomb is real
+    assert marker.exists()
+
+
+def test_data_that_the_model_refuses(tmp_path: Path) -> None:
+    torch.save(mlp("relu", depth=3), tmp_path / "model.pt")
+    np.save(tmp_path / "images.npy", np.zeros((10, 7), dtype=np.float32))
+    done = run("audit", str(tmp_path / "model.pt"), "--data", str(tmp_path / "images.npy"))
+    _one_line(done, 3, "layer 1 (Linear) refuses an input of shape (10, 7)")
+    _one_line(run("audit", str(tmp_path / "model.pt"), "--data", "digitz"), 2, "did you mean digits")
+
+
+def test_nan_in_the_data_is_a_finding(tmp_path: Path) -> None:
+    torch.save(mlp("relu", depth=3, critical=True), tmp_path / "model.pt")
+    data = np.random.default_rng(0).normal(size=(50, 64))
+    data[0, 0] = np.nan
+    np.save(tmp_path / "images.npy", data)
+    done = run("audit", str(tmp_path / "model.pt"), "--data", str(tmp_path / "images.npy"), "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["status"]) == (1, "findings")
+    assert "non-finite-data" in {finding["rule"] for finding in document["data"]["findings"]}
+
+
+def test_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [*PROPSTATS, "jacobian", "--width", "512", "--draws", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)  # long enough to be at work on any machine; the work lasts hours
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "propstats: error: interrupted\n")
+
+
+def test_terminated_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = subprocess.Popen([*PROPSTATS, "demo", "--steps", "100000", "--out", str(tmp_path)], stderr=subprocess.PIPE)
+    time.sleep(6)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (143, b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reader_goes_away() -> None:
+    command = f"{sys.executable} -m propstats moments --act gelu --samples 0 | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.startswith("gelu(x) = x*Phi(x)")
+    assert done.returncode in (0, 141)  # short answers may be through before the reader leaves
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk() -> None:
+    with Path("/dev/full").open("w") as full:
+        arguments = [*PROPSTATS, "moments", "--act", "relu", "--samples", "0"]
+        done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr == "propstats: error: cannot write the answer: No space left on device\n"
+
+
+@pytest.mark.parametrize("width", ["40", "80", "200"])
+def test_no_number_is_cut_off(width: str) -> None:
+    done = run("moments", "--act", "prelu", "--samples", "2000", env={**os.environ, "COLUMNS": width})
+    assert "0.299206710301075" in done.stdout
+    assert "…" not in done.stdout
+
+
+def test_ascii_terminal_and_no_colour() -> None:
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = run("moments", "--act", "relu", "--samples", "0", env=env)
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert "\x1b" not in done.stdout
