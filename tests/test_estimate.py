@@ -87,7 +87,7 @@ def test_records_do_not_change() -> None:
 
 
 def test_the_best_route_is_on_top() -> None:
-    closed = Estimate(1.0, 1e-15, Route.CLOSED_FORM)
+    closed = Estimate(1.0, 1e-14, Route.CLOSED_FORM)
     nodes = Estimate(1.0, 1e-16, Route.QUADRATURE)
     sampled = Estimate(1.0 + 3e-3, 1e-3, Route.SAMPLING, 1000)
     quantity = Quantity.of({Route.CLOSED_FORM: closed, Route.QUADRATURE: nodes, Route.SAMPLING: sampled}, "1")
@@ -96,6 +96,15 @@ def test_the_best_route_is_on_top() -> None:
     assert quantity.z is not None
     assert math.isclose(quantity.z, 3.0, rel_tol=1e-9)
     assert quantity.routes[Route.SAMPLING] is sampled
+
+
+@pytest.mark.parametrize(("closed", "best"), [(9e-15, Route.CLOSED_FORM), (1.1e-14, Route.QUADRATURE)])
+def test_a_formula_may_be_a_digit_worse(closed: float, best: Route) -> None:
+    quantity = Quantity.of({
+        Route.CLOSED_FORM: Estimate(1.0, closed, Route.CLOSED_FORM),
+        Route.QUADRATURE: Estimate(1.0, 1e-15, Route.QUADRATURE),
+    })  # fmt: skip
+    assert quantity.route is best
 
 
 def test_a_bound_beats_a_standard_error_however_small() -> None:
@@ -138,7 +147,7 @@ def test_quantity_keeps_its_own_copy() -> None:
 
 
 def test_signal() -> None:
-    signal = Signal(mean=0.5, q=2.0, c=0.25)
-    assert signal.var == 1.5
-    assert math.isnan(signal.gradient)
+    signal = Signal(mean=0.5, q=2.0, var=1.5)
+    assert signal.c == 0.25
     assert signal.error == 0.0
+    assert Signal(0.0, 0.0, 0.0).c == 1.0

@@ -26,7 +26,7 @@ def demo(
     \b
     Examples:
       propstats demo
-      propstats demo --steps 100 --out /tmp/demo --json
+      propstats demo --steps 100 --out my-networks --json
     """
     from propstats.experiments.demo import demo as run
     from propstats_cli.progress import bars

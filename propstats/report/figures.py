@@ -132,7 +132,7 @@ def _panel(axes: Axes, measured: Sequence[_Point], expected: Sequence[_Point], *
     if any(map(math.isfinite, line)):
         low, high = _band(line, expected)
         axes.fill_between(range(len(line)), low, high, color=THEORY, alpha=0.2, linewidth=0)
-        axes.plot(line, color=THEORY, marker="_", label="theory, from the network's ends")
+        axes.plot(line, color=THEORY, marker=".", markersize=3, label="theory, from the network's ends")
     low, high = _band(points, measured)
     reach = zip(low, points, high, strict=True)
     below, above = zip(*((point - a, b - point) for a, point, b in reach), strict=True) if points else ((), ())

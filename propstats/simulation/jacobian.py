@@ -194,7 +194,8 @@ def _theory(network: DenseNetwork, free: FreeProduct, rms: float) -> SpectrumSum
     largest = math.sqrt(edge.value)
     if math.isfinite(edge.curvature):
         corrected = edge.value + _TRACY_WIDOM_MEAN * (width * edge.curvature) ** (-2 / 3)
-        typical = math.sqrt(max(corrected, 0.0))
+        # In networks so deep and narrow that the correction eats the edge, only the edge itself is left to state.
+        typical = math.sqrt(corrected) if corrected > edge.value / 4 else largest
     else:
         typical = largest
 
@@ -204,14 +205,14 @@ def _theory(network: DenseNetwork, free: FreeProduct, rms: float) -> SpectrumSum
     return SpectrumSummary(
         mean_square=estimate(rms**2, finite_width * rms**2),
         normalised_variance=estimate(fourth * math.exp(spread) - 1.0, (finite_width + 1e-12) * fourth),
-        max=Estimate(typical, largest - typical + largest * blur, Route.QUADRATURE),
+        max=Estimate(typical, largest - typical + largest * min(blur, 1.0), Route.QUADRATURE),
         zero_fraction=estimate(zero, finite_width * zero),
     )
 
 
 def _simulated(values: NDArray[np.float64], ranks: NDArray[np.int64], rms: float) -> SpectrumSummary:
     square, fourth = (values**2).mean(axis=1), (values**4).mean(axis=1)
-    mean, ratio = square.mean(), fourth.mean() / square.mean() ** 2
+    mean, ratio = float(square.mean()), float(fourth.mean() / square.mean() ** 2)
     # The ratio of two means, to first order: its standard error is that of this average.
     influence = fourth / mean**2 - 2 * ratio * square / mean
     scaled = _mean(square)

@@ -1,0 +1,129 @@
+import math
+
+import numpy as np
+import pytest
+
+from propstats.activations import activation
+from propstats.expectation.quadrature import SlopeLaw, slope_law
+from propstats.theory.spectrum import FreeProduct
+
+_ONE = SlopeLaw(np.ones(1), np.ones(1))
+_RELU = SlopeLaw(np.array([0.0, 2.0]), np.array([0.5, 0.5]))  # He weights: sigma_w^2 = 2
+
+
+@pytest.mark.parametrize("depth", [1, 2, 10, 50])
+def test_linear_gaussian_edge(depth: int) -> None:
+    """(L+1)^(L+1)/L^L: Marchenko-Pastur's 4, then Fuss-Catalan."""
+    exact = math.exp((depth + 1) * math.log(depth + 1) - depth * math.log(depth))
+    assert math.isclose(FreeProduct([_ONE] * depth, orthogonal=False).edge().value, exact, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(("depth", "printed"), [(2, "6.75"), (10, "28.5312"), (50, "137.271")])
+def test_linear_gaussian_edge_as_printed(depth: int, printed: str) -> None:
+    found = FreeProduct([_ONE] * depth, orthogonal=False).edge().value
+    assert abs(found - float(printed)) <= 0.5 * 10.0 ** -len(printed.partition(".")[2])
+
+
+def test_one_relu_layer() -> None:
+    """D W with half of the rows kept is Marchenko-Pastur of ratio 1/2: edge (sqrt 1 + sqrt 2)^2 for He weights."""
+    edge = FreeProduct([_RELU], orthogonal=False).edge()
+    assert math.isclose(edge.value, (1 + math.sqrt(2)) ** 2, rel_tol=1e-9)
+
+
+def test_orthogonal_linear_network_is_an_atom() -> None:
+    edge = FreeProduct([_ONE] * 7, orthogonal=True).edge()
+    assert math.isclose(edge.value, 1.0, rel_tol=1e-6)
+    assert math.isinf(edge.curvature)
+    assert not FreeProduct([_ONE] * 7, orthogonal=True).density(np.linspace(0.1, 2, 5)).any()
+
+
+def test_orthogonal_relu_layer_is_an_atom_too() -> None:
+    edge = FreeProduct([_RELU], orthogonal=True).edge()
+    assert math.isclose(edge.value, 2.0, rel_tol=1e-6)
+    assert math.isinf(edge.t)
+
+
+def _relu_product(depth: int, orthogonal: bool) -> float:
+    """The edge from the closed form z(t) = (1+t)/t prod S^-1, with S_{D^2} = (1+t)/(1/2+t)/2 (Pennington et al.)."""
+    from scipy.optimize import minimize_scalar
+
+    def log_z(log_t: float) -> float:
+        t = math.exp(log_t)
+        inverse_s = math.log(2 * (0.5 + t) / (1 + t)) + (0.0 if orthogonal else math.log1p(t))
+        return math.log1p(t) - math.log(t) + depth * inverse_s
+
+    return math.exp(minimize_scalar(log_z, bounds=(-15, 15), method="bounded", options={"xatol": 1e-10}).fun)
+
+
+@pytest.mark.parametrize("orthogonal", [False, True])
+@pytest.mark.parametrize("depth", [2, 5, 20])
+def test_deep_relu_edges(depth: int, orthogonal: bool) -> None:
+    found = FreeProduct([_RELU] * depth, orthogonal=orthogonal).edge().value
+    assert math.isclose(found, _relu_product(depth, orthogonal), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(("laws", "orthogonal", "atom", "fourth"), [
+    ([_ONE], False, 0.0, 1.0),
+    ([_RELU], False, 0.5, 2.0),
+    ([_RELU] * 2, False, 0.5, 4.0),
+    ([_RELU] * 2, True, 0.5, 2.0),
+    ([_RELU] * 4, True, 0.5, 4.0),
+])  # fmt: skip
+def test_density_has_the_right_moments(laws: list[SlopeLaw], orthogonal: bool, atom: float, fourth: float) -> None:
+    """Mass 1 - atom, second moment 1, normalised variance L/p or L(1-p)/p (theory section 6).
+
+    Densities of products diverge like s^(-a), a < 1, at 0: on a grid even in log s midpoints take that in their
+    stride. The upper edge is a square root: midpoints of step h there are good to h^1.5.
+    """
+    free = FreeProduct(laws, orthogonal=orthogonal)
+    top = math.sqrt(free.edge().value)
+    # s = top (1 - v^2) near the edge would be better still; a fine even grid in log s is enough.
+    n, low = 6000, math.log(1e-9)
+    log_s = low + (np.arange(n) + 0.5) * (math.log(top) - low) / n
+    s = np.exp(log_s)
+    weights = free.density(s) * s * (math.log(top) - low) / n
+    step = (math.log(top) - low) / n
+    # The height of the square root is A/pi 2 s^2 < 10 here.
+    grid_error = 10 * step**1.5
+    # Below the grid: less than s^(1 - a) with a <= 2/3 for two Gaussian factors and 4/5 for four.
+    below = (1e-9) ** 0.2
+    assert abs(weights.sum() - (1 - atom)) <= grid_error * 10 + below
+    assert abs((weights * s**2).sum() - 1.0) <= grid_error * 10
+    assert abs((weights * s**4).sum() - (1 + fourth)) <= grid_error * 10 * top**4
+
+
+def test_marchenko_pastur_density() -> None:
+    """One square Gaussian layer: the quarter circle sqrt(4 - s^2)/pi."""
+    s = np.linspace(0.05, 1.95, 39)
+    exact = np.sqrt(4 - s**2) / math.pi
+    assert np.allclose(FreeProduct([_ONE], orthogonal=False).density(s), exact, rtol=1e-8)
+
+
+def test_density_is_zero_beyond_the_edge() -> None:
+    assert FreeProduct([_ONE], orthogonal=False).density(np.array([2.001, 3.0])).tolist() == [0.0, 0.0]
+
+
+def test_edge_curvature() -> None:
+    """Below the edge the density of eigenvalues is (A/pi) sqrt(edge - x)."""
+    free = FreeProduct([_RELU] * 3, orthogonal=False)
+    edge = free.edge()
+    gap = 1e-4 * edge.value
+    s = math.sqrt(edge.value - gap)
+    by_curve = float(free.density(np.array([s]))[0]) / (2 * s)  # of s^2
+    # The next term is smaller by the relative gap, to the power 1; a prefactor of a hundred is generous.
+    assert math.isclose(by_curve, edge.curvature / math.pi * math.sqrt(gap), rel_tol=100 * 1e-4)
+
+
+def test_order_and_repetition_do_not_matter() -> None:
+    tanh = slope_law(activation("tanh"), 0.0, 1.0)
+    ab = FreeProduct([tanh, _RELU, tanh], orthogonal=False).edge().value
+    ba = FreeProduct([_RELU, tanh, tanh], orthogonal=False).edge().value
+    assert math.isclose(ab, ba, rel_tol=1e-9)
+
+
+def test_scale_comes_out() -> None:
+    """Slopes scaled by k scale every squared singular value by k^2 per layer."""
+    law = slope_law(activation("prelu"), 0.0, 1.0)
+    scaled = SlopeLaw(9.0 * law.values, law.weights)
+    plain, large = (FreeProduct([x] * 4, orthogonal=False).edge().value for x in (law, scaled))
+    assert math.isclose(large, 9.0**4 * plain, rel_tol=1e-9)
