@@ -11,8 +11,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from propstats.auditing.sniff import one_line, open_regular
+from propstats.auditing.sniff import open_regular
 from propstats.errors import DataError, ModelError
+from propstats.text import printable
 
 _DIGITS_SHA256: Final = "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"
 _INPUT_KEYS: Final = ("x", "inputs", "images", "data")
@@ -78,7 +79,7 @@ def read_arrays(path: str | os.PathLike[str]) -> Array:
     Raises:
         DataError: If the file is missing, damaged, of another kind, or its arrays are no data.
     """
-    shown = one_line(os.fspath(path), limit=300)
+    shown = printable(os.fspath(path), limit=300)
     try:
         with open_regular(path) as file:
             head = file.read(16)
@@ -144,7 +145,7 @@ def _unreadable(shown: str, error: Exception) -> DataError:
 
 def _check_inputs(inputs: npt.NDArray[np.generic], shown: str) -> None:
     if inputs.dtype.kind not in "biuf":
-        what = "complex numbers" if inputs.dtype.kind == "c" else f"{one_line(inputs.dtype, limit=40)} values"
+        what = "complex numbers" if inputs.dtype.kind == "c" else f"{printable(inputs.dtype, limit=40)} values"
         raise DataError(f"{shown}: holds {what}, not real numbers", "save an array of real numbers")
     if inputs.ndim < 2:
         what = f"an array of {inputs.ndim} dimensions is not (N, features)"
@@ -155,6 +156,6 @@ def _check_inputs(inputs: npt.NDArray[np.generic], shown: str) -> None:
 
 def _check_labels(labels: npt.NDArray[np.generic], samples: int, shown: str) -> npt.NDArray[np.int64]:
     if labels.dtype.kind not in "biu" or labels.shape not in ((samples,), (samples, 1)):
-        what = f"labels of type {one_line(labels.dtype, limit=40)} and shape {labels.shape}"
+        what = f"labels of type {printable(labels.dtype, limit=40)} and shape {labels.shape}"
         raise DataError(f"{shown}: {what} are not {samples:,} class numbers", "save integers of shape (N,)")
     return labels.reshape(samples).astype(np.int64)

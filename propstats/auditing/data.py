@@ -13,8 +13,8 @@ import torch
 
 from propstats.auditing.arrays import Array, read_arrays, read_digits
 from propstats.auditing.normalize import NORMALIZATIONS, standardise
-from propstats.auditing.sniff import one_line
 from propstats.errors import DataError, DomainError, unknown_name
+from propstats.text import printable
 
 _KNOWN: Final = ["digits", "gaussian:SHAPE", "FILE.npy", "FILE.npz"]
 _ABSENT: Final = frozenset({"cifar10", "cifar100", "svhn", "mnist", "fashion-mnist", "imagenet"})
@@ -66,7 +66,7 @@ def load_data(name: str, *, normalize: str | None = None) -> Dataset:
     """
     if normalize is not None and normalize not in NORMALIZATIONS:
         raise DomainError(f"unknown normalisation {normalize!r}", f"known: {', '.join(NORMALIZATIONS)}")
-    shown = one_line(name, limit=300)
+    shown = printable(name, limit=300)
     default = "none"
     if name == "digits":
         inputs, labels, sha256 = read_digits()
@@ -92,7 +92,7 @@ def _check_is_file(name: str, shown: str) -> None:
 def _gaussian(name: str) -> Array:
     text = name.partition(":")[2]
     if not re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8}){0,7}", text):
-        raise DomainError(f"{one_line(name)!r} gives no shape", "e.g. gaussian:64 or gaussian:3x32x32")
+        raise DomainError(f"{printable(name, limit=120)!r} gives no shape", "e.g. gaussian:64 or gaussian:3x32x32")
     shape = tuple(int(size) for size in text.split("x"))
     if math.prod(shape) * _GAUSSIAN_SAMPLES > _GAUSSIAN_MAX:
         limit = f"{_GAUSSIAN_MAX // _GAUSSIAN_SAMPLES:,} values"

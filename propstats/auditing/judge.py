@@ -58,7 +58,9 @@ def _non_finite(evidence: Evidence) -> Iterator[Finding]:
     remedy = "find out where it comes from before anything else: no other number can be trusted"
     if evidence.probe.inputs.non_finite:
         count = evidence.probe.inputs.non_finite
-        yield _error("non-finite-data", None, count, 0.0, f"the data hold numbers that are not finite ({count})", remedy)
+        yield _error(
+            "non-finite-data", None, count, 0.0, f"the data hold numbers that are not finite ({count})", remedy
+        )
     for name, count in non_finite_parameters(evidence.calls):
         message = f"{name} holds numbers that are not finite ({count})"
         yield _error("non-finite-weights", name.rpartition(".")[0], count, 0.0, message, remedy)

@@ -17,10 +17,11 @@ import torch
 from torch import nn
 
 from propstats.auditing.pickles import MODULE_PREFIX, check_construction, global_names
-from propstats.auditing.sniff import Sniffed, check_zip, one_line, open_regular, sniff
+from propstats.auditing.sniff import Sniffed, check_zip, open_regular, sniff
 from propstats.auditing.validate import check_module, check_tensor
 from propstats.auditing.weights import build, find_weights, load_weights
 from propstats.errors import ModelError, UnsafeModelError
+from propstats.text import printable
 
 # torch keeps one list of permitted globals for the process, and leaving an inner context empties the outer.
 _LOCK: Final = threading.Lock()
@@ -194,7 +195,7 @@ def _check_globals(file: BufferedReader, found: Sniffed) -> None:
                 with archive.open(pickle_name) as stream:
                     check_construction(stream, name=found.path)
     if unsafe:
-        listed = ", ".join(one_line(name, limit=60) for name in sorted(unsafe)[:5])
+        listed = ", ".join(printable(name, limit=60) for name in sorted(unsafe)[:5])
         more = f" and {len(unsafe) - 5} more" if len(unsafe) > 5 else ""
         kind = "an FX GraphModule" if any(name.startswith("torch.fx.") for name in unsafe) else "a pickle"
         what = f"is {kind} that needs code from outside torch.nn ({listed}{more})"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from propstats.errors import ModelError
+from propstats.text import printable
 
 Kind = Literal["torch zip", "torch legacy", "torchscript", "torch export", "safetensors", "pickle"]
 
@@ -56,20 +57,6 @@ class Sniffed:
     root: str = ""
 
 
-def one_line(text: object, *, limit: int = 120) -> str:
-    r"""Make text that came out of a file fit to be shown: one line, no control characters, not endless.
-
-    Args:
-        text: Anything; its `str` is shown.
-        limit: The most characters to keep.
-
-    >>> one_line("a\nb\x1b[31m")
-    'a\\nb\\x1b[31m'
-    """
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text)[: 4 * limit])
-    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
-
-
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a regular file for reading, and nothing else: no folder, pipe or device.
 
@@ -79,7 +66,7 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     Raises:
         ModelError: If it is missing, unreadable, a directory, or not a regular file.
     """
-    shown = one_line(os.fspath(path), limit=300)
+    shown = printable(os.fspath(path), limit=300)
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
@@ -107,7 +94,7 @@ def sniff(path: str | os.PathLike[str]) -> Sniffed:
     Raises:
         ModelError: If the file cannot be read, or is something else than a model; the message says what.
     """
-    shown = one_line(os.fspath(path), limit=300)
+    shown = printable(os.fspath(path), limit=300)
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(_HEAD)
@@ -202,7 +189,7 @@ def check_zip(file: BufferedReader, *, name: str) -> None:
         if len({entry.filename for entry in entries}) < len(entries):
             raise ModelError(f"{name}: two zip entries have the same name", "save the model again")
         for entry in entries:
-            shown = one_line(entry.filename, limit=60)
+            shown = printable(entry.filename, limit=60)
             if entry.flag_bits & 0x1:
                 raise ModelError(f"{name}: zip entry {shown} is encrypted", "decrypt it first")
             if entry.compress_type != zipfile.ZIP_STORED:
@@ -217,5 +204,5 @@ def check_zip(file: BufferedReader, *, name: str) -> None:
         except Exception as error:  # as in _directory, and zlib
             raise ModelError(f"{name}: a zip entry cannot be read: the file is damaged", "get it again") from error
     if bad is not None:
-        what = f"zip entry {one_line(bad, limit=60)} fails its checksum: damaged since it was saved"
+        what = f"zip entry {printable(bad, limit=60)} fails its checksum: damaged since it was saved"
         raise ModelError(f"{name}: {what}", "download or save it again")

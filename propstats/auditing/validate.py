@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from propstats.auditing.sniff import one_line
 from propstats.errors import ModelError
+from propstats.text import printable
 
 MAX_DEPTH: Final = 100
 MAX_CALLS: Final = 1_000_000
@@ -31,7 +31,7 @@ def check_tensor(tensor: torch.Tensor, *, name: str, where: str) -> None:
         ModelError: If it is on the meta device, uninitialised, sparse or quantised, carries hooks, or claims
             far more elements than its storage holds (a stride-0 view).
     """
-    shown = f"{name}: tensor {one_line(where, limit=60)}"
+    shown = f"{name}: tensor {printable(where, limit=60)}"
     if is_lazy(tensor):
         raise ModelError(f"{shown} is not initialised yet (a lazy module)", "run it once on data, then save it")
     if tensor.device.type == "meta":
@@ -85,7 +85,7 @@ def check_module(root: nn.Module, *, name: str) -> None:
 
 
 def _shown(path: str) -> str:
-    return one_line(path.lstrip("."), limit=60) or "(the whole)"
+    return printable(path.lstrip("."), limit=60) or "(the whole)"
 
 
 def _check_entries(module: nn.Module, name: str, path: str) -> None:
@@ -105,7 +105,7 @@ def _check_entries(module: nn.Module, name: str, path: str) -> None:
     for child, value in module._modules.items():
         named = isinstance(child, str) and child != "" and "." not in child
         if not named or not (value is None or isinstance(value, nn.Module)):
-            what = f"has a part {one_line(child, limit=40)} of type {type(value).__name__}"
+            what = f"has a part {printable(child, limit=40)} of type {type(value).__name__}"
             raise ModelError(f"{where} {what}, not a module", _HINT)
     _check_tensors(module._parameters, nn.Parameter, name, path, where)
     _check_tensors(module._buffers, torch.Tensor, name, path, where)
@@ -123,14 +123,14 @@ def _check_tensors(
 ) -> None:
     for key, value in tensors.items():
         if not isinstance(key, str) or not (value is None or isinstance(value, expected)):
-            what = f"{one_line(key, limit=40)} is a {type(value).__name__}"
+            what = f"{printable(key, limit=40)} is a {type(value).__name__}"
             raise ModelError(f"{where}: {what}, not a {expected.__name__}", _HINT)
         if value is not None:
             check_tensor(value, name=name, where=f"{path}.{key}".lstrip("."))
 
 
 def _check_attribute(module: nn.Module, key: object, value: object, where: str) -> None:
-    shown = one_line(key, limit=40)
+    shown = printable(key, limit=40)
     if not isinstance(key, str) or callable(getattr(type(module), key, None)):
         raise ModelError(f"{where}: its attribute {shown} hides a method", _HINT)
     if callable(value) and not any(value is function for function in _FUNCTIONS):

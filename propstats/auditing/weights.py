@@ -11,8 +11,8 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from propstats.auditing.sniff import one_line
 from propstats.errors import DomainError, ModelError
+from propstats.text import printable
 
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model_state", "model")
 _PREFIXES: Final = ("module.", "_orig_mod.")
@@ -42,10 +42,10 @@ def find_weights(content: object, *, name: str) -> nn.Module | dict[str, object]
             break
         content = inner
     if not isinstance(content, dict):
-        what = f"holds a {one_line(type(content).__name__)}, neither a network nor its weights"
+        what = f"holds a {printable(type(content).__name__, limit=120)}, neither a network nor its weights"
         raise ModelError(f"{name}: {what}", "save the module or its state_dict with torch.save")
     if not any(isinstance(value, torch.Tensor) for value in content.values()):
-        keys = ", ".join(one_line(key, limit=30) for key in list(content)[:_LISTED]) or "nothing"
+        keys = ", ".join(printable(key, limit=30) for key in list(content)[:_LISTED]) or "nothing"
         what = f"holds no weights that can be told from its keys ({keys})"
         raise ModelError(f"{name}: {what}", "save model.state_dict() with torch.save")
     if not all(isinstance(key, str) for key in content):
@@ -70,7 +70,7 @@ def build(arch: str) -> nn.Module:
         DomainError: If `arch` has another form.
         ModelError: If the import or the factory fails, or does not give a module.
     """
-    shown = one_line(arch)
+    shown = printable(arch, limit=120)
     module_name, _, attribute = arch.partition(":")
     if not all(part.isidentifier() for part in [*module_name.split("."), *attribute.split(".")]):
         raise DomainError(f"arch {shown!r} is not of the form package.module:factory", "e.g. mypackage.models:make")
@@ -86,7 +86,7 @@ def build(arch: str) -> nn.Module:
             model = factory() if not isinstance(factory, nn.Module) else None
     except (Exception, SystemExit) as error:
         lines = str(error).splitlines()
-        reason = f"{type(error).__name__}: {one_line(lines[0])}" if lines else type(error).__name__
+        reason = f"{type(error).__name__}: {printable(lines[0], limit=120)}" if lines else type(error).__name__
         raise ModelError(f"--arch {shown} failed: {reason}", "it must import and build without arguments") from error
     finally:
         if here in sys.path:
@@ -124,7 +124,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, object], *, name: str, 
             model.load_state_dict(stripped, strict=True)
     except Exception as error:  # load_state_dict may run hooks of the network, which may raise anything
         what = _mismatch(own, stripped) or f"load_state_dict failed ({type(error).__name__})"
-        message = f"{name}: the weights do not fit {one_line(arch)}: {what}"
+        message = f"{name}: the weights do not fit {printable(arch, limit=120)}: {what}"
         raise ModelError(message, "is this the factory, and are these the sizes, it was trained with?") from error
 
 
@@ -149,4 +149,4 @@ def _size(tensor: torch.Tensor) -> str:
 
 def _first(names: list[str]) -> str:
     more = ", ..." if len(names) > _LISTED else ""
-    return ", ".join(one_line(name, limit=80) for name in names[:_LISTED]) + more
+    return ", ".join(printable(name, limit=80) for name in names[:_LISTED]) + more

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from propstats.errors import OutputError
+from propstats.text import printable
 
 _HINTS = {
     errno.EACCES: "write to a folder that you may change",
@@ -58,18 +59,6 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
         raise OutputError(f"cannot write {shown}: {why}", hint) from error
     except ValueError as error:  # a NUL in the name
         raise OutputError(f"cannot write {shown}: {error}", "choose another name") from error
-
-
-def printable(text: str) -> str:
-    r"""Return text on one line in which all that is not printable is written as an escape.
-
-    Names come from strangers' files: a terminal would obey their escape sequences, and no encoding takes half
-    of a surrogate pair.
-
-    >>> print(printable("fc\x1b[31m\n"))
-    fc\x1b[31m\n
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _mode(path: str | os.PathLike[str]) -> int | None:

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from propstats.auditing.records import AuditReport, Layer, Rate, Severity
 from propstats.estimate import Estimate
 from propstats.report.figures import depth_figure
-from propstats.report.files import printable
 from propstats.report.style import inline
+from propstats.text import printable
 
 NONE = "\N{EN DASH}"  # stands where there is nothing to say
 _FIGURE = "Spread of the signal and norm of the gradient over depth; the numbers are in the table of layers"

@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from propstats.errors import DomainError
-from propstats.report.files import printable, write_atomically
+from propstats.report.files import write_atomically
+from propstats.text import printable
 
 # From the palette of Okabe and Ito, which colour-blind readers tell apart; the two differ in brightness too.
 MEASURED, BARS, THEORY, INK = "#0072b2", "#56b4e9", "#d55e00", "#222222"

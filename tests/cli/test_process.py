@@ -138,7 +138,8 @@ def test_ctrl_c() -> None:
 
 
 def test_terminated_leaves_nothing_behind(tmp_path: Path) -> None:
-    process = subprocess.Popen([*PROPSTATS, "demo", "--steps", "100000", "--out", str(tmp_path)], stderr=subprocess.PIPE)
+    arguments = [*PROPSTATS, "demo", "--steps", "100000", "--out", str(tmp_path)]
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
     time.sleep(6)
     process.terminate()
     _, err = process.communicate(timeout=60)

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from propstats.errors import OutputError
-from propstats.report import files
-from propstats.report.files import printable, write_atomically
+from propstats.report.files import write_atomically
 
 
 def _refused(path: str | Path, word: str) -> None:
@@ -100,9 +99,3 @@ def test_devices_are_written_to_and_not_replaced() -> None:
     write_atomically("/dev/null", "x")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     _refused("/dev/full", "No space left")
-
-
-def test_printable() -> None:
-    assert printable("plain \u03c3 <b>") == "plain \u03c3 <b>"
-    assert printable("\x00\x1b\u202e\ud800\u2028\n") == r"\x00\x1b\u202e\ud800\u2028\n"
-    assert files.printable("") == ""

@@ -1,0 +1,13 @@
+from propstats.text import printable
+
+
+def test_printable() -> None:
+    assert printable("plain \u03c3 <b>") == "plain \u03c3 <b>"
+    assert printable("\x00\x1b\u202e\ud800\u2028\n") == r"\x00\x1b\u202e\ud800\u2028\n"
+    assert printable("") == ""
+
+
+def test_limit() -> None:
+    assert printable("x" * 500, limit=120) == "x" * 117 + "..."
+    assert printable("x" * 120, limit=120) == "x" * 120
+    assert len(printable("\x00" * 500, limit=120)) == 120
