@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import mpmath
@@ -84,7 +85,7 @@ def _gauss_legendre() -> tuple[list[Any], list[Any]]:
     mp: Any = mpmath.mp
     nodes, weights = [], []
     for k in range(_NODES):
-        x = mp.cos(mp.pi * (k + mp.mpf(3) / 4) / (_NODES + mp.mpf(1) / 2))
+        slope, x = mp.mpf(1), mp.cos(mp.pi * (k + mp.mpf(3) / 4) / (_NODES + mp.mpf(1) / 2))
         for _ in range(8):
             low, here = mp.mpf(1), x
             for n in range(2, _NODES + 1):
@@ -133,7 +134,7 @@ def oracle_moments(name: str, mean: float, std: float, step: float = _STEP) -> M
         nodes, weights = _gauss_legendre()
         rows = []
         edges = _edges(mean, std, entry.kinks, step)
-        for left, right in zip(edges, edges[1:], strict=False):
+        for left, right in pairwise(edges):
             half, middle = (right - left) / 2, (right + left) / 2
             for node, weight in zip(nodes, weights, strict=True):
                 x = middle + half * node

@@ -81,7 +81,11 @@ def test_a_larger_error_never_contradicts_more(a: Estimate, b: Estimate, more: f
 
 def test_records_do_not_change() -> None:
     estimate = Estimate(1.0, 0.0, Route.CERTIFIED)
-    for record, name in ((estimate, "value"), (Quantity.of({Route.CERTIFIED: estimate}), "value"), (Signal(0, 1, 0), "q")):
+    for record, name in (
+        (estimate, "value"),
+        (Quantity.of({Route.CERTIFIED: estimate}), "value"),
+        (Signal(0, 1, 0), "q"),
+    ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(record, name, 2.0)
 

@@ -16,6 +16,7 @@ ROOT = Path(propstats.__file__).parent
 
 #: In this order; `report` comes last, so it may import whatever it shows.
 ROOMS = (
+    "text",
     "errors",
     "estimate",
     "activations",
@@ -56,14 +57,14 @@ def _imports(tree: ast.Module, package: str) -> Iterator[tuple[str, bool]]:
             for alias in node.names:
                 yield f"{base}.{alias.name}", at_import
         elif isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            for child in node.body:
-                yield from visit(child, False)
-            for child in node.orelse:
-                yield from visit(child, at_import)
+            for inside in node.body:
+                yield from visit(inside, False)
+            for outside in node.orelse:
+                yield from visit(outside, at_import)
         else:
-            inside = at_import and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            still = at_import and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             for child in ast.iter_child_nodes(node):
-                yield from visit(child, inside)
+                yield from visit(child, still)
 
     yield from visit(tree, True)
 

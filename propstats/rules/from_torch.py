@@ -130,7 +130,7 @@ def _(module: nn.GELU, shape: Shape) -> Rule:
 def _(module: nn.PReLU, shape: Shape) -> Rule:
     if module.weight.numel() != 1:
         raise NoRuleError("no rule for PReLU with a slope per channel yet")
-    return Elementwise(activation("prelu", a=float(module.weight)))
+    return Elementwise(activation("prelu", a=float(module.weight.detach())))
 
 
 @rule_for.register(nn.Identity)

@@ -235,6 +235,5 @@ def _histogram(free: FreeProduct, values: NDArray[np.float64], ranks: NDArray[np
     nonzero = values[present] * rms
     top = 1.02 * max(math.sqrt(free.edge().value), float(nonzero.max(initial=0.0)))
     counts, edges = np.histogram(nonzero, bins=_BINS, range=(0.0, top))
-    centres = (edges[:-1] + edges[1:]) / 2
     density = counts / (values.size * (edges[1] - edges[0]))
-    return Histogram(tuple(edges.tolist()), tuple(density.tolist()), tuple(free.density(centres).tolist()))
+    return Histogram(tuple(edges.tolist()), tuple(density.tolist()), tuple(free.binned(edges).tolist()))

@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 _ATOMS = 400
+#: How far above the real axis, relatively, densities are read off: far enough to pass between the branch points at the
+#: ends of a gap.
+_ABOVE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,9 @@ class Edge:
 
     Args:
         value: The largest eigenvalue at infinite width.
-        curvature: `A` in the density `(A/pi) sqrt(value - x)` below the edge; infinite at an atom.
-        t: Where the edge is attained; infinite at an atom.
+        curvature: `A` in the density `(A/pi) sqrt(value - x)` below the edge; infinite where the density does not
+            vanish like that (an atom, or orthogonal weights with slopes that reach the edge).
+        t: Where the edge is attained; infinite likewise.
     """
 
     value: float
@@ -49,6 +53,7 @@ class FreeProduct:
         # Layers with the same law share its inversion.
         self.orthogonal = orthogonal
         self.depth = len(laws)
+        self.first = laws[0]
         self.laws: list[tuple[SlopeLaw, int]] = []
         for law in map(_thinned, laws):
             same = [i for i, (known, _) in enumerate(self.laws) if _equal(known, law)]
@@ -69,12 +74,13 @@ class FreeProduct:
     def edge(self) -> Edge:
         """Return the upper edge: the least z on the positive axis, where its inverse stops being real."""
         low, high = math.log(1e-8), math.log(1e8)
+        at_infinity = float(self.log_z(np.array([1e8]))[0])
         while True:
             grid = np.linspace(low, high, 41)
             values = self.log_z(np.exp(grid))
             best = int(np.argmin(values))
-            if grid[best] == math.log(1e8):
-                return Edge(float(np.exp(values[best])), math.inf, math.inf)
+            if values[best] > at_infinity - 1e-9:
+                return Edge(math.exp(at_infinity), math.inf, math.inf)
             if high - low < 1e-5:
                 break
             low, high = grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)]
@@ -88,27 +94,44 @@ class FreeProduct:
     def density(self, singular_values: Array) -> Array:
         """Return the density of the non-zero singular values (mass `1 - atom at 0`), at ascending positive values.
 
-        The branch is followed downwards from the edge, where it is known.
+        The branch that vanishes at infinity is followed down the upper half-plane and then just above the real axis.
         """
-        edge = self.edge()
+        top = self.edge().value
         result = np.zeros_like(singular_values)
-        if not math.isfinite(edge.t):
+        inside = np.flatnonzero(singular_values**2 < top)[::-1]
+        if inside.size == 0:
             return result
-        inside = np.flatnonzero(singular_values**2 < edge.value)
-        targets = singular_values[inside][::-1] ** 2
-        # A path that starts just below the edge and takes small steps in log z.
-        start = edge.value * (1 - 1e-3)
-        t = complex(edge.t, -math.sqrt(edge.value - start) * edge.curvature * edge.value)
-        at = start
-        zetas: list[complex] = [complex(_inverse_moment_function(law, np.array([edge.t]))[0]) for law, _ in self.laws]
-        for index, target in zip(inside[::-1], targets, strict=True):
-            steps = max(1, math.ceil(abs(math.log(at / target)) / 0.05))
-            for z in np.exp(np.linspace(math.log(at), math.log(target), steps + 1))[1:]:
-                t, zetas = self._newton(t, zetas, complex(z))
-            at = float(target)
+        first = float(singular_values[inside[0]] ** 2)
+        mean = math.prod(law.moment(1) ** count for law, count in self.laws)
+        z = complex(first, 100 * top)
+        # Far out, M(z) = E[x]/z, and so for every layer.
+        t = mean / z
+        zetas = [law.moment(1) / t for law, _ in self.laws]
+        descent = [complex(first, height * top) for height in np.geomspace(100, 1e-6, 120)]
+        for z in [*descent, complex(first, _ABOVE * first)]:
+            t, zetas = self._newton(t, zetas, z)
+        at = first
+        for index in inside:
+            target = float(singular_values[index] ** 2)
+            steps = max(1, math.ceil(math.log(at / target) / 0.05))
+            for x in np.geomspace(at, target, steps + 1)[1:]:
+                t, zetas = self._newton(t, zetas, complex(x, _ABOVE * x))
+            at = target
             # M(z) = E[x/(z - x)], so x rho(x) = -Im M/pi above the real axis; rho(s) = 2 s rho(s^2).
-            result[index] = 2 * abs(t.imag) / math.pi / singular_values[index]
+            if abs(t.imag) > 10 * _ABOVE * abs(t.real):  # less is how far above the axis we are: in a gap t is real
+                result[index] = 2 * abs(t.imag) / math.pi / singular_values[index]
         return result
+
+    def binned(self, edges: Array) -> Array:
+        """Return the mean density of the non-zero singular values between ascending edges.
+
+        Taken at the middle of each bin; for a single orthogonal layer, whose singular values are the slopes, exactly.
+        """
+        if self.orthogonal and self.depth == 1:
+            slopes = np.sqrt(self.first.values)
+            mass, _ = np.histogram(slopes[slopes > 0], edges, weights=self.first.weights[slopes > 0])
+            return np.asarray(mass / np.diff(edges))
+        return self.density((edges[:-1] + edges[1:]) / 2)
 
     def _newton(self, t: complex, zetas: list[complex], z: complex) -> tuple[complex, list[complex]]:
         """Solve z(t) = z by Newton's method in log t, carrying the inverse moment functions along."""

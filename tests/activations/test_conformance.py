@@ -1,6 +1,7 @@
 """What every activation of the registry must keep; a new entry is found here by itself."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ def test_slope_is_continuous_between_the_kinks(name: str) -> None:
     entry = activation(name)
     bend = differentiate(entry.slope_formula, "x")
     edges = [-12.0, *entry.kinks, 12.0]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         x = np.linspace(low, high, 20_001)[1:-1]
         step = x[1] - x[0]
         steepest = float(np.max(np.abs(entry._apply(bend, x))))

@@ -262,7 +262,8 @@ def test_power_tower_of_constants_is_not_computed() -> None:
     ("text", "folded"),
     [("x*0", ZERO), ("x*1", Symbol("x")), ("x + 0", Symbol("x")), ("x - 0", Symbol("x")), ("x/1", Symbol("x")),
      ("0 - x", Call("neg", (Symbol("x"),))), ("x**1", Symbol("x")), ("exp(0)", ONE), ("cos(0)", ONE),
-     ("sin(0)", ZERO), ("Phi(0)", Number(Fraction(1, 2))), ("sqrt(1)", ONE), ("where(x > 0, 2, 2)", Number(Fraction(2)))],
+     ("sin(0)", ZERO), ("Phi(0)", Number(Fraction(1, 2))), ("sqrt(1)", ONE),
+     ("where(x > 0, 2, 2)", Number(Fraction(2)))],
 )  # fmt: skip
 def test_folding(text: str, folded: Expr) -> None:
     assert parse(text, {"x"}) == folded

@@ -31,7 +31,7 @@ def test_derivative_against_differences(name: str, position: int, u: Any, v: Any
         args = _arguments(name, u, v)
         order = tuple(int(i == position) for i in range(len(args)))
         numeric = mpmath.diff(mpmath_namespace()[name], tuple(args), order)
-        symbols = dict(zip(("u", "v"), args, strict=False))
+        symbols = dict[str, Any](zip(("u", "v"), args, strict=False))
         derived = evaluate(partial_derivative(name, position), symbols, mpmath_namespace())
         # mpmath doubles its precision and takes steps of 10^-34 or so: half the digits are safe.
         assert abs(derived - numeric) <= mpmath.mpf(10) ** (-DIGITS // 2) * (1 + abs(numeric))

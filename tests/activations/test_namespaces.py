@@ -24,8 +24,31 @@ from propstats.expectation.rounding import Rounded, evaluate_rounded
 _POINTS = sorted(
     sign * x
     for sign in (-1.0, 1.0)
-    for x in (1e-300, 1e-20, 1e-8, 1e-3, 0.1, 0.5, 0.9, 1.1, 1.7, 2.5, 3.3, 5.0, 5.9, 6.1, 8.7, 13.0, 21.0, 37.5, 38.6, 90.0, 350.5, 700.0)
-)  # fmt: skip
+    for x in (
+        1e-300,
+        1e-20,
+        1e-8,
+        1e-3,
+        0.1,
+        0.5,
+        0.9,
+        1.1,
+        1.7,
+        2.5,
+        3.3,
+        5.0,
+        5.9,
+        6.1,
+        8.7,
+        13.0,
+        21.0,
+        37.5,
+        38.6,
+        90.0,
+        350.5,
+        700.0,
+    )
+)
 _CASES = [(name, part) for name in activation_names() for part in ("formula", "slope_formula")]
 
 
@@ -69,7 +92,7 @@ def test_floats_numpy_and_torch_agree_with_mpmath(name: str, part: str) -> None:
 def test_sympy_agrees_with_mpmath(name: str, part: str) -> None:
     tree, entry = _tree(name, part), activation(name)
     x = sympy.Symbol("x", real=True)
-    params = {key: sympy.Rational(repr(value)) for key, value in entry.params.items()}
+    params: dict[str, Any] = {key: sympy.Rational(repr(value)) for key, value in entry.params.items()}
     formula = evaluate(tree, {"x": x, **params}, sympy_namespace())
     # sympy's (1 + erf(u))/2 cancels down to as many digits as exp(-u^2) has zeros: at -700 that takes minutes.
     far = 50.0 if sympy.sympify(formula).has(sympy.erf) else 700.0
@@ -107,7 +130,7 @@ def test_every_function_agrees_where_it_is_tame(name: str) -> None:
     names = ("x", "a")[: ARITY[name]]
     tree = parse(f"{name}({', '.join(names)})", set(names))
     for x, a in ((0.3, 0.8), (1.2, 2.4), (0.01, 3.0)):
-        symbols = dict(zip(names, (x, a), strict=False))
+        symbols = dict[str, float](zip(names, (x, a), strict=False))
         exact = exactly(tree, symbols)
         bound = 2 * evaluate_rounded(tree, {key: Rounded(value) for key, value in symbols.items()}).error
         assert abs(mpmath.mpf(evaluate(tree, symbols, float_namespace())) - exact) <= bound

@@ -57,7 +57,9 @@ def test_bound_holds_for_any_tree(tree: Expr, x: float, y: float) -> None:
 
 
 @settings(max_examples=200, derandomize=True, deadline=None)
-@given(_FLOATS, st.floats(0, 1e-8), st.sampled_from(["sin(x)", "exp(x)", "x**2", "x*Phi(x)", "1/(9 + x)", "sqrt(9 + x)"]))
+@given(
+    _FLOATS, st.floats(0, 1e-8), st.sampled_from(["sin(x)", "exp(x)", "x**2", "x*Phi(x)", "1/(9 + x)", "sqrt(9 + x)"])
+)
 def test_the_symbols_own_error_is_carried(x: float, error: float, text: str) -> None:
     """Any number within the error of x must have its image within the error of the result."""
     tree = parse(text, {"x"})

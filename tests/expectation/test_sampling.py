@@ -47,7 +47,7 @@ def test_standard_errors_are_calibrated(name: str) -> None:
     exact = quadrature.moments(entry, mean=0.3, std=1.7)
     runs = [moments(entry, mean=0.3, std=1.7, samples=5_000, seed=seed) for seed in range(seeds)]
     # Fourteen quantities and three activations: one false alarm in a thousand suites of another seed.
-    low, high = chi2.ppf([1e-5, 1 - 1e-5], df=seeds) / seeds
+    low, high = (float(chi2.ppf(p, df=seeds)) / seeds for p in (1e-5, 1 - 1e-5))
     for quantity, truth in exact.items():
         z = np.array([(run[quantity].value - truth.value) / run[quantity].error for run in runs])
         assert low <= float((z**2).mean()) <= high, (quantity, float((z**2).mean()))
@@ -136,5 +136,3 @@ def test_agrees_deep_in_the_tail(name: str, mean: float) -> None:
     sampled, exact = moments(entry, mean=mean, samples=20_000), quadrature.moments(entry, mean=mean)
     for quantity, estimate in sampled.items():
         assert estimate.agrees_with(exact[quantity]), (quantity, estimate, exact[quantity])
-
-

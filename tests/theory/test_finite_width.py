@@ -45,7 +45,10 @@ def test_product_moments_are_exact_at_any_width(law: Law, n: int, depth: int) ->
     second = float(np.mean(np.power(_SLOPES, 4)))
     found = product_moments([(first, second)] * depth, n, law)
     for value, sample in zip(found, (traces, squares), strict=True):
-        assert abs(value - sample.mean()) <= STANDARD_ERRORS * sample.std(ddof=1) / math.sqrt(draws), (value, sample.mean())
+        assert abs(value - sample.mean()) <= STANDARD_ERRORS * sample.std(ddof=1) / math.sqrt(draws), (
+            value,
+            sample.mean(),
+        )
 
 
 @pytest.mark.parametrize("n", [4, 16])
@@ -59,9 +62,7 @@ def test_product_moments_of_uniform_weights_are_close(n: int) -> None:
     assert abs(found[1] - squares.mean()) <= allowed
 
 
-@pytest.mark.parametrize(
-    ("law", "variance"), [(Law.GAUSSIAN, 2.0), (Law.UNIT_ROWS, 2.0), (Law.ORTHOGONAL, 1.0)]
-)
+@pytest.mark.parametrize(("law", "variance"), [(Law.GAUSSIAN, 2.0), (Law.UNIT_ROWS, 2.0), (Law.ORTHOGONAL, 1.0)])
 @pytest.mark.parametrize("depth", [1, 4, 9])
 def test_infinite_width(law: Law, variance: float, depth: int) -> None:
     """Pennington et al. 2017: L/p and L (1 - p)/p with p = 1/2; the deviation is of order L^2/width."""
@@ -84,8 +85,17 @@ def _expected_maximum(probabilities: list[float], width: int) -> float:
 
 @pytest.mark.parametrize(
     ("probabilities", "width"),
-    [([0.5], 1), ([0.5], 6), ([0.3, 0.7], 4), ([0.5, 0.5, 0.5], 3), ([0.1, 0.0, 0.9], 3), ([1.0], 3), ([1.0, 0.2], 3), ([0.0, 0.0], 4)],
-)  # fmt: skip
+    [
+        ([0.5], 1),
+        ([0.5], 6),
+        ([0.3, 0.7], 4),
+        ([0.5, 0.5, 0.5], 3),
+        ([0.1, 0.0, 0.9], 3),
+        ([1.0], 3),
+        ([1.0, 0.2], 3),
+        ([0.0, 0.0], 4),
+    ],
+)
 def test_rank_deficiency_against_enumeration(probabilities: list[float], width: int) -> None:
     found = rank_deficiency(probabilities, width)
     # Some hundred terms of at most one.

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,7 +12,14 @@ from propstats.theory.network import DenseNetwork
 from propstats.theory.schemes import Law, scheme_names, weight_scheme
 
 
-def _network(name: str = "relu", scheme: str = "normprop", depth: int = 5, width: int = 64, gamma: float = 1.0, beta: float = 0.0) -> DenseNetwork:  # fmt: skip
+def _network(
+    name: str = "relu",
+    scheme: str = "normprop",
+    depth: int = 5,
+    width: int = 64,
+    gamma: float = 1.0,
+    beta: float = 0.0,
+) -> DenseNetwork:
     return DenseNetwork(activation(name), weight_scheme(scheme), depth, width, gamma, beta)
 
 
@@ -51,12 +59,13 @@ def test_normprop_with_the_papers_gamma_is_isometric_but_shrinks() -> None:
     for law in network.slope_laws:
         assert math.isclose(law.moment(1), 1.0, rel_tol=1e-12)
     q = network.second_moments
-    assert all(after < before for before, after in zip(q, q[1:], strict=False))
+    assert all(after < before for before, after in pairwise(q))
 
 
 @pytest.mark.parametrize(
-    ("name", "scheme", "gain"), [("relu", "lecun", 0.5), ("identity", "torch", 1 / 3), ("relu", "he", 1.0), ("prelu", "he", 1.0)]
-)  # fmt: skip
+    ("name", "scheme", "gain"),
+    [("relu", "lecun", 0.5), ("identity", "torch", 1 / 3), ("relu", "he", 1.0), ("prelu", "he", 1.0)],
+)
 def test_second_moments_of_homogeneous_networks(name: str, scheme: str, gain: float) -> None:
     assert np.allclose(_network(name, scheme).second_moments, gain ** np.arange(6.0), rtol=1e-12)
 
@@ -94,8 +103,13 @@ def test_schemes() -> None:
     relu = activation("relu")
     variances = {name: weight_scheme(name).variance(100, 50, relu) for name in scheme_names()}
     assert variances == {
-        "normprop": 1 / 100, "he": 2 / 100, "lecun": 1 / 100, "glorot": 2 / 150, "orthogonal": 1 / 100, "torch": 1 / 300,
-    }  # fmt: skip
+        "normprop": 1 / 100,
+        "he": 2 / 100,
+        "lecun": 1 / 100,
+        "glorot": 2 / 150,
+        "orthogonal": 1 / 100,
+        "torch": 1 / 300,
+    }
     assert weight_scheme("he").variance(100, 50, activation("leaky_relu", negative_slope=2.0)) == 2 / 5 / 100
     assert weight_scheme("he").variance(100, 50, activation("prelu", a=2.0)) == 2 / 5 / 100
     assert weight_scheme("normprop").law is Law.UNIT_ROWS

@@ -1,0 +1,170 @@
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from propstats.activations import activation
+from propstats.errors import DomainError, UnknownNameError
+from propstats.estimate import Route
+from propstats.expectation import quadrature
+from propstats.simulation import network as simulation
+from propstats.simulation.jacobian import SpectrumSummary, jacobian
+
+_NAMES = [field.name for field in dataclasses.fields(SpectrumSummary)]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_papers_network(seed: int) -> None:
+    """Depth 9, gamma = 1/J: theory within four standard errors of simulation, for all four numbers."""
+    result = jacobian(width=64, draws=40, seed=seed)
+    assert math.isclose(result.theory.mean_square.value, 1.0, rel_tol=1e-12)
+    assert result.theory.mean_square.route is Route.CLOSED_FORM
+    for name, z in result.z().items():
+        assert abs(z) <= 4, (name, z)
+    assert result.agree
+    # Errors that are of use: a tenth of what they belong to.
+    assert result.simulation.mean_square.error < 0.15
+    assert result.theory.max.error < 0.5 * result.theory.max.value
+
+
+def test_the_default_depth_is_the_papers() -> None:
+    result = jacobian(width=16, draws=2)
+    assert (result.depth, result.scheme, result.activation) == (9, "normprop", "relu")
+    assert result.gamma == 1 / quadrature.moments(activation("relu"))["jacobian_factor"].value
+    # "The singular values are 1.21" (or 1 after scaling) is true of their root mean square only (theory section 6).
+    assert result.theory.max.value > 2 * math.sqrt(result.theory.mean_square.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"act": "relu", "gamma": 1.0},
+        {"act": "relu", "scheme": "he"},
+        {"act": "relu", "scheme": "orthogonal"},
+        {"act": "prelu", "scheme": "he"},
+        {"act": "tanh", "scheme": "lecun"},
+        {"act": "tanh", "scheme": "torch", "depth": 4},
+        {"act": "gelu", "depth": 4},
+        {"act": "relu", "beta": 0.5, "gamma": 1.0},
+        {"act": "erf", "scheme": "orthogonal"},
+        {"act": "identity", "scheme": "orthogonal", "depth": 3},
+        {"act": "identity", "scheme": "glorot", "depth": 3},
+        {"act": "hardtanh", "scheme": "orthogonal", "depth": 2},
+    ],
+)
+def test_theory_agrees_with_simulation(options: Mapping[str, Any]) -> None:
+    result = jacobian(**{"depth": 6, "width": 64, "draws": 30, **options})
+    assert result.agree, result.z()
+    for layer in result.signal:
+        # The signal's second moment, too; finite width shifts it by a share of depth/width.
+        allowed = 5 * layer.simulation.error + layer.theory * result.depth / result.width
+        assert abs(layer.simulation.value - layer.theory) <= allowed, layer
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("act", ["relu", "prelu", "hardtanh", "tanh", "abs"])
+def test_shallow_orthogonal_networks(act: str, depth: int) -> None:
+    """Projections and reflections: spectra with atoms and hard edges, where nothing is a square root."""
+    result = jacobian(act, depth=depth, width=32, draws=20, scheme="orthogonal")
+    assert result.agree, result.z()
+
+
+def test_normalised_variance_is_lp() -> None:
+    """Pennington et al.: L/p for Gaussian, L(1-p)/p for orthogonal weights, up to O(1/width)."""
+    for scheme, exact in (("he", 12.0), ("orthogonal", 6.0)):
+        values = [jacobian("relu", depth=6, width=w, draws=1, scheme=scheme).theory for w in (64, 128, 256)]
+        gaps = [abs(v.normalised_variance.value - exact) for v in values]
+        assert gaps[0] / gaps[1] > 1.5
+        assert gaps[1] / gaps[2] > 1.5
+
+
+def test_histogram_integrates_to_the_nonzero_share() -> None:
+    result = jacobian(depth=3, width=64, draws=10, gamma=1.0)
+    edges = np.array(result.histogram.edges)
+    widths = np.diff(edges)
+    assert len(result.histogram.simulation) == len(result.histogram.theory) == widths.size
+    mass = float(np.array(result.histogram.simulation) @ widths)
+    assert math.isclose(mass, 1 - result.simulation.zero_fraction.value, rel_tol=1e-12)
+    assert edges[0] == 0.0
+    assert edges[-1] >= result.simulation.max.value
+
+
+def test_batches_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = jacobian(width=16, draws=8)
+    seen: list[int] = []
+    monkeypatch.setattr(simulation, "_BATCH_BYTES", 3 * 8 * 4 * 16**2)
+    parts = jacobian(width=16, draws=8, progress=seen.append)
+    assert seen == [3, 3, 2]
+    for name in _NAMES:
+        a, b = getattr(whole.simulation, name), getattr(parts.simulation, name)
+        assert math.isclose(a.value, b.value, rel_tol=1e-12, abs_tol=1e-15)
+        assert math.isclose(a.error, b.error, rel_tol=1e-9, abs_tol=1e-15)
+
+
+def test_one_draw_has_no_standard_error() -> None:
+    result = jacobian(width=8, depth=2, draws=1)
+    assert math.isinf(result.simulation.mean_square.error)
+    assert result.agree
+
+
+def test_gamma() -> None:
+    assert jacobian(depth=2, width=8, draws=2, gamma="jacobian").gamma == jacobian(depth=2, width=8, draws=2).gamma
+    assert jacobian(depth=2, width=8, draws=2, gamma="1").gamma == 1.0
+    for gamma in (None, 1, 1.0, "1"):
+        assert jacobian(depth=2, width=8, draws=2, scheme="he", gamma=gamma).gamma == 1.0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"depth": 0},
+        {"width": 0},
+        {"gamma": 0},
+        {"gamma": -1},
+        {"gamma": math.nan},
+        {"gamma": math.inf},
+        {"gamma": "foo"},
+        {"gamma": ""},
+        {"draws": 0},
+        {"draws": -1},
+        {"beta": math.nan},
+        {"beta": 0.5, "scheme": "he"},
+        {"gamma": 0.9, "scheme": "he"},
+        {"gamma": "jacobian", "scheme": "he"},
+        {"width": 10**6},
+        {"device": "cuda:55"},
+    ],
+)
+def test_bad_input(options: Mapping[str, Any]) -> None:
+    with pytest.raises(DomainError) as caught:
+        jacobian(**{"depth": 2, "width": 4, "draws": 2, **options})
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [{"scheme": "foo"}, {"act": "relux"}, {"act": "prelu", "b": 1.0}])
+def test_unknown_names(options: Mapping[str, Any]) -> None:
+    with pytest.raises(UnknownNameError, match="known"):
+        jacobian(**{"depth": 2, "width": 4, "draws": 2, **options})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("act", "scheme"), [("silu", "he"), ("gelu", "lecun")])
+def test_infinite_width_theory_is_off_by_one_over_width(act: str, scheme: str) -> None:
+    """The deviation of the mean square is a/width + b/width^2, within its standard errors, with an a that shows."""
+    widths, draws = np.array([8, 16, 32, 64]), 6_000
+    options: dict[str, Any] = {"depth": 3, "scheme": scheme, "draws": draws}
+    gaps, errors = [], []
+    for width in widths:
+        result = jacobian(act, width=int(width), **options)
+        gaps.append(result.simulation.mean_square.value - result.theory.mean_square.value)
+        errors.append(result.simulation.mean_square.error)
+    # gap = a/n + b/n^2, fitted with weights; a constant term must be nothing.
+    design = np.stack([np.ones(4), 1 / widths, 1 / widths**2], axis=1) / np.array(errors)[:, None]
+    target = np.array(gaps) / np.array(errors)
+    covariance = np.linalg.inv(design.T @ design)
+    constant, first, _ = covariance @ design.T @ target
+    assert abs(constant) <= 5 * math.sqrt(covariance[0, 0])
+    assert abs(first) >= 3 * math.sqrt(covariance[1, 1]), "no deviation seen: the test could not fail"
