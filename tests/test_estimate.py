@@ -48,6 +48,13 @@ def test_a_bound_is_taken_off_before_standard_errors_count(bound: Route, statist
     assert not exact.agrees_with(Estimate(1.5 + 0.1 * (STANDARD_ERRORS + 0.01), 0.1, statistical))
 
 
+def test_how_many_standard_errors() -> None:
+    """Two, as often as not in a run of dozens, are no disagreement; ten, once in the age of the universe, are."""
+    here = Estimate(0.0, 1.0, Route.MEASURED)
+    assert here.agrees_with(Estimate(2.0, 0.0, Route.CLOSED_FORM))
+    assert not here.agrees_with(Estimate(10.0, 0.0, Route.CLOSED_FORM))
+
+
 def test_a_standard_error_of_zero() -> None:
     """Samples that are all alike claim to be exact."""
     assert Estimate(1.0, 0.0, Route.SAMPLING).agrees_with(Estimate(1.0, 0.0, Route.CLOSED_FORM))

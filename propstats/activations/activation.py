@@ -59,7 +59,7 @@ class Activation:
         return self._apply(self.formula, x)
 
     def slope(self, x: Any) -> Any:
-        """Apply the derivative, elementwise; at a kink it is the slope to the left."""
+        """Apply the derivative, elementwise; at a kink it is that of one of the sides."""
         return self._apply(self.slope_formula, x)
 
     def _apply(self, formula: Expr, x: Any) -> Any:

@@ -91,6 +91,10 @@ def symbols_of(expr: Expr) -> set[str]:
     return {expr.name} - {"pi"} if isinstance(expr, Symbol) else set()
 
 
+#: Functions whose derivative can be infinite.
+_SINGULAR = {"pow", "div", "sqrt", "log", "log1p"}
+
+
 def differentiate(expr: Expr, variable: str) -> Expr:
     """Differentiate with respect to a symbol, piece by piece (no delta at a jump).
 
@@ -104,6 +108,12 @@ def differentiate(expr: Expr, variable: str) -> Expr:
     if expr.function == "where":
         condition, then, otherwise = expr.args
         return call("where", condition, differentiate(then, variable), differentiate(otherwise, variable))
+    choice = next((arg for arg in expr.args if isinstance(arg, Call) and arg.function == "where"), None)
+    if choice is not None and expr.function in _SINGULAR:
+        # Choose first, differentiate then: the slope of max(x, 0)**0.5 is no 0 times infinity below 0.
+        condition, *branches = choice.args
+        whole = (call(expr.function, *(b if arg is choice else arg for arg in expr.args)) for b in branches)
+        return differentiate(Call("where", (condition, *whole)), variable)
     total: Expr = ZERO
     for position, arg in enumerate(expr.args):
         inner = differentiate(arg, variable)

@@ -121,7 +121,8 @@ def torch_namespace() -> Namespace:
         # torch's own softplus turns linear above a threshold of 20, which is off by 2e-9.
         "softplus": lambda u: torch.logaddexp(u, torch.zeros_like(u)),
         "erf": torch.erf,
-        "Phi": torch.special.ndtr,
+        # torch.special.ndtr gives up its tail below -20.
+        "Phi": lambda u: 0.5 * torch.erfc(u * -math.sqrt(0.5)),
         "phi": lambda u: torch.exp(-0.5 * u * u) / math.sqrt(2 * math.pi),
     }
 
@@ -191,7 +192,7 @@ def float_namespace() -> Namespace:
     def sigmoid(u: float) -> float:
         return 1 / (1 + math.exp(-u)) if u >= 0 else math.exp(u) / (1 + math.exp(u))
 
-    plain = ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "atan", "asinh", "tanh", "erf")
+    plain = ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "atan", "asinh", "tanh", "erf", "pow")
     return {
         **_OPERATORS,
         **{name: getattr(math, name) for name in plain},

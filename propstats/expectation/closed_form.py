@@ -19,7 +19,7 @@ def formulas(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> 
     >>> from propstats.activations import activation
     >>> from propstats.activations.expression import str_of
     >>> str_of(formulas(activation("prelu"))["mean"])
-    '(1 - a)*1/sqrt(2*pi)'
+    '(1 - a)/sqrt(2*pi)'
     """
     names = {"mu", "s", *activation.params}
     found = {name: parse(text, names) for name, text in activation.closed_forms.items()}

@@ -122,11 +122,11 @@ class _Nodes:
             poor |= (gap > _EPS / 4 * size.sum()) & (gap > 16 * _EPS * size)
         return poor & (self.width > 1e-14)
 
-    def _integrate(self, g: Array, sensitivity: Array) -> tuple[float, float]:
-        """Integrate g; `sensitivity` is |dg/dx|, which turns the rounding of x into an error."""
+    def _integrate(self, g: Array, by_x: Array, by_f: Array | float = 0.0) -> tuple[float, float]:
+        """Integrate g; `by_x` is |dg/dx| and `by_f` is |dg/df|, which turn the rounding of x and f into an error."""
         value, gap, size = self._panels(g)
         x = np.abs(self.mean) + np.abs(self.std * self.z)
-        _, _, moved = self._panels(sensitivity * x)
+        _, _, moved = self._panels(by_x * x + by_f * np.abs(self.f))
         return float(value.sum()), float(gap.sum() + 4 * _EPS * size.sum() + _EPS * moved.sum())
 
     def base_moments(self) -> dict[str, tuple[float, float]]:
@@ -134,7 +134,10 @@ class _Nodes:
         zero = np.zeros_like(f)
         mean, mean_error = self._integrate(f, np.abs(d))
         centred = f - mean
-        var, var_error = self._integrate(centred**2, 2 * np.abs(centred * d))
+        # Subtracting the mean lays bare the rounding of f.
+        var, var_error = self._integrate(centred**2, 2 * np.abs(centred * d), 4 * np.abs(centred))
+        rate, rate_error = self._integrate(centred * d * step, d * d * np.abs(step), 2 * np.abs(d * step))
+        _, _, lever = self._panels(d * step)
         found = {
             "mean": (mean, mean_error),
             "second_moment": self._integrate(f**2, 2 * np.abs(f * d)),
@@ -142,7 +145,7 @@ class _Nodes:
             "var": (var, var_error + mean_error**2),
             "mean_slope": self._integrate(d, zero),
             "slope_second_moment": self._integrate(d**2, zero),
-            "var_rate": self._integrate(centred * d * step, d * d * np.abs(step)),
+            "var_rate": (rate, rate_error + mean_error * float(lever.sum())),
         }
         assert found.keys() == BASE.keys()
         return found
@@ -209,7 +212,7 @@ def slope_law(activation: Activation, mean: float, std: float) -> SlopeLaw:
 
     >>> from propstats.activations import activation
     >>> law = slope_law(activation("relu"), 0.0, 1.0)
-    >>> law.values.tolist(), [round(w, 12) for w in law.weights]
+    >>> law.values.tolist(), law.weights.round(12).tolist()
     ([0.0, 1.0], [0.5, 0.5])
     """
     if std == 0.0:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from sys import float_info
-from typing import Any
 
 from propstats.activations.expression import Expr, Namespace, evaluate, partial_derivative
 from propstats.activations.functions import ARITY, DERIVATIVES
@@ -107,6 +106,6 @@ def _power(base: Rounded, exponent: Rounded) -> Rounded:
     """Raise to a constant power, which the general rule (a logarithm of the base) would not allow for 0."""
     if exponent.error > 0.0:
         return _apply("pow", math.pow, base, exponent)
-    value: Any = base.value**exponent.value
-    slope = exponent.value * base.value ** (exponent.value - 1) if exponent.value else 0.0
-    return Rounded(float(value), abs(slope) * base.error + _LIBM_ULPS * _EPS * abs(value))
+    value = math.pow(base.value, exponent.value)
+    slope = exponent.value * math.pow(base.value, exponent.value - 1) if exponent.value else 0.0
+    return Rounded(value, abs(slope) * base.error + _LIBM_ULPS * _EPS * abs(value))

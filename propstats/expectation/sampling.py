@@ -88,10 +88,14 @@ def moments(
     spread = math.sqrt(total[1]) + sys.float_info.min
     rounding = min(4 * sys.float_info.epsilon * (1 + (abs(shift) + abs(mean)) / spread), 1.0)
     known = {"shift": shift, "s": std}
-    return {
-        name: Estimate(*_evaluate(formula, averages, known, rounding), Route.SAMPLING, samples)
-        for name, formula in _formulas().items()
-    }
+    # Ratios of averages that a handful of rare samples dominate have no standard error.
+    squares = ((averages.mean[i], averages.covariance[i, i]) for i in (1, 3))
+    steady = all(variance <= (square / 3) ** 2 for square, variance in squares)
+    estimates = {}
+    for name, formula in _formulas().items():
+        value, error = _evaluate(formula, averages, known, rounding) if steady or name in BASE else (math.nan, math.inf)
+        estimates[name] = Estimate(value, error, Route.SAMPLING, samples)
+    return estimates
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +135,29 @@ def _formulas() -> Mapping[str, Expr]:
 
 
 def _evaluate(formula: Expr, averages: _Averages, known: Mapping[str, float], rounding: float) -> tuple[float, float]:
-    """Evaluate a formula of the averages and its standard error."""
-    at = {**known, **_named(averages.mean)}
-    beyond = {**known, **_named(averages.mean + averages.unseen)}
+    """Evaluate a formula of the averages and its standard error; NaN where the samples cannot tell."""
+
+    def at(point: Array) -> float:
+        return float(evaluate(formula, {**known, **_named(point)}, float_namespace()))
+
+    here = averages.mean
     try:
-        value = float(evaluate(formula, at, float_namespace()))
-        missed = float(evaluate(formula, beyond, float_namespace())) - value
-        gradient = np.array([_slope(formula, name, at) for name in _AVERAGES])
+        value = at(here)
+        missed = at(here + averages.unseen) - value
+        gradient = np.array([_slope(formula, name, {**known, **_named(here)}) for name in _AVERAGES])
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Where the averages go, in one standard error of the result.
+            spread = averages.covariance @ gradient
+            deviation = math.sqrt(max(float(gradient @ spread), 0.0))
+        if deviation > 0.0:
+            # The delta method takes the formula for straight: how far it is not, within three standard errors, counts.
+            step = 3.0 * spread / deviation
+            bend = max(abs(at(here + sign * step) - value - sign * 3.0 * deviation) for sign in (-1.0, 1.0))
+            deviation = math.hypot(deviation, bend)
     except (ZeroDivisionError, ValueError, OverflowError):
         return math.nan, math.inf
-    variance = max(float(gradient @ averages.covariance @ gradient), 0.0)
-    return value, math.hypot(math.sqrt(variance), missed, rounding * abs(value))
+    error = math.hypot(deviation, missed, rounding * abs(value))
+    return (value, error) if math.isfinite(error) and math.isfinite(value) else (math.nan, math.inf)
 
 
 def _named(averages: Array) -> dict[str, float]:

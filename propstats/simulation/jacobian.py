@@ -42,7 +42,7 @@ class SpectrumSummary:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Densities of the non-zero singular values; each integrates to their share."""
+    """Densities of the non-zero singular values: the mean over each bin simulated, theory at the middle of the bin."""
 
     edges: tuple[float, ...]
     simulation: tuple[float, ...]

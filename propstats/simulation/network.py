@@ -14,8 +14,9 @@ from propstats.expectation.sampling import block_seed, resolve_device
 from propstats.theory.network import DenseNetwork
 from propstats.theory.schemes import Law
 
-#: Bytes that one batch of draws may take; the results do not depend on it.
-_BATCH_BYTES = 1 << 27
+#: Bytes that one batch of draws may take: small, so that progress shows and Ctrl-C is heard. The results do not depend
+#: on it.
+_BATCH_BYTES = 1 << 25
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def product_moments(slopes: Sequence[tuple[float, float]], width: int, law: Law)
 
     >>> one_layer = product_moments([(0.5, 0.5)], 1000, Law.GAUSSIAN)
     >>> one_layer[0], round(one_layer[1] / one_layer[0] ** 2 - 1, 3)  # L/p at infinite width: 2
-    (0.5, 2.001)
+    (0.5, 2.003)
     """
     n = float(width)
     trace, trace_squared, square = n, n * n, n

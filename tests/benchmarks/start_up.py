@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-_ROUNDS = 15
+_ROUNDS = 9
 _BARE = "import typer, rich.table"
 _TORCH = "import torch"
 # What a command imports before its own work starts: everything up to the first line of the library function.

@@ -136,3 +136,13 @@ def test_agrees_deep_in_the_tail(name: str, mean: float) -> None:
     sampled, exact = moments(entry, mean=mean, samples=20_000), quadrature.moments(entry, mean=mean)
     for quantity, estimate in sampled.items():
         assert estimate.agrees_with(exact[quantity]), (quantity, estimate, exact[quantity])
+
+
+def test_too_few_samples_of_a_rare_event_claim_nothing() -> None:
+    # The delta method would say 84 +- 42 where the gain is 569.
+    from propstats.theory.unit import moments as by_all_routes
+
+    rare = by_all_routes("relu", mean=-4.0, samples=1000, seed=17)
+    assert rare.agree
+    assert not rare.scales.gain.routes[Route.SAMPLING].is_defined
+    assert by_all_routes("relu", samples=1000, seed=17).scales.gain.routes[Route.SAMPLING].is_defined
