@@ -94,7 +94,8 @@ def _rate_finding(evidence: Evidence, direction: str, rate: Rate, path: Path, fa
     severity = Severity.ERROR if factor >= FAIL_FACTOR else Severity.WARNING
     limit = FAIL_FACTOR if factor >= FAIL_FACTOR else WARN_FACTOR
     scales = [math.sqrt(square / squares[0]) if squares[0] > 0 else 0.0 for square in squares]
-    beyond = next(i for i, scale in enumerate(scales) if (scale <= 1 / limit if vanishing else scale >= limit))
+    past = (i for i, scale in enumerate(scales) if (scale <= 1 / limit if vanishing else scale >= limit))
+    beyond = next(past, len(layers) - 1)  # the last one, where rounding hides that it is past
     steps = [b / a if a > 0 else 0.0 for a, b in pairwise(scales)]
     what = "the signal (what differs between inputs)" if direction == "forward" else "the gradient's norm"
     verb = "vanishes" if vanishing else "explodes"
