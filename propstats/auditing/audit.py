@@ -107,6 +107,8 @@ def _fit(model: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, str]:
     """Give the model the data in its own precision, and flat if that is the only way its first layer fits."""
     if inputs.ndim < 2 or len(inputs) == 0:
         raise DataError(f"data of shape {tuple(inputs.shape)} hold no samples", "the first axis counts samples")
+    if len(inputs) < 2:
+        raise DataError("one sample has no variance over the data", "audit with at least 2 samples, better hundreds")
     kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     if inputs.is_floating_point():
         inputs = inputs.to(kind)

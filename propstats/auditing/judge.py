@@ -82,7 +82,8 @@ def _rates(evidence: Evidence) -> Iterator[Finding]:
         ("forward", evidence.trend.forward_rate, forward_path(evidence.layers)),
         ("backward", evidence.trend.backward_rate, backward_path(evidence.layers)),
     ):
-        if rate is not None:
+        lost_before = direction == "forward" and any(_constant(evidence))
+        if rate is not None and not lost_before:
             factor = math.inf if rate.total == 0 else max(rate.total, 1 / rate.total)
             if factor >= WARN_FACTOR:
                 yield _rate_finding(evidence, direction, rate, path, factor)
@@ -173,6 +174,14 @@ def _identical(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def _constant(evidence: Evidence) -> Iterator[Finding]:
+    """Data that are all the same: there is no signal to follow."""
+    inputs = evidence.probe.inputs
+    if inputs.is_finite and inputs.var == 0.0:
+        message = "all samples are the same: nothing can be told apart, before or after any layer"
+        yield _error("constant-data", None, 0.0, 1.0, message, "audit with data that vary")
+
+
 def _uncentred(evidence: Evidence) -> Iterator[Finding]:
     """Data far from zero mean: all weights of a first-layer unit are pushed the same way."""
     inputs = evidence.probe.inputs
@@ -221,7 +230,7 @@ def _gap(measured: float, expected: float) -> float:
     return abs(math.log(measured / expected)) if measured > 0 and expected > 0 else math.inf
 
 
-CHECKS: Sequence[Check] = (_non_finite, _rates, _dead, _saturated, _identical, _uncentred, _departures)
+CHECKS: Sequence[Check] = (_non_finite, _constant, _rates, _dead, _saturated, _identical, _uncentred, _departures)
 
 
 def _error(rule: str, layer: str | None, value: float, expected: float, message: str, remedy: str) -> Finding:

@@ -126,7 +126,7 @@ class _Run:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.leaves = {name or "model": m for name, m in model.named_modules() if not any(m.children())}
-        if not self.leaves:
+        if all(isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict) for module in self.leaves.values()):
             raise ModelError("the model has no layers")
         self.calls: list[Call] = []
         self.inputs = UnitStatistics()

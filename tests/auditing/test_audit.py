@@ -121,6 +121,18 @@ def test_dead_saturated_identical_uncentred() -> None:
     assert "uncentred-inputs" in rules(shifted, Severity.WARNING)
 
 
+def test_nothing_to_follow() -> None:
+    model = mlp("relu", depth=4, critical=True)
+    report = audit(model, torch.ones(20, 64))
+    assert rules(report, Severity.ERROR) == {"constant-data"}
+    with pytest.raises(DataError, match="one sample"):
+        audit(model, torch.randn(1, 64))
+    with pytest.raises(DataError, match="no samples"):
+        audit(model, torch.zeros(0, 64))
+    with pytest.raises(ModelError, match="no layers"):
+        audit(nn.Sequential(), "digits")
+
+
 def test_stale_batch_norm() -> None:
     def network() -> nn.Sequential:
         torch.manual_seed(0)
