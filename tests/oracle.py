@@ -36,7 +36,10 @@ def mpmath_namespace() -> Namespace:
         return mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), mp.linspace(0, a, 9)) / (2 * mp.pi)
 
     def between(u: Any, v: Any) -> Any:
-        return cdf(-u) - cdf(-v) if u > 0 else cdf(v) - cdf(u)
+        if u > 0:
+            return cdf(-u) - cdf(-v)
+        # With 0 between them, two halves would cancel: the error function starts from there.
+        return cdf(v) - cdf(u) if v < 0 else (mp.erf(v / mp.sqrt(2)) - mp.erf(u / mp.sqrt(2))) / 2
 
     return {
         "add": lambda u, v: u + v,
