@@ -22,7 +22,7 @@ def audit(
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
     json: options.Json = False,
 ) -> Answer:
-    r"""Audit a real network on real data.
+    """Audit a real network on real data.
 
     Does signal survive, forwards and backwards? If not, where does it die, and what helps? The file is loaded
     without executing anything in it. Exit code 1 if the verdict is FAIL.

@@ -19,7 +19,7 @@ def demo(
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> Answer:
-    r"""Train two networks, audit both, say why one fails.
+    """Train two networks, audit both, say why one fails.
 
     One carries signal through its 20 layers, the other does not. Takes some seconds.
 

@@ -33,7 +33,7 @@ def jacobian(
     plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
     json: options.Json = False,
 ) -> Answer:
-    r"""Jacobian of a deep network: theory and simulation.
+    """Jacobian of a deep network: theory and simulation.
 
     The singular values of the end-to-end Jacobian of a random network, by free probability and by drawing networks.
     Exit code 1 if they disagree.

@@ -24,7 +24,7 @@ def moments(
     device: options.Device = "cpu",
     json: options.Json = False,
 ) -> Answer:
-    r"""Moments of an activation, by independent routes.
+    """Moments of an activation, by independent routes.
 
     Mean, second moment, variance, slope moments and the constants that initialisers and normalisers need, for an
     input x ~ N(mean, std^2): by closed form, by quadrature and by sampling, each with its error.

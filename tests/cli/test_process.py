@@ -50,7 +50,7 @@ def test_version_and_help() -> None:
         assert command in asked.stdout
         shown = run(command, "-h")
         assert shown.returncode == 0
-        assert shown.stdout.count(f"  propstats {command}") >= 2  # examples
+        assert shown.stdout.count(f"\n    propstats {command}") >= 2  # examples, each on its own line
 
 
 def _one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
