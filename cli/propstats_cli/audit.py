@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import Answer
+from propstats_cli.output import Answer, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,8 +74,8 @@ def _render(out: "Console", report: "AuditReport", html: str | None = None) -> N
         soft_wrap=True,
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("layer", no_wrap=True, max_width=28)
-    table.add_column("type", no_wrap=True, max_width=18)
+    table.add_column("layer", no_wrap=True)
+    table.add_column("type", no_wrap=True)
     for heading in ("signal std", "expected", "c", "gradient", "expected"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -95,7 +95,7 @@ def _render(out: "Console", report: "AuditReport", html: str | None = None) -> N
             root(expected.gradient_input if expected else None),
             layer.verdict,
         )
-    out.print(table)
+    print_table(out, table)
     out.print(
         "signal std: over the data, mean of units; c: correlation of two inputs; gradient: root mean square at the "
         "layer's input of v.output, v ~ N(0,1); expected: by theory, from the network's input and output",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import Answer
+from propstats_cli.output import Answer, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,13 +47,13 @@ def _render(out: "Console", result: "DemoResult") -> None:
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("network", "weights", "accuracy", "signal, a layer", "gradient, a layer", "audit"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=True)
     for network in (result.carries, result.dies):
         trend = network.report.trend
         rates = [f"x{rate.value:.2f}" if rate else "-" for rate in (trend.forward_rate, trend.backward_rate)]
         verdict = "[green]PASS[/]" if network.report.passed else "[red]FAIL[/]"
         table.add_row(escape(network.path), network.drawn, f"{network.accuracy:.0%}", *rates, verdict)
-    out.print(table)
+    print_table(out, table)
     out.print()
     for finding in result.dies.report.findings:
         if finding.severity == "error":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import Answer
+from propstats_cli.output import Answer, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,12 +81,12 @@ def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> Non
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("singular values", "theory", "finite-width error", "simulation", "z"):
-        table.add_column(heading, no_wrap=heading != "finite-width error")
+        table.add_column(heading, no_wrap=True)
     for name, z in result.z().items():
         theory, simulation = getattr(result.theory, name), getattr(result.simulation, name)
         error = "-" if theory.error <= 1e-9 * abs(theory.value) + 1e-12 else f"±{theory.error:.2g}"
         table.add_row(name.replace("_", " "), f"{theory.value:.6g}", error, sampled(simulation), f"{z:+.1f}")
-    out.print(table)
+    print_table(out, table)
     out.print("z: standard errors between theory and simulation, beyond the finite-width error", soft_wrap=True)
     last = result.signal[-1]
     out.print(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import Answer
+from propstats_cli.output import Answer, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +73,7 @@ def _render(out: "Console", result: "UnitMoments") -> None:
             for route, cell in cells.items():
                 out.print(f"  {route.replace('_', ' '):11} {cell}", soft_wrap=True)
     if side_by_side:
-        out.print(table)
+        print_table(out, table)
     if result.samples:
         out.print(f"sampling: {result.samples:,} samples, seed {result.seed}, ± one standard error", soft_wrap=True)
     out.print("closed form, quadrature: ± a bound on the error", soft_wrap=True)

@@ -29,6 +29,8 @@ def sampled(estimate: Estimate) -> str:
     >>> from propstats.estimate import Route
     >>> sampled(Estimate(0.29951, 0.00042, Route.SAMPLING))
     '0.2995 ±0.0004'
+    >>> sampled(Estimate(35.03, 6.2, Route.SAMPLING))
+    '35 ±6'
     """
     if not estimate.is_defined:
         return "undefined"
@@ -37,7 +39,7 @@ def sampled(estimate: Estimate) -> str:
     if estimate.error <= 0:
         return f"{estimate.value:.6g}"
     places = -math.floor(math.log10(estimate.error))
-    if not 0 < places <= 12:
+    if not 0 <= places <= 12:
         return f"{estimate.value:.4g} ±{estimate.error:.1g}"
     return f"{estimate.value:.{places}f} ±{estimate.error:.{places}f}"
 

@@ -11,6 +11,7 @@ from propstats.errors import PropstatsError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 class ExitCode(IntEnum):
@@ -38,6 +39,15 @@ def console(*, stderr: bool = False) -> "Console":
     # In a pipe there is no width to fit into: lines are not wrapped at 80 columns for nobody.
     width = None if stream.isatty() or "COLUMNS" in os.environ else 120
     return Plain(stderr=stderr, width=width, highlight=False, soft_wrap=False)
+
+
+def print_table(out: "Console", table: "Table") -> None:
+    """Print a table whole: in a narrow terminal its lines run over, but no number is cut off."""
+    from rich.measure import Measurement
+
+    needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
+    # Rich fits a table into its console whatever it is told, so it gets one that is wide enough.
+    type(out)(file=out.file, width=max(needed, out.width), highlight=False).print(table)
 
 
 @dataclass(frozen=True, slots=True)

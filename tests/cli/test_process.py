@@ -171,6 +171,14 @@ def test_no_number_is_cut_off(width: str) -> None:
     assert "…" not in done.stdout
 
 
+def test_no_column_is_squeezed(tmp_path: Path) -> None:
+    torch.save(mlp("relu", depth=3, critical=True), tmp_path / "model.pt")
+    narrow = {**os.environ, "COLUMNS": "40"}
+    for arguments in (["audit", str(tmp_path / "model.pt")], ["jacobian", "--width", "16", "--draws", "4"]):
+        wide = run(*arguments).stdout.split()
+        assert run(*arguments, env=narrow).stdout.split() == wide
+
+
 def test_ascii_terminal_and_no_colour() -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = run("moments", "--act", "relu", "--samples", "0", env=env)
