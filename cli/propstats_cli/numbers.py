@@ -9,7 +9,7 @@ def exact(value: float, error: float) -> str:
     """Write a number with all the digits that its error leaves, and the error.
 
     >>> exact(0.29920671030107454, 1.9e-16), exact(float("nan"), float("inf"))
-    ('0.29920671030107 ±2e-16', 'undefined')
+    ('0.299206710301075 ±2e-16', 'undefined')
     """
     if not math.isfinite(value):
         return "undefined"
