@@ -121,7 +121,9 @@ def _flat_kind(head: bytes, size: int, shown: str) -> Kind:
             raise ModelError(f"{shown}: is {what}: damaged or truncated", "download or save it again")
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
-        raise ModelError(f"{shown}: is a web page (HTML), not a model", "download the file itself, not its page")
+        raise ModelError(
+            f"{shown}: is a web page or other markup, not a model", "download the file itself, not its page"
+        )
     if _is_text(head):
         raise ModelError(f"{shown}: is a text file, not a model", "name the file that torch.save wrote")
     # ONNX has no magic number: field 1 (ir_version) as a small number, then field 2 (producer) as text.

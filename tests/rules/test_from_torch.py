@@ -34,6 +34,17 @@ def _measure(x: torch.Tensor) -> Signal:
     return Signal(float(x.mean()), float(x.square().mean()), float(x.var(dim=0, unbiased=False).mean()))
 
 
+def _square(x: torch.Tensor) -> float:
+    return float(x.double().square().mean())
+
+
+def _note(numbers: dict[str, list[float]], signal: Signal, gradient: torch.Tensor | float) -> None:
+    """Add a signal, and the mean square of a gradient, to what is compared in the end."""
+    for key in ("mean", "q", "var"):
+        numbers[key].append(getattr(signal, key))
+    numbers["gradient"].append(_square(gradient) if isinstance(gradient, torch.Tensor) else gradient)
+
+
 def _against_draws(
     build: Callable[[], nn.Module], shape: tuple[int, ...], *, offset: float = 0.4, draws: int = _DRAWS
 ) -> None:
@@ -49,11 +60,8 @@ def _against_draws(
         (gradient,) = torch.autograd.grad(y, x, upstream)
         rule, before = rule_for(module, shape), _measure(x.detach())
         after, found = rule.forward(before), _measure(y.detach())
-        for key in ("mean", "q", "var"):
-            measured[key].append(getattr(found, key))
-            expected[key].append(getattr(after, key))
-        measured["gradient"].append(float(gradient.double().square().mean()))
-        expected["gradient"].append(rule.backward(float(upstream.double().square().mean()), before))
+        _note(measured, found, gradient)
+        _note(expected, after, rule.backward(_square(upstream), before))
     for key in measured:
         _within(measured[key], expected[key])
 
@@ -238,11 +246,8 @@ def test_layer_norm(offset: float) -> None:
         (gradient,) = torch.autograd.grad(y, x, upstream)
         before, found = _measure(x.detach()), _measure(y.detach())
         after = rule.forward(before)
-        for key in ("mean", "q", "var"):
-            measured[key].append(getattr(found, key))
-            expected[key].append(getattr(after, key))
-        measured["gradient"].append(float(gradient.double().square().mean()))
-        expected["gradient"].append(rule.backward(float(upstream.double().square().mean()), before))
+        _note(measured, found, gradient)
+        _note(expected, after, rule.backward(_square(upstream), before))
     for key in measured:
         gaps = np.array(measured[key]) - np.array(expected[key])
         error = float(gaps.std(ddof=1)) / math.sqrt(draws)

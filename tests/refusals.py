@@ -1,0 +1,22 @@
+"""How a model file has to be refused: in one clear line."""
+
+from pathlib import Path
+
+import pytest
+
+from propstats.auditing.load import load_model
+from propstats.errors import ModelError, UnsafeModelError
+
+
+def refused(path: Path, word: str, *, arch: str | None = None, unsafe: bool = False) -> str:
+    with pytest.raises(ModelError) as caught:
+        load_model(path, arch=arch)
+    text = str(caught.value)
+    assert word in text
+    assert len(text.splitlines()) == 1
+    assert "Traceback" not in text
+    assert "weights_only" not in text
+    assert isinstance(caught.value, UnsafeModelError) == unsafe
+    if unsafe:
+        assert "nothing was executed" in text
+    return text
