@@ -36,6 +36,7 @@ DOORS = ("__init__.py", "__main__.py")
 AT_IMPORT: dict[str, tuple[str, ...]] = {
     "sympy": (),
     "scipy": (),
+    "flint": (),
     "matplotlib": ("report/",),
     "torch": ("expectation/sampling.py", "rules/from_torch.py", "simulation/", "auditing/", "experiments/"),
 }
