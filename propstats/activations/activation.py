@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
-from propstats.activations.expression import ZERO, Call, Expr, differentiate, evaluate, parse, str_of, substitute
+from propstats.activations.expression import Expr, differentiate, evaluate, parse
 from propstats.activations.namespaces import float_namespace, namespace_for
-from propstats.errors import DomainError, ExpressionError, unknown_name
+from propstats.activations.pieces import Kink, Piece, cut, find_kinks, pieces
+from propstats.errors import DomainError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,38 @@ class Activation:
     @cached_property
     def kinks(self) -> tuple[float, ...]:
         """Where the formula changes its branch, in ascending order: nothing smooth may be assumed there."""
-        return tuple(sorted({x for zero in _boundaries(self.formula) for x in _roots(zero, self.params)}))
+        return tuple(kink.value for kink in self._found_kinks[0])
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the kinks are certainly all; otherwise integrals refine themselves where they find it rough."""
+        return self._found_kinks[1]
+
+    @cached_property
+    def _found_kinks(self) -> tuple[tuple[Kink, ...], bool]:
+        return find_kinks(self.formula, self.params)
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The formula cut at its kinks, in ascending order.
+
+        Raises:
+            ExpressionError: If the kinks are not certainly all.
+        """
+        return pieces(self.formula, self.params)
+
+    @cached_property
+    def jumps(self) -> tuple[tuple[float, float], ...]:
+        """The kinks at which the function itself jumps, each with `phi(k+) - phi(k-)`."""
+        found = []
+        for left, right in pairwise(cut(self.formula, self._found_kinks[0], self.params)):
+            assert right.low is not None
+            kink = evaluate(right.low, self.params, float_namespace())
+            below, above = (evaluate(p.formula, {"x": kink, **self.params}, float_namespace()) for p in (left, right))
+            # What rounding of the kink and of the two values can make.
+            if abs(above - below) > 1e-13 * (1.0 + abs(kink) + abs(above) + abs(below)):
+                found.append((kink, above - below))
+        return tuple(found)
 
     def __call__(self, x: Any) -> Any:
         """Apply the activation, elementwise."""
@@ -87,48 +120,3 @@ class Activation:
     def __str__(self) -> str:
         inside = ", ".join(f"{name}={value:g}" for name, value in self.params.items())
         return f"{self.name}({inside})" if inside else self.name
-
-
-def _boundaries(expr: Expr) -> list[Expr]:
-    """Collect the trees whose zeros are where the formula changes its branch."""
-    if not isinstance(expr, Call):
-        return []
-    found = [boundary for arg in expr.args for boundary in _boundaries(arg)]
-    if expr.function == "gt":
-        found.append(Call("sub", expr.args))
-    elif expr.function in ("abs", "sign"):
-        found.append(expr.args[0])
-    return found
-
-
-def _roots(boundary: Expr, params: Mapping[str, float]) -> set[float]:
-    """Solve `boundary = 0` for x, which must occur piecewise linearly.
-
-    A root of one piece that lies outside that piece is kept: splitting an integral there costs nothing.
-    """
-    choice = _first_choice(boundary)
-    if choice is not None:
-        return set().union(*(_roots(_replace(boundary, choice, b), params) for b in choice.args[1:]))
-    rate = differentiate(boundary, "x")
-    if rate == ZERO:
-        return set()
-    if differentiate(rate, "x") != ZERO:
-        raise ExpressionError(f"cannot find where {str_of(boundary)} changes sign", "make it linear in x")
-    offset = evaluate(substitute(boundary, {"x": ZERO}), params, float_namespace())
-    return {float(-offset / evaluate(rate, params, float_namespace())) + 0.0}
-
-
-def _first_choice(expr: Expr) -> Call | None:
-    """Return the first `where` in the tree."""
-    if not isinstance(expr, Call):
-        return None
-    if expr.function == "where":
-        return expr
-    return next((found for found in map(_first_choice, expr.args) if found is not None), None)
-
-
-def _replace(expr: Expr, old: Call, new: Expr) -> Expr:
-    """Replace one subtree by another."""
-    if expr is old:
-        return new
-    return Call(expr.function, tuple(_replace(a, old, new) for a in expr.args)) if isinstance(expr, Call) else expr

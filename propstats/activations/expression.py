@@ -21,6 +21,15 @@ class Number:
 
     value: Fraction
 
+    @classmethod
+    def of(cls, value: float) -> "Number":
+        """Return exactly this integer or binary number.
+
+        >>> Number.of(0.5)
+        Number(value=Fraction(1, 2))
+        """
+        return cls(Fraction(value))
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
@@ -41,6 +50,7 @@ Expr = Number | Symbol | Call
 
 ZERO = Number(Fraction(0))
 ONE = Number(Fraction(1))
+MINUS_ONE = Number(Fraction(-1))
 
 #: The namespaces are mappings from function names to callables; see `propstats.activations.namespaces`.
 Namespace = Mapping[str, Callable[..., Any]]
@@ -71,17 +81,23 @@ def evaluate(expr: Expr, symbols: Mapping[str, Any], namespace: Namespace) -> An
     return visit(expr)
 
 
+def map_args(change: "Callable[[Expr], Expr]", expr: Expr) -> Expr:
+    """Apply a change to the arguments of a call, folding constants on the way; anything else stays as it is."""
+    if not isinstance(expr, Call):
+        return expr
+    args = tuple(map(change, expr.args))
+    return expr if all(new is old for new, old in zip(args, expr.args, strict=True)) else call(expr.function, *args)
+
+
 def substitute(expr: Expr, symbols: Mapping[str, Expr]) -> Expr:
     """Replace symbols by trees, folding constants on the way.
 
     >>> str_of(substitute(parse("a*x + s", {"a", "x", "s"}), {"a": ZERO}))
     's'
     """
-    if isinstance(expr, Number):
-        return expr
     if isinstance(expr, Symbol):
         return symbols.get(expr.name, expr)
-    return call(expr.function, *(substitute(arg, symbols) for arg in expr.args))
+    return map_args(lambda arg: substitute(arg, symbols), expr)
 
 
 def symbols_of(expr: Expr) -> set[str]:
@@ -157,6 +173,14 @@ def _fold(function: str, args: tuple[Expr, ...]) -> Expr | None:
             return ZERO
         case "mul", (a, b) if a == ONE or b == ONE:
             return b if a == ONE else a
+        case "add", (a, Call(function="neg", args=(b,))):
+            return call("sub", a, b)
+        case "sub", (a, Call(function="neg", args=(b,))):
+            return call("add", a, b)
+        case (("mul" | "div"), (a, b)) if b == MINUS_ONE:
+            return call("neg", a)
+        case "mul", (a, b) if a == MINUS_ONE:
+            return call("neg", b)
         case "mul", (a, Call(function="div", args=(one, b))) if one == ONE:
             return call("div", a, b)
         case "mul", (a, Number() as b) if not isinstance(a, Number):

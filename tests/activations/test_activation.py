@@ -63,9 +63,12 @@ def test_kinks_follow_parameters() -> None:
     assert activation("hardtanh", min_val=-2.0, max_val=3.0).kinks == (-2.0, 3.0)
 
 
-def test_kinks_that_cannot_be_found_are_refused() -> None:
+def test_kinks_that_were_searched_for_are_not_settled() -> None:
+    own = Activation("own", "max(x**2, 1)")
+    assert own.kinks == (-1.0, 1.0)
+    assert not own.is_settled
     with pytest.raises(ExpressionError, match="linear"):
-        _ = Activation("own", "max(x**2, 1)").kinks
+        _ = own.pieces
 
 
 def test_application_to_sympy_is_ordinary_mathematics() -> None:
