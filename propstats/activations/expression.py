@@ -107,6 +107,11 @@ def symbols_of(expr: Expr) -> set[str]:
     return {expr.name} - {"pi"} if isinstance(expr, Symbol) else set()
 
 
+def size_of(expr: Expr) -> int:
+    """Return how many numbers, symbols and functions a formula is written with."""
+    return 1 + sum(map(size_of, expr.args)) if isinstance(expr, Call) else 1
+
+
 #: Functions whose derivative can be infinite.
 _SINGULAR = {"pow", "div", "sqrt", "log", "log1p"}
 

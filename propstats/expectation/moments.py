@@ -5,14 +5,16 @@ from functools import cache
 
 from propstats.activations.expression import Expr, parse
 
-#: The moments that each route computes, for `x ~ N(mu, s^2)` and `m = E[phi(x)]`.
+#: The moments that each route computes, for `x ~ N(mu, s^2)` and `m = E[phi(x)]`. The derivative is that between the
+#: kinks, which is what gradients see; where phi itself jumps, `linear_slope` and `var_rate` count the jumps as well.
 BASE: Mapping[str, str] = {
     "mean": "E[phi(x)]",
     "second_moment": "E[phi(x)^2]",
     "var": "E[(phi(x) - m)^2]",
     "mean_slope": "E[phi'(x)]",
     "slope_second_moment": "E[phi'(x)^2]",
-    "var_rate": "E[(phi(x) - m) phi'(x) (x - mu)]",  # half of d var / d log s
+    "linear_slope": "E[phi(x) (x - mu)]/s^2",  # the same as mean_slope by Stein's lemma, if phi does not jump
+    "var_rate": "(1/2) d var/d log s",  # E[(phi(x) - m) phi'(x) (x - mu)], if phi does not jump
 }
 
 #: What follows from them, as formulas: stated once, for every route.
@@ -24,7 +26,7 @@ DERIVED: Mapping[str, str] = {
     "normprop_shift": "mean",
     "normprop_scale": "sqrt(var)",
     "stability_slope": "var_rate/var",
-    "nonlinear_share": "1 - s**2*mean_slope**2/var",
+    "nonlinear_share": "1 - s**2*linear_slope**2/var",
 }
 
 

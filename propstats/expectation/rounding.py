@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from sys import float_info
 
+from propstats.activations.compile import compiled
 from propstats.activations.expression import Expr, Namespace, evaluate, partial_derivative
 from propstats.activations.functions import ARITY, DERIVATIVES
 from propstats.activations.namespaces import float_namespace
@@ -26,26 +27,28 @@ class Rounded:
         return self.value > other.value
 
 
+#: What has no value: a division by zero, an overflow, the root of a negative number.
+UNDEFINED = Rounded(math.nan, math.inf)
+
+
 def evaluate_rounded(expr: Expr, symbols: Mapping[str, Rounded]) -> Rounded:
     """Evaluate a formula and bound the error from rounding and from the symbols' own errors.
 
-    Where the formula has no value (a division by zero, an overflow) the result is NaN.
+    Where the formula has no value the result is NaN.
 
     >>> from propstats.activations.expression import parse
     >>> r = evaluate_rounded(parse("(1 + x) - 1", {"x"}), {"x": Rounded(1e-9)})
     >>> abs(r.value - 1e-9) <= r.error < 1e-15
     True
     """
-    try:
-        result = evaluate(expr, symbols, _namespace())
-    except (ZeroDivisionError, OverflowError, ValueError):
-        return Rounded(math.nan, math.inf)
+    result = evaluate(expr, symbols, rounded_namespace())
     assert isinstance(result, Rounded)
-    return result if math.isfinite(result.value) else Rounded(math.nan, math.inf)
+    return result
 
 
 @cache
-def _namespace() -> Namespace:
+def rounded_namespace() -> Namespace:
+    """Functions on numbers that carry a bound on their error."""
     plain = float_namespace()
     functions = {name: partial(_apply, name, plain[name]) for name in DERIVATIVES}
     return functions | {
@@ -61,29 +64,42 @@ def _namespace() -> Namespace:
 
 
 def _apply(name: str, function: Callable[..., float], *args: Rounded) -> Rounded:
-    value = function(*(arg.value for arg in args))
-    point: dict[str, float] = {name: arg.value for name, arg in zip("uv", args, strict=False)}
+    point = [arg.value for arg in args]
     is_operator = name not in ARITY
-    error = _EPS * abs(value) * (0.5 if is_operator else _LIBM_ULPS)
-    for position, arg in enumerate(args):
-        # Functions scale their argument inside (Phi calls erfc(-x/sqrt 2)), which rounds it once more.
-        inner = arg.error if is_operator else arg.error + _EPS * abs(arg.value)
-        if inner > 0.0:
-            error += abs(evaluate(partial_derivative(name, position), point, float_namespace())) * inner
-    return Rounded(value, error)
+    try:
+        value = function(*point)
+        error = _EPS * abs(value) * (0.5 if is_operator else _LIBM_ULPS)
+        for arg, partial_of in zip(args, _partials(name), strict=True):
+            # Functions scale their argument inside (Phi calls erfc(-x/sqrt 2)), which rounds it once more.
+            inner = arg.error if is_operator else arg.error + _EPS * abs(arg.value)
+            if inner > 0.0:
+                error += abs(partial_of(*point)[0]) * inner
+    except (ZeroDivisionError, OverflowError, ValueError):
+        return UNDEFINED
+    return Rounded(value, error) if math.isfinite(value) and math.isfinite(error) else UNDEFINED
+
+
+@cache
+def _partials(name: str) -> tuple[Callable[..., tuple[float, ...]], ...]:
+    """Return the partial derivatives of a function, ready to be called."""
+    arguments = "uv"[: len(DERIVATIVES[name])]
+    return tuple(
+        compiled([partial_derivative(name, position)], list(arguments), float_namespace())
+        for position in range(len(arguments))
+    )
 
 
 def _divide(u: Rounded, v: Rounded) -> Rounded:
     """Divide; by something that may be zero within its error, there is no result."""
-    if abs(v.value) <= v.error:
-        raise ZeroDivisionError
+    if not abs(v.value) > v.error:
+        return UNDEFINED
     return _apply("div", _namespace_value("div"), u, v)
 
 
 def _square_root(u: Rounded) -> Rounded:
     """Take the root of something that is not negative within its error."""
-    if u.value < -u.error:
-        raise ValueError("square root of a negative number")
+    if not u.value >= -u.error:
+        return UNDEFINED
     root, low = math.sqrt(max(u.value, 0.0)), math.sqrt(max(u.value - u.error, 0.0))
     return Rounded(root, max(root - low, math.sqrt(max(u.value, 0.0) + u.error) - root) + _EPS * root)
 
@@ -106,6 +122,9 @@ def _power(base: Rounded, exponent: Rounded) -> Rounded:
     """Raise to a constant power, which the general rule (a logarithm of the base) would not allow for 0."""
     if exponent.error > 0.0:
         return _apply("pow", math.pow, base, exponent)
-    value = math.pow(base.value, exponent.value)
-    slope = exponent.value * math.pow(base.value, exponent.value - 1) if exponent.value else 0.0
+    try:
+        value = math.pow(base.value, exponent.value)
+        slope = exponent.value * math.pow(base.value, exponent.value - 1) if exponent.value else 0.0
+    except (ZeroDivisionError, OverflowError, ValueError):
+        return UNDEFINED
     return Rounded(value, abs(slope) * base.error + _LIBM_ULPS * _EPS * abs(value))
