@@ -48,6 +48,13 @@ class ExpressionError(PropstatsError, ValueError):
     exit_code = 2
 
 
+class CertificateError(PropstatsError):
+    """A number that no proof could be found for, or not in time; it may well exist."""
+
+    code = "certificate"
+    exit_code = 3
+
+
 class ModelError(PropstatsError):
     """A model, or a model file, that cannot be used."""
 

@@ -34,6 +34,7 @@ class Estimate:
         error: A bound for the deterministic routes, one standard error for the statistical ones.
         route: Where the number comes from.
         samples: How many samples stand behind a statistical estimate.
+        digits: The decimal digits that are proven, correctly rounded, of a certified number.
 
     >>> Estimate(0.5, 1e-16, Route.CLOSED_FORM).agrees_with(Estimate(0.52, 0.01, Route.SAMPLING))
     True
@@ -43,6 +44,7 @@ class Estimate:
     error: float
     route: Route
     samples: int | None = None
+    digits: str | None = None
 
     @property
     def is_defined(self) -> bool:

@@ -38,7 +38,7 @@ AT_IMPORT: dict[str, tuple[str, ...]] = {
     "scipy": (),
     "flint": (),
     "matplotlib": ("report/",),
-    "torch": ("expectation/sampling.py", "rules/from_torch.py", "simulation/", "auditing/", "experiments/"),
+    "torch": ("expectation/sampling", "rules/from_torch.py", "simulation/", "auditing/", "experiments/"),
 }
 
 

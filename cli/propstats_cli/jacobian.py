@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def jacobian(
     depth: Annotated[int, typer.Option("--depth", help="Layers.")] = 9,
-    act: options.Act = "relu",
+    act: options.Act = None,
+    expr: options.Expr = None,
     a: options.A = None,
     param: options.Param = None,
     width: Annotated[int, typer.Option("--width", help="Units per layer.")] = 256,
@@ -35,7 +36,8 @@ def jacobian(
 ) -> Answer:
     """Jacobian of a deep network: theory and simulation.
 
-    The singular values of the end-to-end Jacobian of a random network, by free probability and by drawing networks.
+    The singular values of the end-to-end Jacobian of a random network (of ReLUs unless --act or --expr says
+    otherwise), by free probability and by drawing networks.
     Exit code 1 if they disagree.
 
     \b
@@ -48,7 +50,7 @@ def jacobian(
 
     with counting("drawing networks", draws) as advance:
         result = compute(
-            act,
+            options.unit(act, expr, param, a, default="relu"),
             depth=depth,
             width=width,
             scheme=scheme,
@@ -58,7 +60,6 @@ def jacobian(
             seed=seed,
             device=device,
             progress=advance,
-            **options.parameters(param, a),
         )
     if plot is not None:
         from propstats.report.figures import save, spectrum_figure

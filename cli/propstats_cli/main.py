@@ -11,6 +11,7 @@ import typer
 from propstats.errors import PropstatsError
 from propstats_cli.audit import audit
 from propstats_cli.demo import demo
+from propstats_cli.derive import derive
 from propstats_cli.jacobian import jacobian
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS = {function.__name__: function for function in (moments, jacobian, audit, demo)}
+_COMMANDS = {function.__name__: function for function in (moments, derive, jacobian, audit, demo)}
 for name, function in _COMMANDS.items():
     app.command(name)(function)
 

@@ -1,5 +1,6 @@
 """`propstats moments`."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,13 +14,25 @@ if TYPE_CHECKING:
     from propstats.theory.unit import UnitMoments
 
 
+class Method(StrEnum):
+    """How samples are drawn."""
+
+    IID = "iid"
+    STRATIFIED = "stratified"
+
+
 def moments(
-    act: options.Act,
+    act: options.Act = None,
+    expr: options.Expr = None,
     a: options.A = None,
     param: options.Param = None,
     mean: Annotated[float, typer.Option("--mean", help="Mean of the input.")] = 0.0,
     std: Annotated[float, typer.Option("--std", help="Standard deviation of the input.")] = 1.0,
+    digits: Annotated[
+        int, typer.Option("--digits", min=0, max=1000, help="Digits to prove in ball arithmetic; 0 leaves that out.")
+    ] = 30,
     samples: Annotated[int, typer.Option("--samples", help="Samples to draw; 0 leaves sampling out.")] = 1_000_000,
+    method: Annotated[Method, typer.Option("--method", help="How to sample: iid or stratified.")] = Method.IID,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
     json: options.Json = False,
@@ -27,17 +40,27 @@ def moments(
     """Moments of an activation, by independent routes.
 
     Mean, second moment, variance, slope moments and the constants that initialisers and normalisers need, for an
-    input x ~ N(mean, std^2): by closed form, by quadrature and by sampling, each with its error.
-    Exit code 1 if the routes disagree.
+    input x ~ N(mean, std^2): by closed form, with proven digits, by quadrature and by sampling, each with its
+    error. Exit code 1 if the routes disagree.
 
     \b
     Examples:
       propstats moments --act prelu --a 0.25
       propstats moments --act tanh --mean 0.5 --std 2 --samples 0 --json
+      propstats moments --expr "x*tanh(log(1 + exp(a*x)))" --param a=2
     """
     from propstats.theory.unit import moments as compute
 
-    result = compute(act, mean=mean, std=std, samples=samples, seed=seed, device=device, **options.parameters(param, a))
+    result = compute(
+        options.unit(act, expr, param, a),
+        mean=mean,
+        std=std,
+        digits=digits or None,
+        samples=samples,
+        method=method,
+        seed=seed,
+        device=device,
+    )
     return Answer("moments", result, result.agree, json, lambda out: _render(out, result))
 
 
@@ -74,6 +97,15 @@ def _render(out: "Console", result: "UnitMoments") -> None:
                 out.print(f"  {route.replace('_', ' '):11} {cell}", soft_wrap=True)
     if side_by_side:
         print_table(out, table)
+    proven = {
+        name: q.routes[Route.CERTIFIED].digits for name, q in result.quantities().items() if Route.CERTIFIED in q.routes
+    }
+    if proven:
+        out.print("proven digits")
+        for name, digits in proven.items():
+            out.print(f"  {name.partition('.')[2]} = {digits or 'undefined'}", soft_wrap=True)
+    for note in result.notes:
+        out.print(f"note: {note}", soft_wrap=True)
     if result.samples:
         out.print(f"sampling: {result.samples:,} samples, seed {result.seed}, ± one standard error", soft_wrap=True)
     out.print("closed form, quadrature: ± a bound on the error", soft_wrap=True)

@@ -1,10 +1,13 @@
 """Options that several commands share."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from propstats.errors import DomainError
+
+if TYPE_CHECKING:
+    from propstats.activations import Activation
 
 
 def complete_activation(incomplete: str) -> list[str]:
@@ -15,7 +18,12 @@ def complete_activation(incomplete: str) -> list[str]:
 
 
 Act = Annotated[
-    str, typer.Option("--act", help="Activation: relu, prelu, gelu, tanh, ...", autocompletion=complete_activation)
+    str | None,
+    typer.Option("--act", help="Activation: relu, prelu, gelu, tanh, ...", autocompletion=complete_activation),
+]
+Expr = Annotated[
+    str | None,
+    typer.Option("--expr", metavar="TEXT", help='Your own activation instead, in x: "x*tanh(log(1 + exp(a*x)))".'),
 ]
 Param = Annotated[
     list[str] | None,
@@ -24,6 +32,7 @@ Param = Annotated[
 A = Annotated[float | None, typer.Option("--a", help="Short for --param a=VALUE.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
+Digits = Annotated[int, typer.Option("--digits", min=1, max=1000, help="Digits that the certified route proves.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Normalize = Annotated[
     str | None, typer.Option("--normalize", help="none, global or feature; by default what the data set is used with.")
@@ -32,6 +41,33 @@ Arch = Annotated[
     str | None,
     typer.Option("--arch", metavar="MODULE:FACTORY", help="Your function that builds the network, for weights alone."),
 ]
+
+
+def unit(
+    act: str | None, expr: str | None, param: list[str] | None, a: float | None, default: str | None = None
+) -> "Activation":
+    """Return the activation that `--act` names or `--expr` writes out, with its parameters.
+
+    Args:
+        act: The value of `--act`.
+        expr: The value of `--expr`.
+        param: The values of `--param`.
+        a: The value of `--a`.
+        default: The name to take if there is neither `--act` nor `--expr`.
+
+    Raises:
+        DomainError: If there is neither or both.
+        UnknownNameError: If the activation or a parameter is not known.
+        ExpressionError: If the formula cannot be read.
+    """
+    from propstats.activations import activation, from_expression
+
+    act = default if act is None and expr is None else act
+    if (act is None) == (expr is None):
+        what = "give --act or --expr" if act is None else "--act and --expr exclude each other"
+        raise DomainError(what, 'for example --act gelu, or --expr "x*sigmoid(a*x)" --param a=1.7')
+    values = parameters(param, a)
+    return activation(act, **values) if act is not None else from_expression(expr or "", **values)
 
 
 def parameters(param: list[str] | None, a: float | None) -> dict[str, float]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from propstats.activations.functions import ARITY, DERIVATIVES
 from propstats.errors import ExpressionError
+from propstats.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,14 +259,14 @@ def parse(text: str, symbols: set[str]) -> Expr:
         tree = ast.parse(text.strip(), mode="eval")
         return _convert(tree.body, text.strip(), symbols)
     except SyntaxError as error:
-        raise ExpressionError(f"cannot read the formula {text!r}: {error.msg}") from None
+        raise ExpressionError(f"cannot read the formula {printable(text, limit=80)!r}: {error.msg}") from None
     except (RecursionError, MemoryError):
         raise ExpressionError("the formula is nested too deeply") from None
 
 
 def _convert(node: ast.expr, text: str, symbols: set[str]) -> Expr:
     def refuse(what: str, hint: str = "") -> ExpressionError:
-        return ExpressionError(f"{what} in the formula {text!r}", hint)
+        return ExpressionError(f"{what} in the formula {printable(text, limit=80)!r}", hint)
 
     match node:
         case ast.Constant(value=int() | float() as value) if value is not True and value is not False:

@@ -29,6 +29,7 @@ DERIVATIVES: dict[str, tuple[str, ...]] = {
     "sech2": ("-2*tanh(u)*sech2(u)",),
     "sigmoid": ("sigmoid(u)*sigmoid(-u)",),
     "softplus": ("sigmoid(u)",),
+    "tanhshrink": ("tanh(u)**2",),  # u - tanh(u), without cancellation around 0
     "erf": ("2/sqrt(pi)*exp(-u**2)",),
     # Gaussian: distribution function, density, and what closed forms need beside them
     "Phi": ("phi(u)",),

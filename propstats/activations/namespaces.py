@@ -26,10 +26,22 @@ def namespace_for(value: object) -> Namespace:
     """Return the namespace that fits a value, by the library that made it, without importing that library."""
     library = type(value).__module__.partition(".")[0]
     if library == "torch":
-        return torch_namespace()
+        return torch_namespace(getattr(value, "dtype", None))
     if library == "sympy":
         return sympy_namespace()
     return numpy_namespace()
+
+
+#: `u cosh(u) - sinh(u)` is `u^3` times this polynomial in `u^2`, highest power first; no term has another sign.
+_SHRINK_SERIES = tuple(2 * k / math.factorial(2 * k + 1) for k in range(10, 0, -1))
+
+
+def _shrink_series(u: Any, cosh: Callable[[Any], Any]) -> Any:
+    """Return `u - tanh(u)` for |u| <= 1, where the difference itself would cancel."""
+    square, series = u * u, 0.0
+    for coefficient in _SHRINK_SERIES:
+        series = series * square + coefficient
+    return u * square * series / cosh(u)
 
 
 @cache
@@ -53,6 +65,10 @@ def numpy_namespace() -> Namespace:
     def sech2(u: Any) -> Any:
         small = np.exp(-2 * np.abs(u))
         return 4 * small / (1 + small) ** 2
+
+    def tanhshrink(u: Any) -> Any:
+        near = np.where(np.abs(u) < 1, u, 0.0)
+        return np.where(np.abs(u) < 1, _shrink_series(near, np.cosh), u - np.tanh(u))
 
     ndtr = special("ndtr")
 
@@ -81,6 +97,7 @@ def numpy_namespace() -> Namespace:
         "sech2": sech2,
         "sigmoid": sigmoid,
         "softplus": lambda u: np.logaddexp(0, u),
+        "tanhshrink": tanhshrink,
         "erf": special("erf"),
         "Phi": ndtr,
         "phi": lambda u: np.exp(-0.5 * u * u) / math.sqrt(2 * math.pi),
@@ -91,49 +108,70 @@ def numpy_namespace() -> Namespace:
 
 
 @cache
-def torch_namespace() -> Namespace:
-    """Functions on torch tensors, elementwise; what only closed forms use is left out."""
+def torch_namespace(dtype: Any = None) -> Namespace:
+    """Functions on torch tensors, elementwise; what only closed forms use is left out.
+
+    Args:
+        dtype: The type of the tensors, for formulas that choose between plain numbers; float64 by default.
+    """
     import torch
+
+    def where(condition: Any, then: Any, otherwise: Any) -> Any:
+        if not isinstance(condition, torch.Tensor):
+            return then if condition else otherwise
+        if not isinstance(then, torch.Tensor) and not isinstance(otherwise, torch.Tensor):
+            # Two plain numbers would take the default type, whatever x is.
+            inexact = dtype if dtype is not None and dtype.is_floating_point else torch.float64
+            then = torch.full_like(condition, float(then), dtype=inexact)
+        return torch.where(condition, then, otherwise)
 
     def sech2(u: torch.Tensor) -> torch.Tensor:
         small = torch.exp(-2 * torch.abs(u))
         return 4 * small / (1 + small) ** 2
 
-    return {
-        **_OPERATORS,
-        "number": float,
-        "pi": lambda: math.pi,
-        "where": _torch_where,
-        "exp": torch.exp,
-        "expm1": torch.expm1,
-        "log": torch.log,
-        "log1p": torch.log1p,
-        "sqrt": lambda u: torch.sqrt(u) if isinstance(u, torch.Tensor) else math.sqrt(u),
-        "sin": torch.sin,
-        "cos": torch.cos,
-        "atan": torch.atan,
-        "asinh": torch.asinh,
-        "abs": torch.abs,
-        "sign": torch.sign,
-        "tanh": torch.tanh,
+    def tanhshrink(u: torch.Tensor) -> torch.Tensor:
+        near = torch.where(torch.abs(u) < 1, u, 0.0)
+        return torch.where(torch.abs(u) < 1, _shrink_series(near, torch.cosh), u - torch.tanh(u))
+
+    plain = float_namespace()
+
+    def of_tensors(name: str, function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Any], Any]:
+        # exp(a) of a parameter a is a plain number's.
+        return lambda u: function(u) if isinstance(u, torch.Tensor) else plain[name](u)
+
+    same = (
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "sqrt",
+        "sin",
+        "cos",
+        "atan",
+        "asinh",
+        "abs",
+        "sign",
+        "tanh",
+        "sigmoid",
+        "erf",
+    )
+    own: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "sech2": sech2,
-        "sigmoid": torch.sigmoid,
         # torch's own softplus turns linear above a threshold of 20, which is off by 2e-9.
         "softplus": lambda u: torch.logaddexp(u, torch.zeros_like(u)),
-        "erf": torch.erf,
+        "tanhshrink": tanhshrink,
         # torch.special.ndtr gives up its tail below -20.
         "Phi": lambda u: 0.5 * torch.erfc(u * -math.sqrt(0.5)),
         "phi": lambda u: torch.exp(-0.5 * u * u) / math.sqrt(2 * math.pi),
     }
-
-
-def _torch_where(condition: Any, then: Any, otherwise: Any) -> Any:
-    """Choose elementwise; two plain numbers take the default dtype, so make them float64 tensors first."""
-    import torch
-
-    if not isinstance(then, torch.Tensor) and not isinstance(otherwise, torch.Tensor):
-        then = torch.full_like(condition, float(then), dtype=torch.float64)
-    return torch.where(condition, then, otherwise)
+    functions = {name: getattr(torch, name) for name in same} | own
+    return {
+        **_OPERATORS,
+        "number": float,
+        "pi": lambda: math.pi,
+        "where": where,
+        **{name: of_tensors(name, function) for name, function in functions.items()},
+    }
 
 
 @cache
@@ -157,6 +195,7 @@ def sympy_namespace() -> Namespace:
         "sech2": lambda u: sympy.sech(u) ** 2,
         "sigmoid": lambda u: 1 / (1 + sympy.exp(-u)),
         "softplus": lambda u: sympy.log(1 + sympy.exp(u)),
+        "tanhshrink": lambda u: u - sympy.tanh(u),
         "Phi": cdf,
         "phi": lambda u: sympy.exp(-(u**2) / 2) / sympy.sqrt(2 * sympy.pi),
         "between": lambda u, v: cdf(v) - cdf(u),
@@ -204,6 +243,7 @@ def float_namespace() -> Namespace:
         "sech2": lambda u: math.cosh(u) ** -2 if abs(u) < 350 else 0.0,
         "sigmoid": sigmoid,
         "softplus": lambda u: max(u, 0.0) + math.log1p(math.exp(-abs(u))),
+        "tanhshrink": lambda u: _shrink_series(u, math.cosh) if abs(u) < 1 else u - math.tanh(u),
         "Phi": ndtr,
         "phi": lambda u: math.exp(-0.5 * u * u) / math.sqrt(2 * math.pi),
         "between": between,

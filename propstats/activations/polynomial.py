@@ -2,22 +2,29 @@
 
 A `Sum` maps monomials to rational coefficients. A monomial is a product of powers of *atoms* (symbols, function calls,
 sums that cannot be multiplied out) and at most one exponential. Symbols stand for real numbers; `s` and `pi` for
-positive ones.
+positive ones. A normal form has the value of the formula wherever that has one: `sqrt(a**2)` does not become `a`.
+
+Multiplying out can take exponentially long; what would grow too large is refused with an `ExpressionError`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, reduce
-from math import gcd, lcm
+from math import gcd, isqrt, lcm
 
 from propstats.activations.expression import ONE, ZERO, Call, Expr, Number, Symbol, call, parse, str_of, substitute
+from propstats.errors import ExpressionError
 
 Factors = frozenset[tuple[Expr, Fraction]]
 
 _HALF = Fraction(1, 2)
 #: Sums are multiplied out up to this power.
 _MAX_EXPANDED = 8
+#: What a product may cost, in terms times terms, and how long its numbers may become.
+_MAX_PRODUCTS, _MAX_BITS = 10_000, 4096
+#: What goes into a sum more often than this is not divided.
+_MAX_QUOTIENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,11 @@ class Monomial:
         if other.exponent != ZERO:
             exponent = other.exponent if exponent == ZERO else reduced(Call("add", (exponent, other.exponent)))
         return Monomial(frozenset((atom, power) for atom, power in powers.items() if power), exponent)
+
+    @property
+    def inverse(self) -> "Monomial":
+        """One over the product of powers; the exponential is left out."""
+        return Monomial(frozenset((atom, -power) for atom, power in self.factors))
 
 
 _UNIT = Monomial()
@@ -56,11 +68,14 @@ class Sum:
         return self + other.scaled(Fraction(-1))
 
     def __mul__(self, other: "Sum") -> "Sum":
-        total = Sum()
+        if len(self.terms) * len(other.terms) > _MAX_PRODUCTS:
+            raise ExpressionError("the formula has too many terms when it is multiplied out")
+        total: dict[Monomial, Fraction] = {}
         for left, a in self.terms.items():
             for right, b in other.terms.items():
-                total = total + _with_numbers_folded(left * right, a * b)
-        return total
+                for monomial, c in _with_numbers_folded(left * right, a * b).terms.items():
+                    total[monomial] = total.get(monomial, Fraction(0)) + c
+        return Sum({m: c for m, c in total.items() if c})
 
     def __pow__(self, power: int) -> "Sum":
         return reduce(lambda product, _: product * self, range(power), _constant(Fraction(1)))
@@ -79,24 +94,48 @@ def _atom(expr: Expr, power: Fraction = Fraction(1)) -> Sum:
 
 
 def _with_numbers_folded(monomial: Monomial, coefficient: Fraction) -> Sum:
-    """Leave numbers with powers between 0 and 1, and multiply whole powers of sums out."""
+    """Leave numbers with powers between 0 and 1, and open what has become a whole power of something composed."""
     rest, opened = [], _constant(Fraction(1))
     for atom, power in monomial.factors:
+        whole = _opened_power(atom, power)
         if isinstance(atom, Number):
-            whole = power.numerator // power.denominator
-            coefficient *= atom.value**whole
-            if power != whole:
-                rest.append((atom, power - whole))
-        elif _is_sum(atom) and power.denominator == 1 and 0 < power <= _MAX_EXPANDED:
-            opened = opened * normal(atom) ** int(power)
-        else:
-            rest.append((atom, power))
+            coefficient *= _checked_power(atom.value, whole)
+        elif whole:
+            opened = opened * power_of(normal(atom), Fraction(whole))
+        if power != whole:
+            rest.append((atom, power - whole))
+    if coefficient.numerator.bit_length() + coefficient.denominator.bit_length() > _MAX_BITS:
+        raise ExpressionError("the numbers in the formula become too large")
     closed = Sum({Monomial(frozenset(rest), monomial.exponent): coefficient})
     return closed if opened.terms.keys() == {_UNIT} else closed * opened
 
 
+def _opened_power(atom: Expr, power: Fraction) -> int:
+    """Return the whole power of an atom that is written without it."""
+    whole = power.numerator // power.denominator
+    if isinstance(atom, Number):
+        return whole
+    if _is_sum(atom) and 0 < whole <= _MAX_EXPANDED:
+        return whole
+    if _is_product(atom):
+        return whole if power == whole else 0  # it was an atom only under a root
+    # A sum stays together below the line.
+    return whole if _is_sum(atom) and whole == power < 0 and not _is_primitive(atom) else 0
+
+
+@cache
+def _is_primitive(atom: Expr) -> bool:
+    """Whether the terms of a sum have nothing in common."""
+    content, common, _ = factored(normal(atom))
+    return content == 1 and common == _UNIT
+
+
 def _is_sum(expr: Expr) -> bool:
     return isinstance(expr, Call) and expr.function in ("add", "sub")
+
+
+def _is_product(expr: Expr) -> bool:
+    return isinstance(expr, Call) and expr.function in ("mul", "div", "neg", "pow")
 
 
 def canonical(expr: Expr) -> Expr:
@@ -185,9 +224,11 @@ def _power(base: Expr, exponent: Fraction) -> Sum:
 
 #: f(-u) = f(u) and f(-u) = -f(u).
 _EVEN = {"phi", "cos", "abs", "sech2"}
-_ODD = {"sin", "erf", "tanh", "atan", "asinh", "sign"}
+_ODD = {"sin", "erf", "tanh", "tanhshrink", "atan", "asinh", "sign"}
 #: f(-u) in terms of f(u), where that is simple. Phi keeps its sign: 1 - Phi(u) would lose the tail.
-_REFLECTED = {name: parse(text, {"u"}) for name, text in (("sigmoid", "1 - sigmoid(u)"), ("softplus", "softplus(u) - u"))}
+_REFLECTED = {
+    name: parse(text, {"u"}) for name, text in (("sigmoid", "1 - sigmoid(u)"), ("softplus", "softplus(u) - u"))
+}
 
 
 def _function(function: str, args: tuple[Expr, ...]) -> Sum:
@@ -220,39 +261,78 @@ def _leads_negative(expr: Expr) -> bool:
 
 
 def power_of(base: Sum, exponent: Fraction) -> Sum:
-    """Raise a sum to a rational power."""
+    """Raise a sum to a rational power.
+
+    Raises:
+        ExpressionError: If the power has no real value, as 1/0 has none.
+    """
     whole = exponent.denominator == 1
-    if not base.terms or (whole and 0 <= exponent <= _MAX_EXPANDED):
-        return base ** int(exponent) if whole and exponent >= 0 else _atom(ZERO, exponent)
+    if whole and 0 <= exponent <= _MAX_EXPANDED:
+        return base ** int(exponent)
+    if not base.terms:
+        if exponent < 0:
+            raise ExpressionError("the formula divides by 0")
+        return base
     numerator, denominator = together(base)
-    if denominator != _UNIT:
-        below = power_of(Sum({denominator: Fraction(1)}), -exponent)
-        return power_of(numerator, exponent) * below
-    content, common, rest = factored(numerator)
-    if not whole and (content < 0 or not all(_is_positive(atom) for atom, _ in common.factors)):
-        return _atom(to_expr(base), exponent)
+    if denominator != _UNIT and (whole or _is_positive_sum(numerator) or _is_not_negative(denominator)):
+        return power_of(numerator, exponent) * power_of(Sum({denominator: Fraction(1)}), -exponent)
+    content, common, rest = factored(base)
+    powers = dict(common.factors)
+    if not whole:
+        # (u v)^e is u^e v^e where u is positive: what may be negative stays together.
+        powers = {atom: p for atom, p in powers.items() if _is_positive(atom) or p.denominator > 1}
+        left = Monomial(common.factors.difference(powers.items()))
+        rest = rest * Sum({left: Fraction(1 if content > 0 else -1)})
+        content = abs(content)
+        if rest.terms == {left: 1} and len(left.factors) == 1 and all(p % 2 == 1 for _, p in left.factors):
+            powers |= dict(left.factors)
+            rest = _constant(Fraction(1))
     total = _number_power(content, exponent)
     power = Monomial(
-        frozenset((atom, p * exponent) for atom, p in common.factors),
+        frozenset((atom, p * exponent) for atom, p in powers.items()),
         canonical(Call("mul", (Number(exponent), common.exponent))) if common.exponent != ZERO else ZERO,
     )
     total = total * _with_numbers_folded(power, Fraction(1))
-    return total if rest.terms.keys() == {_UNIT} else total * _atom(to_expr(rest), exponent)
+    if rest.terms.keys() == {_UNIT}:
+        if rest.terms[_UNIT] < 0:
+            raise ExpressionError("the formula has a root of a negative number")
+        return total
+    return total * _atom(to_expr(rest), exponent)
 
 
 def _number_power(value: Fraction, exponent: Fraction) -> Sum:
+    """Raise a number to a power, as powers of its prime factors."""
     if exponent.denominator == 1:
-        return _constant(value ** int(exponent))
-    total = _constant(Fraction(1))
+        return _constant(_checked_power(value, int(exponent)))
+    factors: dict[Expr, Fraction] = {}
     for number, sign in ((value.numerator, 1), (value.denominator, -1)):
-        root = round(number ** float(abs(exponent)))
-        if Fraction(root) ** exponent.denominator == Fraction(number) ** abs(exponent.numerator):
-            total = total * _constant(Fraction(root) ** (sign if exponent > 0 else -sign))
-        else:
-            total = total * _with_numbers_folded(
-                Monomial(frozenset({(Number(Fraction(number)), sign * exponent)})), Fraction(1)
-            )
-    return total
+        for factor, count in _factors(number).items():
+            factors[Number(Fraction(factor))] = sign * count * exponent
+    return _with_numbers_folded(Monomial(frozenset(factors.items())), Fraction(1))
+
+
+def _checked_power(value: Fraction, exponent: int) -> Fraction:
+    """Raise a number to a whole power, if the result has a reasonable length."""
+    if max(value.numerator.bit_length(), value.denominator.bit_length()) * abs(exponent) > 2 * _MAX_BITS:
+        raise ExpressionError("the numbers in the formula become too large")
+    return value**exponent
+
+
+#: Prime factors are looked for up to this number.
+_MAX_FACTOR = 1000
+
+
+def _factors(number: int) -> dict[int, int]:
+    """Factor a positive number into small primes and what is left, of which square roots are taken."""
+    found: dict[int, int] = {}
+    for factor in range(2, _MAX_FACTOR):
+        while number % factor == 0:
+            number //= factor
+            found[factor] = found.get(factor, 0) + 1
+    count = 1
+    while number > 1 and isqrt(number) ** 2 == number:
+        number, count = isqrt(number), 2 * count
+    return {**found, number: count} if number > 1 else found
 
 
 def _is_positive(atom: Expr) -> bool:
@@ -261,12 +341,19 @@ def _is_positive(atom: Expr) -> bool:
         return atom.value > 0
     if isinstance(atom, Symbol):
         return atom.name in ("s", "pi")
-    if _is_sum(atom):
-        # A sum of positive things and squares, with something positive among them.
-        terms = normal(atom).terms.items()
-        signs = [c > 0 and all(_is_positive(a) or p % 2 == 0 for a, p in m.factors) for m, c in terms]
-        return all(signs) and any(all(_is_positive(a) for a, _ in m.factors) for m, _ in terms)
-    return atom.function in ("Phi", "phi", "sigmoid", "softplus", "sqrt")
+    return _is_positive_sum(normal(atom)) if _is_sum(atom) else atom.function in ("Phi", "phi", "sigmoid", "softplus")
+
+
+def _is_positive_sum(total: Sum) -> bool:
+    """Whether a sum is one of positive things and squares, with something positive among them."""
+    terms = total.terms.items()
+    return all(c > 0 and _is_not_negative(m) for m, c in terms) and any(
+        all(_is_positive(atom) for atom, _ in m.factors) for m, _ in terms
+    )
+
+
+def _is_not_negative(monomial: Monomial) -> bool:
+    return all(power % 2 == 0 or _is_positive(atom) for atom, power in monomial.factors)
 
 
 def together(total: Sum) -> tuple[Sum, Monomial]:
@@ -292,27 +379,33 @@ def factored(total: Sum) -> tuple[Fraction, Monomial, Sum]:
         shared = {a: min(p, powers[a]) for a, p in shared.items() if a in powers and (p > 0) == (powers[a] > 0)}
     exponent = terms[0][0].exponent if len({m.exponent for m, _ in terms}) == 1 else ZERO
     common = Monomial(frozenset(shared.items()), exponent)
-    inverse = Monomial(frozenset((a, -p) for a, p in shared.items()))
     rest = Sum()
     for monomial, coefficient in terms:
-        bare = Monomial(monomial.factors, ZERO if exponent != ZERO else monomial.exponent) * inverse
+        bare = Monomial(monomial.factors, ZERO if exponent != ZERO else monomial.exponent) * common.inverse
         rest = rest + _with_numbers_folded(bare, coefficient / content)
     return content, common, rest
 
 
 def _divided(total: Sum, divisor: Sum) -> Sum | None:
     """Divide one polynomial by another; None if something is left."""
+    if any(monomial.exponent != ZERO for monomial in (*total.terms, *divisor.terms)):
+        return None
+    atoms = sorted({atom for m in (*total.terms, *divisor.terms) for atom, _ in m.factors}, key=str_of)
 
     def leading(terms: Sum) -> tuple[Monomial, Fraction]:
-        # Any order of monomials will do that products respect.
-        return max(terms.terms.items(), key=lambda t: sorted((str_of(a), p) for a, p in t[0].factors))
+        """Return the first term in the lexicographic order, which products respect."""
+
+        def key(term: tuple[Monomial, Fraction]) -> list[Fraction]:
+            powers = dict(term[0].factors)
+            return [powers.get(atom, Fraction(0)) for atom in atoms]
+
+        return max(terms.terms.items(), key=key)
 
     quotient, (first, scale) = Sum(), leading(divisor)
-    inverse = Monomial(frozenset((a, -p) for a, p in first.factors))
     while total.terms:
         lead, coefficient = leading(total)
-        step = lead * inverse
-        if any(p < 0 for _, p in step.factors) or len(quotient.terms) > len(total.terms) + 64:
+        step = lead * first.inverse
+        if any(p < 0 for _, p in step.factors) or len(quotient.terms) > _MAX_QUOTIENT:
             return None
         part = Sum({step: coefficient / scale})
         quotient, total = quotient + part, total - part * divisor
@@ -338,7 +431,7 @@ def to_expr(total: Sum) -> Expr:
         bare = Monomial(monomial.factors - functions)
         key = (functions, monomial.exponent)
         groups[key] = groups.get(key, Sum()) + Sum({bare: coefficient})
-    written = [(_group(key, coefficients), key) for key, coefficients in groups.items()]
+    written = [(_group(key, part), key) for key, coefficients in groups.items() for part in _quotients(coefficients)]
     written.sort(key=lambda entry: (_is_minus(entry[0]), bool(entry[1][0]) or entry[1][1] != ZERO, str_of(entry[0])))
     result: Expr = ZERO
     for expr, _ in written:
@@ -371,22 +464,36 @@ def _without_minus(expr: Expr) -> Expr:
     return call("neg", expr)
 
 
+def _quotients(coefficients: Sum) -> list[Sum]:
+    """Bring terms with sums below the line over one denominator, unless that brings functions above it."""
+    if not any(_is_sum(atom) and power < 0 for m in coefficients.terms for atom, power in m.factors):
+        return [coefficients]
+    content, common, rest = _quotient(coefficients)
+    if not any(m.exponent != ZERO or any(_is_function(atom) for atom, _ in m.factors) for m in rest.terms):
+        return [Sum({common: content}) * rest]
+    parts: dict[Factors, Sum] = {}
+    for monomial, coefficient in coefficients.terms.items():
+        below = frozenset((atom, power) for atom, power in monomial.factors if _is_sum(atom) and power < 0)
+        parts[below] = parts.get(below, Sum()) + Sum({monomial: coefficient})
+    return list(parts.values())
+
+
 def _group(key: tuple[Factors, Expr], coefficients: Sum) -> Expr:
     """Write the terms that share their functions."""
     functions, exponent = key
-    below_the_line = any(_is_sum(a) and p < 0 for m in coefficients.terms for a, p in m.factors)
-    content, common, rest = (_quotient if below_the_line else factored)(coefficients)
+    content, common, rest = factored(coefficients)
     powers = dict(common.factors)
     if exponent != ZERO:
         root = _density_argument(exponent)
         below = powers.get(_PI) == -_HALF and powers.get(_TWO) == _HALF
-        tail = next((a for a, p in functions if p == 1 and isinstance(a, Call) and a.function == "Phi"), None)
+        tails = [a for a, p in functions if p == 1 and isinstance(a, Call) and a.function == "Phi"]
         if root is not None and below:
             del powers[_PI], powers[_TWO]
             content *= 2  # sqrt(2)/sqrt(pi) is 2/sqrt(2*pi)
             functions |= {(Call("phi", (root,)), Fraction(1))}
-        elif isinstance(tail, Call):
+        elif tails:
             # exp(u) Phi(v) overflows where the product does not.
+            tail = min(tails, key=str_of)
             functions = (functions - {(tail, Fraction(1))}) | {(Call("expPhi", (exponent, *tail.args)), Fraction(1))}
         else:
             functions |= {(call("exp", exponent), Fraction(1))}
@@ -405,7 +512,11 @@ def _density_argument(exponent: Expr) -> Expr | None:
     ((monomial, coefficient),) = terms.items() if len(terms) == 1 else ((_UNIT, Fraction(0)),)
     root = _number_power(-2 * coefficient, _HALF) if coefficient < 0 else Sum()
     whole = root.terms.keys() == {_UNIT} and all(p % 2 == 0 or _is_positive(a) for a, p in monomial.factors)
-    return to_expr(root * Sum({Monomial(frozenset((a, p / 2) for a, p in monomial.factors)): Fraction(1)})) if whole else None
+    return (
+        to_expr(root * Sum({Monomial(frozenset((a, p / 2) for a, p in monomial.factors)): Fraction(1)}))
+        if whole
+        else None
+    )
 
 
 def _plain_sum(total: Sum) -> Expr:
@@ -421,7 +532,12 @@ def _product(coefficient: Fraction, monomial: Monomial, bracket: Expr | None) ->
     sides: tuple[list[Expr], list[Expr]] = ([], [])
     roots: tuple[list[Expr], list[Expr]] = ([], [])  # of numbers and symbols, under one sign
     scale = abs(coefficient)
-    for atom, power in sorted(monomial.factors, key=lambda f: (_kind(f[0]), str_of(f[0]))):
+    factors = sorted(monomial.factors, key=lambda f: (_kind(f[0]), str_of(f[0])))
+    # Under one root only one may be negative: if two are, their product has a root, and they have none.
+    signed = [
+        atom for atom, power in factors if isinstance(atom, Symbol) and power % 1 == _HALF and not _is_positive(atom)
+    ]
+    for atom, power in factors:
         if bracket is not None and _is_function(atom):
             sides[0].append(bracket)  # just before the functions
             bracket = None
@@ -429,8 +545,8 @@ def _product(coefficient: Fraction, monomial: Monomial, bracket: Expr | None) ->
             scale, power = scale * atom.value, -_HALF  # sqrt(2)/2 is 1/sqrt(2)
         side, size = (0, power) if power > 0 else (1, -power)
         whole = int(size)
-        if size - whole == _HALF:
-            if isinstance(atom, Number | Symbol):
+        if size - whole == _HALF and (whole == 0 or not _is_product(atom)):
+            if isinstance(atom, Number | Symbol) and atom not in signed[1:]:
                 roots[side].append(atom)
             else:
                 sides[side].append(call("sqrt", atom))
@@ -457,4 +573,7 @@ def _kind(atom: Expr) -> int:
 
 
 def _times(factors: list[Expr]) -> Expr:
-    return reduce(lambda product, factor: call("mul", product, factor), factors, ONE)
+    product: Expr = ONE
+    for factor in factors:
+        product = call("mul", product, factor)
+    return product

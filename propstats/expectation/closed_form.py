@@ -21,7 +21,7 @@ from propstats.activations.expression import (
 from propstats.activations.namespaces import float_namespace
 from propstats.activations.pieces import Piece
 from propstats.activations.polynomial import canonical, to_expr
-from propstats.errors import ExpressionError
+from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Route
 from propstats.expectation.derived import complete
 from propstats.expectation.moments import BASE, derived_formulas
@@ -30,7 +30,8 @@ from propstats.expectation.rounding import Rounded, rounded_namespace
 from propstats.expectation.symbolic.reduction import even_part, reduce_pieces
 
 #: Beyond this a formula is evaluated once more, with as many digits as its cancellation needs.
-_ABSOLUTE, _RELATIVE = 1e-15, 1e-12
+_ABSOLUTE, _RELATIVE, _ROUNDED = 1e-15, 1e-12, 4e-16
+_SHARP_DIGITS = 17
 
 
 def formulas(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> dict[str, Expr]:
@@ -140,14 +141,20 @@ def _compiled(
 
 def _sharpened(form: Expr, number: Rounded, symbols: Mapping[str, float]) -> Rounded:
     """Evaluate again in ball arithmetic where double precision lost too much."""
-    if number.error <= min(_ABSOLUTE, _RELATIVE * abs(number.value)) or number.error <= 4e-16 * abs(number.value):
+    if number.error <= max(_ROUNDED * abs(number.value), min(_ABSOLUTE, _RELATIVE * abs(number.value))):
         return number
-    # TODO certified
+    from propstats.expectation import certified
 
-    return number
+    try:
+        sharp = certified.constant(form, symbols, digits=_SHARP_DIGITS)
+    except (CertificateError, DomainError):
+        return number
+    return Rounded(sharp.value, sharp.error)
 
 
-def function(activation: Activation, names: tuple[str, ...] = tuple(BASE)) -> Callable[[float, float], tuple[float, ...]]:
+def function(
+    activation: Activation, names: tuple[str, ...] = tuple(BASE)
+) -> Callable[[float, float], tuple[float, ...]]:
     """Return a fast function of mean and standard deviation for some base moments, without error bounds.
 
     It is meant for inner loops: a few microseconds a call. Far from the origin it loses to cancellation what `moments`
@@ -168,5 +175,7 @@ def function(activation: Activation, names: tuple[str, ...] = tuple(BASE)) -> Ca
     return partial(_with_params, inner, tuple(activation.params.values())) if activation.params else inner
 
 
-def _with_params(inner: Callable[..., tuple[float, ...]], params: tuple[float, ...], mean: float, std: float) -> tuple[float, ...]:
+def _with_params(
+    inner: Callable[..., tuple[float, ...]], params: tuple[float, ...], mean: float, std: float
+) -> tuple[float, ...]:
     return inner(mean, std, *params)

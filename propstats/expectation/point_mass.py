@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from propstats.activations.activation import Activation
 from propstats.estimate import Estimate, Route
-from propstats.expectation.moments import derived_formulas
+from propstats.expectation.derived import complete
 from propstats.expectation.rounding import Rounded, evaluate_rounded
 
 
@@ -24,12 +24,10 @@ def point_mass(activation: Activation, x: float, route: Route) -> Mapping[str, E
         "var": Rounded(0.0),
         "mean_slope": slope,
         "slope_second_moment": _square(slope),
+        "linear_slope": slope,
         "var_rate": Rounded(0.0),
     }
-    derived = {
-        name: evaluate_rounded(formula, {"s": Rounded(0.0), **base}) for name, formula in derived_formulas().items()
-    }
-    return {name: Estimate(r.value, r.error, route) for name, r in (base | derived).items()}
+    return complete(base, 0.0, route)
 
 
 def _square(number: Rounded) -> Rounded:

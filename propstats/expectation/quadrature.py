@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from propstats.activations.activation import Activation
 from propstats.estimate import Estimate, Route
-from propstats.expectation.moments import BASE, derived_formulas
+from propstats.expectation.derived import complete
+from propstats.expectation.moments import BASE
 from propstats.expectation.point_mass import point_mass
-from propstats.expectation.rounding import Rounded, evaluate_rounded
+from propstats.expectation.rounding import UNDEFINED, Rounded
 
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(float).eps)
+_TINY = 5e-324
 _FINE, _COARSE = 24, 16
 #: The density underflows here: nothing is cut off.
 _Z_MAX = 38.0
@@ -72,11 +74,13 @@ def moments(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> M
     if std == 0.0:
         return point_mass(activation, mean, Route.QUADRATURE)
     nodes = _Nodes(activation, mean, std)
-    base = nodes.base_moments()
-    symbols = {name: Rounded(value, error) for name, (value, error) in base.items()} | {"s": Rounded(std)}
-    derived = {name: evaluate_rounded(formula, symbols) for name, formula in derived_formulas().items()}
-    estimates = {name: Estimate(value, error, Route.QUADRATURE) for name, (value, error) in base.items()}
-    return estimates | {name: Estimate(r.value, r.error, Route.QUADRATURE) for name, r in derived.items()}
+    base = {name: _rounded(value, error) for name, (value, error) in nodes.base_moments().items()}
+    return complete(base, std, Route.QUADRATURE)
+
+
+def _rounded(value: float, error: float) -> Rounded:
+    """Return a number that may have underflowed, or undefined if it overflowed."""
+    return Rounded(value, error + _TINY) if math.isfinite(value) and math.isfinite(error) else UNDEFINED
 
 
 class _Nodes:
@@ -84,6 +88,7 @@ class _Nodes:
 
     def __init__(self, activation: Activation, mean: float, std: float) -> None:
         self.mean, self.std = mean, std
+        self.activation, self.jumps = activation, activation.jumps
         edges = breakpoints(mean, std, activation.kinks)
         left, width = edges[:-1], np.diff(edges)
         self.z = self.f = self.d = np.empty((0, _FINE + _COARSE))
@@ -126,7 +131,8 @@ class _Nodes:
         """Integrate g; `by_x` is |dg/dx| and `by_f` is |dg/df|, which turn the rounding of x and f into an error."""
         value, gap, size = self._panels(g)
         x = np.abs(self.mean) + np.abs(self.std * self.z)
-        _, _, moved = self._panels(by_x * x + by_f * np.abs(self.f))
+        # The density magnifies the rounding of z, by z^2.
+        _, _, moved = self._panels(by_x * x + by_f * np.abs(self.f) + np.abs(g) * self.z * self.z)
         return float(value.sum()), float(gap.sum() + 4 * _EPS * size.sum() + _EPS * moved.sum())
 
     def base_moments(self) -> dict[str, tuple[float, float]]:
@@ -138,17 +144,39 @@ class _Nodes:
         var, var_error = self._integrate(centred**2, 2 * np.abs(centred * d), 4 * np.abs(centred))
         rate, rate_error = self._integrate(centred * d * step, d * d * np.abs(step), 2 * np.abs(d * step))
         _, _, lever = self._panels(d * step)
+        slope, slope_error = self._integrate(d, zero)
+        jump_slope, jump_rate, jump_error = self._jumps(mean)
         found = {
             "mean": (mean, mean_error),
             "second_moment": self._integrate(f**2, 2 * np.abs(f * d)),
             # An error of the mean enters the centred square to second order only.
             "var": (var, var_error + mean_error**2),
-            "mean_slope": self._integrate(d, zero),
+            "mean_slope": (slope, slope_error),
             "slope_second_moment": self._integrate(d**2, zero),
-            "var_rate": (rate, rate_error + mean_error * float(lever.sum())),
+            "linear_slope": (slope + jump_slope, slope_error + jump_error * abs(jump_slope)),
+            "var_rate": (
+                rate + jump_rate,
+                rate_error
+                + mean_error * (float(lever.sum()) + self.std * abs(jump_slope))
+                + jump_error * (abs(jump_rate) + self.std * abs(jump_slope)),
+            ),
         }
         assert found.keys() == BASE.keys()
         return found
+
+    def _jumps(self, mean: float) -> tuple[float, float, float]:
+        """Return what the deltas of the slope add to E[phi'] and to half of d var/d log s, and the relative error."""
+        slope = rate = steepest = 0.0
+        for kink, jump in self.jumps:
+            away = kink - self.mean
+            z = away / self.std
+            density = math.exp(-0.5 * z * z) / (self.std * math.sqrt(2 * math.pi))
+            above = float(self.activation(np.nextafter(kink, math.inf)))
+            slope += jump * density
+            rate += jump * (above - jump / 2 - mean) * away * density
+            # Rounding of z is magnified by the density's own slope, where there is any density.
+            steepest = max(steepest, min(z * z, _Z_MAX**2))
+        return slope, rate, _EPS * (16 + 4 * steepest + 4 * abs(self.mean / self.std))
 
 
 def expect(

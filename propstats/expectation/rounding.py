@@ -14,6 +14,8 @@ from propstats.activations.namespaces import float_namespace
 _EPS = float_info.epsilon
 #: The elementary functions of a good libm are within one unit in the last place; two are allowed for.
 _LIBM_ULPS = 2.0
+#: The smallest positive number.
+_SMALLEST = 5e-324
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,12 @@ def rounded_namespace() -> Namespace:
 def _apply(name: str, function: Callable[..., float], *args: Rounded) -> Rounded:
     point = [arg.value for arg in args]
     is_operator = name not in ARITY
+    is_exact_zero = name in ("add", "sub", "neg") or any(arg.value == arg.error == 0.0 for arg in args)
     try:
         value = function(*point)
         error = _EPS * abs(value) * (0.5 if is_operator else _LIBM_ULPS)
+        if abs(value) < float_info.min and not is_exact_zero:
+            error += _SMALLEST  # it may have underflowed
         for arg, partial_of in zip(args, _partials(name), strict=True):
             # Functions scale their argument inside (Phi calls erfc(-x/sqrt 2)), which rounds it once more.
             inner = arg.error if is_operator else arg.error + _EPS * abs(arg.value)

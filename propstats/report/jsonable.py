@@ -8,7 +8,9 @@ from enum import Enum
 from os import PathLike, fspath
 from typing import TypeAlias
 
+from propstats.activations.expression import Call, Number, Symbol
 from propstats.estimate import Estimate, Quantity
+from propstats.report.formula import text_of
 
 #: What strict JSON can say.
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -30,8 +32,8 @@ def to_jsonable(value: object) -> Json:
     no record holds gets the code itself.
 
     Args:
-        value: A record, or anything made of records, mappings, sequences, enums, paths, and Python, NumPy or
-            torch numbers.
+        value: A record, or anything made of records, mappings, sequences, enums, paths, formulas, and Python,
+            NumPy or torch numbers.
 
     Raises:
         TypeError: If something in it has no form in JSON.
@@ -74,6 +76,8 @@ def _plain(value: object, codes: set[str]) -> Json:
             return float(value)
         codes.add("undefined" if math.isnan(value) else "infinite")
         return None
+    if isinstance(value, Number | Symbol | Call):
+        return text_of(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _record(value)
     if isinstance(value, Mapping):
@@ -99,7 +103,7 @@ def _record(record: object) -> Json:
 def _entries(record: object) -> Iterator[tuple[str, object]]:
     for field in dataclasses.fields(record):  # type: ignore[arg-type]  # known to be a dataclass
         value = getattr(record, field.name)
-        if not (isinstance(record, Estimate) and field.name == "samples" and value is None):
+        if not (isinstance(record, Estimate) and field.name in ("samples", "digits") and value is None):
             yield field.name, value
     for name in _ANSWERS:
         if isinstance(getattr(type(record), name, None), property):

@@ -1,12 +1,12 @@
 """Read rules off torch modules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import singledispatch
 
 import torch
 from torch import nn
 
-from propstats.activations import activation
+from propstats.activations.torch_modules import ELEMENTWISE_MODULES, of_module
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.norm import BatchNorm, LayerNorm, Unchanged
@@ -100,37 +100,19 @@ def _(module: nn.LayerNorm, shape: Shape) -> Rule:
     return LayerNorm(_mean(module.weight, 2, 1.0), _mean(module.bias, 1), _mean(module.bias, 2), module.eps)
 
 
-def _elementwise(name: str, *parameters: str) -> Callable[[nn.Module, Shape], Rule]:
-    def rule(module: nn.Module, shape: Shape) -> Rule:
-        return Elementwise(activation(name, **{p: float(getattr(module, p)) for p in parameters}))
-
-    return rule
-
-
-rule_for.register(nn.ReLU, _elementwise("relu"))
-rule_for.register(nn.ReLU6, _elementwise("relu6"))
-rule_for.register(nn.LeakyReLU, _elementwise("leaky_relu", "negative_slope"))
-rule_for.register(nn.ELU, _elementwise("elu", "alpha"))
-rule_for.register(nn.CELU, _elementwise("celu", "alpha"))
-rule_for.register(nn.SELU, _elementwise("selu"))
-rule_for.register(nn.SiLU, _elementwise("silu"))
-rule_for.register(nn.Mish, _elementwise("mish"))
-rule_for.register(nn.Tanh, _elementwise("tanh"))
-rule_for.register(nn.Sigmoid, _elementwise("sigmoid"))
-rule_for.register(nn.Softplus, _elementwise("softplus", "beta"))
-rule_for.register(nn.Hardtanh, _elementwise("hardtanh", "min_val", "max_val"))
-
-
-@rule_for.register
-def _(module: nn.GELU, shape: Shape) -> Rule:
-    return Elementwise(activation("gelu_tanh" if module.approximate == "tanh" else "gelu"))
-
-
-@rule_for.register
-def _(module: nn.PReLU, shape: Shape) -> Rule:
-    if module.weight.numel() != 1:
+def _elementwise(module: nn.Module, shape: Shape) -> Rule:
+    if isinstance(module, nn.PReLU) and module.weight.numel() != 1:
         raise NoRuleError("no rule for PReLU with a slope per channel yet")
-    return Elementwise(activation("prelu", a=float(module.weight.detach())))
+    found = of_module(module)
+    if found is None:
+        raise NoRuleError(
+            f"no rule for {type(module).__name__}, which may compute something else than what it derives from"
+        )
+    return Elementwise(found)
+
+
+for _name in ELEMENTWISE_MODULES:
+    rule_for.register(getattr(nn, _name), _elementwise)
 
 
 @rule_for.register(nn.Identity)

@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields
 
 from propstats.activations import Activation, activation
 from propstats.activations.expression import str_of
-from propstats.errors import DomainError
+from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form, quadrature
+from propstats.expectation.growth import exists
+from propstats.expectation.moments import BASE, DERIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class UnitMoments:
     scales: Scales
     samples: int
     seed: int
+    notes: tuple[str, ...] = ()
 
     @property
     def agree(self) -> bool:
@@ -99,23 +102,29 @@ def moments(
     *,
     mean: float = 0.0,
     std: float = 1.0,
+    digits: int | None = 30,
+    timeout: float = 10.0,
     samples: int = 1_000_000,
     seed: int = 0,
     device: str = "cpu",
+    method: str = "iid",
     **params: float,
 ) -> UnitMoments:
     """Compute the moments of an activation and of its slope for `x ~ N(mean, std^2)`.
 
-    Each quantity is computed by closed form (where one exists), by quadrature and by sampling; each route
-    carries its own error, and `agree` says whether they all can be true.
+    Each quantity is computed by closed form (where one exists), in ball arithmetic, by quadrature and by sampling;
+    each route carries its own error, and `agree` says whether they all can be true.
 
     Args:
         act: Name of an activation, or an activation.
         mean: Mean of the input.
         std: Standard deviation of the input, at least 0.
+        digits: Digits that the certified route proves; None leaves it out.
+        timeout: Seconds that the certified route may take.
         samples: Number of samples for the sampling route; 0 leaves it out (and torch unloaded).
         seed: Seed of the sampling route.
         device: Device of the sampling route: `cpu`, `cuda` or `auto`.
+        method: `iid`, or `stratified` for far smaller errors.
         **params: Parameters of the activation, by the names that torch uses.
 
     Raises:
@@ -131,35 +140,77 @@ def moments(
     (0.299206710301075, 0.441725344510809)
     """
     unit = activation(act, **params)
+    found, notes = quantities(
+        unit,
+        mean=mean,
+        std=std,
+        digits=digits,
+        timeout=timeout,
+        samples=samples,
+        seed=seed,
+        device=device,
+        method=method,
+    )
+    return UnitMoments(
+        activation=unit.name,
+        params=unit.params,
+        formula=unit.text,
+        input=Input(mean, std),
+        forward=Forward(**{field.name: found[field.name] for field in fields(Forward)}),
+        backward=Backward(**{field.name: found[field.name] for field in fields(Backward)}),
+        scales=Scales(**{field.name: found[field.name] for field in fields(Scales)}),
+        samples=samples,
+        seed=seed,
+        notes=notes,
+    )
+
+
+def quantities(
+    unit: Activation,
+    *,
+    mean: float = 0.0,
+    std: float = 1.0,
+    digits: int | None = 30,
+    timeout: float = 10.0,
+    samples: int = 0,
+    seed: int = 0,
+    device: str = "cpu",
+    method: str = "iid",
+) -> tuple[dict[str, Quantity], tuple[str, ...]]:
+    """Return every base moment and derived quantity by every route, and what a reader should know of the routes.
+
+    The arguments are those of `moments`.
+    """
     if not (math.isfinite(mean) and math.isfinite(std)):
         raise DomainError(f"mean and std must be finite numbers, got mean {mean} and std {std}")
     if std < 0:
         raise DomainError(f"std must be at least 0, got {std:g}", "it is a standard deviation, not a variance")
     if samples < 0:
         raise DomainError(f"samples must be at least 0, got {samples}", "0 leaves the sampling route out")
-    by_route = {
-        Route.CLOSED_FORM: closed_form.moments(unit, mean=mean, std=std),
-        Route.QUADRATURE: quadrature.moments(unit, mean=mean, std=std),
-    }
+    if exists(unit.formula, unit.params, mean=mean, std=std) is False:
+        law = f"N({mean:g}, {std:g}^2)"
+        raise DomainError(f"the expectation of {unit.text} under {law} does not exist: it outgrows the density")
+    notes = [] if unit.is_settled else [f"the kinks of {unit.name} were searched for in [-64, 64]: there may be more"]
+    by_route = {Route.CLOSED_FORM: closed_form.moments(unit, mean=mean, std=std)}
+    if digits is not None:  # before quadrature, which does not see every pole
+        from propstats.expectation import certified
+
+        try:
+            by_route[Route.CERTIFIED] = certified.moments(unit, mean=mean, std=std, digits=digits, timeout=timeout)
+        except (CertificateError, ExpressionError) as error:
+            notes.append(str(error))
+    by_route[Route.QUADRATURE] = quadrature.moments(unit, mean=mean, std=std)
     if samples:
         # Here, not above: torch takes a second to load.
         from propstats.expectation import sampling
 
-        by_route[Route.SAMPLING] = sampling.moments(unit, mean=mean, std=std, samples=samples, seed=seed, device=device)
+        by_route[Route.SAMPLING] = sampling.moments(
+            unit, mean=mean, std=std, samples=samples, seed=seed, device=device, method=method
+        )
     forms = closed_form.formulas(unit, mean=mean, std=std) if std > 0 else {}
 
     def quantity(name: str) -> Quantity:
         routes: dict[Route, Estimate] = {route: found[name] for route, found in by_route.items() if name in found}
         return Quantity.of(routes, str_of(forms[name]) if name in forms else None)
 
-    return UnitMoments(
-        activation=unit.name,
-        params=unit.params,
-        formula=unit.text,
-        input=Input(mean, std),
-        forward=Forward(quantity("mean"), quantity("second_moment"), quantity("var")),
-        backward=Backward(quantity("mean_slope"), quantity("slope_second_moment"), quantity("std")),
-        scales=Scales(**{field.name: quantity(field.name) for field in fields(Scales)}),
-        samples=samples,
-        seed=seed,
-    )
+    return {name: quantity(name) for name in (*BASE, *DERIVED)}, tuple(notes)

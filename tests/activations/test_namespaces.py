@@ -10,7 +10,7 @@ import torch
 from oracle import DIGITS, exactly, mpmath_namespace
 
 from propstats.activations import activation, activation_names
-from propstats.activations.expression import Expr, evaluate, parse
+from propstats.activations.expression import Expr, differentiate, evaluate, parse
 from propstats.activations.functions import ARITY
 from propstats.activations.namespaces import (
     float_namespace,
@@ -49,12 +49,16 @@ _POINTS = sorted(
         700.0,
     )
 )
-_CASES = [(name, part) for name in activation_names() for part in ("formula", "slope_formula")]
+_CASES = [(name, part) for name in activation_names() for part in ("formula", "slope", "bend")]
 
 
 def _tree(name: str, part: str) -> Expr:
-    tree: Expr = getattr(activation(name), part)
-    return tree
+    entry = activation(name)
+    return {
+        "formula": lambda: entry.formula,
+        "slope": lambda: entry.slope_formula,
+        "bend": lambda: differentiate(entry.slope_formula, "x"),
+    }[part]()
 
 
 def _bound(tree: Expr, x: float, params: dict[str, float]) -> float:
@@ -120,6 +124,7 @@ def test_float32_stays_float32(name: str) -> None:
     entry = activation(name)
     x = torch.linspace(-3, 3, 7, dtype=torch.float32)
     assert entry(x).dtype == torch.float32
+    assert entry.slope(x).dtype == torch.float32
     # Parameters and constants must not round more than float32 does.
     gap = (entry(x).double() - entry(x.double())).abs().max().item()
     assert gap <= 64 * torch.finfo(torch.float32).eps * 10
@@ -157,6 +162,7 @@ def test_tails_keep_their_digits(library: str) -> None:
         "sech2": (30.0,),
         "sigmoid": (-300.0,),
         "softplus": (-300.0,),
+        "tanhshrink": (1e-9,),
         "Phi": (-30.0,),
     }.items():
         with mpmath.workdps(60):
@@ -177,8 +183,47 @@ def test_exp_phi_does_not_overflow() -> None:
             assert abs(mpmath.mpf(value) / exact - 1) <= 4 * 1800 * sys.float_info.epsilon
 
 
+@pytest.mark.parametrize("x", [1e-300, 1e-20, 1e-7, 0.03, 0.4, 0.999, 1.001, 3.0, 300.0])
+def test_tanhshrink_cancels_nowhere(x: float) -> None:
+    """Also where x - tanh(x) has lost all digits, and where it takes over from the series."""
+    with mpmath.workdps(DIGITS):
+        exact = mpmath_namespace()["tanhshrink"](mpmath.mpf(x))
+    for value in (
+        float_namespace()["tanhshrink"](x),
+        float(numpy_namespace()["tanhshrink"](np.array([x]))[0]),
+        float(torch_namespace()["tanhshrink"](torch.tensor([x], dtype=torch.float64))[0]),
+    ):
+        # Beyond 1 a difference of x and at least 0.76, which is 0.24 or more of the larger: seven units.
+        assert abs(value - exact) <= 16 * sys.float_info.epsilon * exact + sys.float_info.min
+
+
+def test_softsign_slope_keeps_its_digits_far_out() -> None:
+    """1/(1 + |x|)^2 is a difference of two 1/|x| in the product rule."""
+    for x in (-1e6, 1e6):
+        slope = float(activation("softsign").slope(x))
+        # The logarithm's rounding, 14 eps, goes through the exponential.
+        assert abs(slope * (1 + abs(x)) ** 2 - 1) <= 64 * sys.float_info.epsilon
+    assert float(activation("softsign").slope(0.0)) == 1.0
+
+
+@pytest.mark.parametrize("name", sorted({name for name, arity in ARITY.items() if arity == 1}))
+def test_torch_takes_plain_numbers(name: str) -> None:
+    """exp(a) of a parameter is a number, which torch.exp would refuse."""
+    assert torch_namespace()[name](0.75) == float_namespace()[name](0.75)
+
+
+def test_torch_chooses() -> None:
+    where = torch_namespace(torch.float16)["where"]
+    mask = torch.tensor([True, False])
+    assert where(mask, 1.0, 0.5).dtype == torch.float16
+    assert torch_namespace(torch.int64)["where"](mask, 1.0, 0.5).tolist() == [1.0, 0.5]
+    assert torch_namespace()["where"](mask, 1.0, 0.1).tolist() == [1.0, 0.1]
+    assert where(True, 1.0, 0.5) == 1.0
+    assert where(False, 1.0, 0.5) == 0.5
+
+
 def test_namespace_for() -> None:
-    assert namespace_for(torch.zeros(1)) is torch_namespace()
+    assert namespace_for(torch.zeros(1, dtype=torch.float16)) is torch_namespace(torch.float16)
     assert namespace_for(sympy.Symbol("x")) is sympy_namespace()
     assert namespace_for(np.zeros(1)) is numpy_namespace()
     assert namespace_for(1.0) is numpy_namespace()

@@ -166,19 +166,17 @@ def test_a_fault_of_ours_is_4_and_says_so(answer: Callable[..., Answer], monkeyp
 
 
 def test_disagreement_is_loud(answer: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
-    from propstats.activations import catalog
+    from propstats.activations.expression import parse
+    from propstats.expectation import closed_form
 
-    wrong = dict(catalog._leaky("0"), mean="mu*Phi(mu/s) + 1.000001*s*phi(mu/s)")
-    relu = next(entry for entry in catalog.CATALOG if entry.name == "relu")
-    monkeypatch.setattr("propstats.theory.unit.activation", lambda name, **params: _with_forms(relu, wrong))
+    right = closed_form.formulas
+
+    def wrong(activation: Any, **given: float) -> Any:
+        return {**right(activation, **given), "mean": parse("1.000001/sqrt(2*pi)", set())}
+
+    monkeypatch.setattr(closed_form, "formulas", wrong)
     code, document, _ = answer("moments", "--act", "relu", "--samples", "0")
     assert code == 1
     assert document["data"]["agree"] is False
     assert document["data"]["forward"]["mean"]["agree"] is False
     assert document["data"]["backward"]["slope_second_moment"]["agree"] is True
-
-
-def _with_forms(entry: Any, forms: dict[str, str]) -> Any:
-    from propstats.activations import Activation
-
-    return Activation(entry.name, entry.text, entry.params, forms)

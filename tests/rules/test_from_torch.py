@@ -137,8 +137,17 @@ _ACTIVATIONS: dict[str, list[nn.Module]] = {
     "mish": [nn.Mish()],
     "tanh": [nn.Tanh()],
     "sigmoid": [nn.Sigmoid()],
-    "softplus": [nn.Softplus(), nn.Softplus(beta=2.0)],
+    "softplus": [nn.Softplus(), nn.Softplus(beta=2.0), nn.Softplus(beta=2.0, threshold=3.0)],
     "hardtanh": [nn.Hardtanh(), nn.Hardtanh(-0.5, 2.0)],
+    "hardsigmoid": [nn.Hardsigmoid()],
+    "hardswish": [nn.Hardswish()],
+    "hardshrink": [nn.Hardshrink(), nn.Hardshrink(0.3)],
+    "softshrink": [nn.Softshrink(), nn.Softshrink(0.3)],
+    "tanhshrink": [nn.Tanhshrink()],
+    "softsign": [nn.Softsign()],
+    "log_sigmoid": [nn.LogSigmoid()],
+    "rrelu": [nn.RReLU(), nn.RReLU(0.2, 0.4)],
+    "threshold": [nn.Threshold(0.2, -0.5)],
 }
 _CASES = [(name, module) for name, modules in _ACTIVATIONS.items() for module in modules]
 
@@ -149,10 +158,10 @@ def test_activation_modules_are_their_activations(name: str, module: nn.Module) 
     assert isinstance(rule, Elementwise)
     assert rule.activation.name == name
     assert name in activation_names()
-    # torch's softplus is linear where beta x is above 20; float32 keeps PReLU's slope to 1e-8.
-    x = torch.linspace(-9, 9, 999, dtype=torch.float64)
-    gap = (module.double()(x).detach() - rule.activation(x)).abs()
-    assert gap.max().item() <= 64 * 2.0**-52 * (1 + 9.0**2) + (1e-7 if isinstance(module, nn.PReLU) else 0.0)
+    # Rules are for evaluation; float32 keeps PReLU's slope to 1e-8.
+    x = torch.linspace(-30, 30, 999, dtype=torch.float64)
+    gap = (module.eval().double()(x).detach() - rule.activation(x)).abs()
+    assert gap.max().item() <= 64 * 2.0**-52 * (1 + 30.0**2) + (1e-7 if isinstance(module, nn.PReLU) else 0.0)
 
 
 def test_every_registered_activation_module_is_tested() -> None:
@@ -173,7 +182,7 @@ def test_activation_rules_on_gaussian_input(name: str, module: nn.Module) -> Non
     after = rule.forward(before)
     centres = mean + common * torch.randn(groups, units, 1, dtype=torch.float64)
     x = (centres + own * torch.randn(groups, units, 2, dtype=torch.float64)).requires_grad_()
-    y = module.double()(x)
+    y = module.eval().double()(x)
     (slope,) = torch.autograd.grad(y.sum(), x)
     y = y.detach()
     averages = {
@@ -187,6 +196,16 @@ def test_activation_rules_on_gaussian_input(name: str, module: nn.Module) -> Non
         # Rounding: PReLU's slope was a float32.
         assert abs(value - sample.mean().item()) <= STANDARD_ERRORS * error + 1e-9
     assert after.error == before.error
+
+
+class _Doubled(nn.Tanh):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(x)
+
+
+def test_a_module_that_only_derives_from_an_activation_has_no_rule() -> None:
+    with pytest.raises(NoRuleError, match="_Doubled"):
+        rule_for(_Doubled(), (3,))
 
 
 def test_an_activation_of_equal_inputs() -> None:

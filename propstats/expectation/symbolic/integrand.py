@@ -78,10 +78,11 @@ _REWRITTEN = {
 def rewrite(expr: Expr) -> Expr:
     """Express the functions of x by those that have rules, where their arguments are linear in x."""
     expr = map_args(rewrite, expr)
-    if isinstance(expr, Call) and expr.function in _REWRITTEN and depends_on_x(expr):
-        if expr.function == "phi" or all(coefficients(arg, 1) is not None for arg in expr.args):
-            return substitute(_REWRITTEN[expr.function], dict(zip("uv", expr.args, strict=False)))
-    return expr
+    if not (isinstance(expr, Call) and expr.function in _REWRITTEN and depends_on_x(expr)):
+        return expr
+    if expr.function != "phi" and any(coefficients(arg, 1) is None for arg in expr.args):
+        return expr
+    return substitute(_REWRITTEN[expr.function], dict(zip("uv", expr.args, strict=False)))
 
 
 def split(formula: Expr) -> list[tuple[Sum, Integrand]]:
@@ -95,7 +96,9 @@ def split(formula: Expr) -> list[tuple[Sum, Integrand]]:
 
 def _classify(monomial: Monomial, coefficient: Fraction) -> list[tuple[Sum, Integrand]]:
     """Sort the factors of one product; a product of waves becomes a sum of waves."""
-    power, cdfs, waves, rest, outside = 0, [], [], [], []
+    power, rest, outside = 0, [], []
+    cdfs: list[Call] = []
+    waves: list[Call] = []
     for atom, exponent in sorted(monomial.factors, key=str):
         whole = exponent.denominator == 1 and exponent > 0
         if not depends_on_x(atom):
@@ -107,7 +110,8 @@ def _classify(monomial: Monomial, coefficient: Fraction) -> list[tuple[Sum, Inte
         else:
             rest.append((atom, exponent))
     constant = Sum({Monomial(frozenset(outside)): coefficient})
-    a = b = ZERO
+    a: Expr = ZERO
+    b: Expr = ZERO
     if monomial.exponent != ZERO:
         parts = coefficients(monomial.exponent, 2)
         if parts is None:

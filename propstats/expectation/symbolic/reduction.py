@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from propstats.activations.expression import ZERO, Expr, Number, Symbol, call, parse
+from propstats.activations.expression import Expr, Number, Symbol, call, parse
 from propstats.activations.pieces import Piece
 from propstats.activations.polynomial import Sum, canonical, normal, with_erf
 from propstats.expectation.symbolic.integrand import reflected, split

@@ -184,13 +184,11 @@ RULES: tuple[Rule, ...] = (
         " Owen's T",
         _cdf_squared,
     ),
-    Rule(
-        "characteristic function", "E[cos(k x + c)] = exp(-k^2 s^2/2) cos(k mu + c), and the same for sin", _wave
-    ),
+    Rule("characteristic function", "E[cos(k x + c)] = exp(-k^2 s^2/2) cos(k mu + c), and the same for sin", _wave),
     Rule(
         "Stein's lemma",
-        "E[x g(x); a < x < b] = mu E[g; a < x < b] + s^2 E[g'; a < x < b] + s (g(a) phi((a - mu)/s) - g(b)"
-        " phi((b - mu)/s))",
+        "E[x g(x); a < x < b] = mu E[g] + s^2 E[g'] + s (g(a) phi((a - mu)/s) - g(b) phi((b - mu)/s)), the last term"
+        " only where the interval ends",
         _stein,
     ),
 )

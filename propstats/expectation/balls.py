@@ -1,0 +1,249 @@
+"""The functions of formulas in ball arithmetic: every result is a complex box that provably holds the exact value.
+
+python-flint wraps Arb (Johansson 2017, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic").
+Integration asks for more than values: on a box that a branch cut enters, a function is not analytic and must say so.
+"""
+
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from propstats.activations.expression import Namespace
+from propstats.errors import CertificateError
+
+if TYPE_CHECKING:
+    from flint import acb, arb
+
+#: Powers of 2 that are larger, or whose reciprocals are smaller, are not written as fractions.
+_LARGEST = 1 << 16
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Compute with so many bits inside, and with as many as before afterwards."""
+    from flint import ctx
+
+    before = ctx.prec
+    ctx.prec = bits
+    try:
+        yield
+    finally:
+        ctx.prec = before
+
+
+def exact(value: float | Fraction) -> "arb":
+    """Turn a number into the ball around it, which is a point unless a division was needed."""
+    from flint import arb, fmpq
+
+    if isinstance(value, Fraction):
+        return arb(fmpq(value.numerator, value.denominator))
+    return arb(value)
+
+
+def ends(ball: "arb") -> tuple[Fraction, Fraction]:
+    """Return rational bounds on what is in a finite ball: its ends, unless these are astronomically small.
+
+    Raises:
+        CertificateError: If they are astronomically large.
+    """
+    from flint import arb
+
+    if not abs(ball) < arb(2) ** _LARGEST:
+        raise CertificateError("no certificate: a number beyond all bounds")
+    # Not lower() and upper(), which round to the present precision.
+    middle, slack = _fraction(ball.mid())
+    radius, more = _fraction(ball.rad())
+    return middle - radius - slack - more, middle + radius + slack + more
+
+
+def _fraction(point: "arb") -> tuple[Fraction, Fraction]:
+    """Turn a point into a fraction, and return how far off that may be: something if the point is too close to 0."""
+    mantissa, exponent = (int(part) for part in point.man_exp())
+    if mantissa and exponent < -_LARGEST:
+        return Fraction(0), Fraction(1, 1 << (_LARGEST - mantissa.bit_length()))
+    return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent), Fraction(0)
+
+
+class Balls:
+    """The namespace of complex balls.
+
+    Args:
+        is_analytic: While true, a function returns a box that is not finite where it is not analytic on the whole
+            argument.
+    """
+
+    def __init__(self) -> None:
+        from flint import ctx
+
+        self.is_analytic, self._context = False, ctx
+        self._constants: dict[tuple[str, int], acb] = {}
+
+    @property
+    def namespace(self) -> Namespace:
+        """What each function name means."""
+        plain = ("exp", "expm1", "sin", "cos", "tanh", "erf")
+        own = ("log", "log1p", "sqrt", "pow", "atan", "asinh", "abs", "sign", "gt", "where", "sech2", "sigmoid")
+        more = ("softplus", "tanhshrink", "Phi", "phi", "between", "expPhi", "owens_t", "number", "pi")
+        return {
+            **{name: getattr(operator, name) for name in ("add", "sub", "mul", "neg")},
+            "div": operator.truediv,
+            **{name: operator.methodcaller(name) for name in plain},
+            **{name: getattr(self, f"_{name}") for name in (*own, *more)},
+        }
+
+    @property
+    def reals(self) -> Namespace:
+        """The same for real balls."""
+        return {name: _real(function) for name, function in self.namespace.items()}
+
+    def _number(self, value: Fraction) -> "acb":
+        from flint import acb
+
+        return acb(exact(value))
+
+    def _pi(self) -> "acb":
+        from flint import acb
+
+        return acb.pi()
+
+    def _constant(self, name: str, make: Callable[[], "acb"]) -> "acb":
+        key = name, self._context.prec
+        if key not in self._constants:
+            self._constants[key] = make()
+        return self._constants[key]
+
+    # What has branch cuts; where the real function has no value, a complex one would be a wrong answer.
+
+    def _log(self, u: "acb") -> "acb":
+        return indeterminate() if _is_negative(u) else u.log(analytic=self.is_analytic)
+
+    def _sqrt(self, u: "acb") -> "acb":
+        return indeterminate() if _is_negative(u) else u.sqrt(analytic=self.is_analytic)
+
+    def _pow(self, u: "acb", v: "acb") -> "acb":
+        if not v.real.is_integer() and _is_negative(u):
+            return indeterminate()
+        return u.pow(v, analytic=self.is_analytic)
+
+    def _log1p(self, u: "acb") -> "acb":
+        if _is_negative(1 + u) or (self.is_analytic and _meets_the_negative_axis(1 + u)):
+            return indeterminate()
+        return u.log1p()
+
+    def _atan(self, u: "acb") -> "acb":
+        return indeterminate() if self.is_analytic and _meets_the_imaginary_cuts(u) else u.atan()
+
+    def _asinh(self, u: "acb") -> "acb":
+        """The textbook formula on the right half plane; Arb's own function gives up on wide boxes."""
+        if self.is_analytic and _meets_the_imaginary_cuts(u):
+            return indeterminate()
+        if u.real < 0:
+            return -self._asinh(-u)
+        return (u + u * u / (1 + (1 + u * u).sqrt())).log1p()
+
+    def _abs(self, u: "acb") -> "acb":
+        return u.real_abs(analytic=self.is_analytic)
+
+    def _sign(self, u: "acb") -> "acb":
+        return u.real_sgn(analytic=self.is_analytic)
+
+    def _gt(self, u: "acb", v: "acb") -> bool:
+        """Compare real balls; where they overlap, they must be known to be the same number."""
+        if u.real > v.real:
+            return True
+        if u.real <= v.real:
+            return False
+        raise CertificateError(f"cannot decide whether {u.real.str(20)} is larger than {v.real.str(20)}")
+
+    def _where(self, condition: bool, then: "acb", otherwise: "acb") -> "acb":
+        return then if condition else otherwise
+
+    # What would lose digits, or its finite value, if it were written as in a textbook.
+
+    def _sigmoid(self, u: "acb") -> "acb":
+        if u.real > 0:
+            return 1 / (1 + (-u).exp())
+        rise = u.exp()
+        return rise / (1 + rise)
+
+    def _sech2(self, u: "acb") -> "acb":
+        once = u.sech()
+        return once * once
+
+    def _softplus(self, u: "acb") -> "acb":
+        return u + self._log1p((-u).exp()) if u.real > 0 else self._log1p(u.exp())
+
+    def _tanhshrink(self, u: "acb") -> "acb":
+        return u - u.tanh()
+
+    def _Phi(self, u: "acb") -> "acb":  # noqa: N802 - named after the function
+        return (u * self._constant("Phi", _minus_root_half)).erfc() / 2
+
+    def _phi(self, u: "acb") -> "acb":
+        return (u * u / -2).exp() * self._constant("phi", _density_at_0)
+
+    def _between(self, u: "acb", v: "acb") -> "acb":
+        return self._Phi(-u) - self._Phi(-v) if u.real > 0 else self._Phi(v) - self._Phi(u)
+
+    def _expPhi(self, u: "acb", v: "acb") -> "acb":  # noqa: N802 - named after the function
+        return u.exp() * self._Phi(v)
+
+    def _owens_t(self, h: "acb", a: "acb") -> "acb":
+        """Owen's T by its integral: exp(-h^2 (1 + t^2)/2)/(1 + t^2)/(2 pi) from 0 to a."""
+        from flint import acb
+
+        exponent = h * h / -2
+
+        def integrand(t: acb, _: bool) -> acb:
+            w = 1 + (a * t) ** 2
+            return (exponent * w).exp() / w
+
+        return a * acb.integral(integrand, 0, 1) / (2 * acb.pi())
+
+
+def _is_negative(u: "acb") -> bool:
+    """Whether u is certainly to the left of 0 and may be real."""
+    return bool(u.real < 0 and u.imag.contains(0))
+
+
+def _meets_the_negative_axis(u: "acb") -> bool:
+    return bool(u.imag.contains(0) and not u.real > 0)
+
+
+def _meets_the_imaginary_cuts(u: "acb") -> bool:
+    """Whether u may touch the imaginary axis from i or -i outwards."""
+    return bool(u.real.contains(0) and not abs(u.imag) < 1)
+
+
+def _minus_root_half() -> "acb":
+    from flint import acb
+
+    return -acb(2).rsqrt()
+
+
+def _density_at_0() -> "acb":
+    from flint import acb
+
+    return (2 * acb.pi()).rsqrt()
+
+
+@cache
+def indeterminate() -> Any:
+    """Return the box that says nothing."""
+    from flint import acb, arb
+
+    return acb(arb.nan(), arb.nan())
+
+
+def _real(function: Any) -> Any:
+    """Wrap a function of complex balls for real ones."""
+    from flint import acb, arb
+
+    def real(*args: Any) -> Any:
+        value = function(*(acb(arg) if isinstance(arg, arb) else arg for arg in args))
+        return value.real if isinstance(value, acb) else value
+
+    return real

@@ -1,0 +1,265 @@
+"""Gaussian integrals of formulas as balls: the middle by `acb.integral`, the tails by proven bounds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from propstats.activations.compile import compiled
+from propstats.activations.expression import ZERO, Expr, evaluate, str_of
+from propstats.errors import CertificateError, DomainError
+from propstats.expectation.balls import Balls, ends, exact, indeterminate, precision
+from propstats.expectation.growth import exists
+from propstats.expectation.proof import Deadline
+from propstats.expectation.singular import describe, law, singular_point
+from propstats.expectation.tails import Segment, Tails, UnboundedError
+
+if TYPE_CHECKING:
+    from flint import acb, arb
+
+#: The scale, as a binary exponent, of an integral that nothing was seen of.
+_SMALLEST = -1000
+_ROUGH_BITS = 64
+_GUARD_BITS = 24
+#: What one call of `acb.integral` may spend; then its interval is halved.
+_EVALUATIONS = 12_000
+_MAX_HALVINGS = 60
+#: Where to look for points without a value; beyond, a Gaussian has less than 1e-14 of its mass.
+_REACH = Fraction(8)
+
+
+class GaussianIntegrals:
+    """Several integrals under one Gaussian, to any precision.
+
+    Args:
+        segments: The integrands, cut where they are not smooth.
+        whole: The same integrands, uncut.
+        params: The parameters of the formulas.
+        mean: Mean of x.
+        std: Standard deviation of x, not 0.
+        deadline: When to give up.
+
+    Attributes:
+        undefined: For each integral that does not exist, or that a singularity stands in the way of, why.
+
+    Raises:
+        CertificateError: If an integrand cannot be bounded far out.
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        whole: Sequence[Expr],
+        params: Mapping[str, float],
+        *,
+        mean: float,
+        std: float,
+        deadline: Deadline,
+    ) -> None:
+        self._segments, self._params, self._deadline = segments, params, deadline
+        self._mean, self._std, self._count = mean, std, len(whole)
+        self._balls = Balls()
+        self._programs: dict[tuple[int, tuple[int, ...]], tuple[int, Any]] = {}
+        self.undefined = {
+            k: f"the expectation of {str_of(formula)} does not exist: it outgrows the density of {law(mean, std)}"
+            for k, formula in enumerate(whole)
+            if exists(formula, params, mean=mean, std=std) is False
+        }
+        self._tails = self._bounded_tails()
+        self._exponents = self._rough_exponents()
+
+    def _bounded_tails(self) -> Tails:
+        while True:
+            wanted = [k for k in range(self._count) if k not in self.undefined]
+            try:
+                return Tails(self._segments, self._params, mean=self._mean, std=self._std, wanted=wanted)
+            except UnboundedError as error:
+                # What is not defined out there cannot be bounded either.
+                with precision(_ROUGH_BITS):
+                    for index, low, high in self._inside(_REACH):
+                        self._note_singular(index, (error.index,), low, high)
+                if error.index not in self.undefined:
+                    raise
+
+    def scale(self, k: int) -> Fraction:
+        """Return the k-th integral of the absolute value, roughly."""
+        return Fraction(2) ** self._exponents[k]
+
+    def require(self, k: int) -> None:
+        """Insist on the k-th integral.
+
+        Raises:
+            DomainError: If it is undefined.
+        """
+        if k in self.undefined:
+            raise DomainError(self.undefined[k])
+
+    def integrate(self, bits: int) -> "list[arb | None]":
+        """Return the integrals, each within about `2**-bits` of its scale; None for those that are undefined.
+
+        Raises:
+            CertificateError: If time runs out, or an integral resists.
+        """
+        from flint import arb
+
+        exponents = [exponent - bits for exponent in self._exponents]
+        cut, tails = self._tails.cut([exponent - 3 for exponent in exponents])
+        with precision(bits + _GUARD_BITS):
+            root = (2 * arb.pi()).rsqrt()
+            totals = [arb(0) for _ in range(self._count)]
+            for index, low, high in self._inside(cut):
+                for group in self._groups(index):
+                    self._add(totals, index, group, exponents, low, high)
+            found = [total * root + arb(0, tail) for total, tail in zip(totals, tails, strict=True)]
+        return [None if k in self.undefined else ball for k, ball in enumerate(found)]
+
+    def _inside(self, cut: Fraction) -> "list[tuple[int, arb, arb]]":
+        """Return the segments as intervals of z, as far as they lie within `|z| <= cut` or a little more."""
+        edges = [self._z(segment.low) for segment in self._segments[1:] if segment.low is not None]
+        while any(edge.overlaps(exact(end)) for edge in edges for end in (-cut, cut)):
+            cut += Fraction(1, 16)
+        low, high = exact(-cut), exact(cut)
+        marks = [low, *(low if edge < low else high if edge > high else edge for edge in edges), high]
+        found = []
+        for index, (start, stop) in enumerate(pairwise(marks)):
+            if start < stop:
+                found.append((index, start, stop))
+            elif start != stop:
+                raise CertificateError("no certificate: two kinks are too close to tell which comes first")
+        return found
+
+    def _z(self, edge: Expr) -> "arb":
+        x = evaluate(edge, {name: exact(value) for name, value in self._params.items()}, self._balls.reals)
+        return (x - exact(self._mean)) / exact(self._std)
+
+    def _groups(self, index: int) -> list[tuple[int, ...]]:
+        """Pair the integrals of a segment: two real ones make one complex one."""
+        integrands = self._segments[index].integrands
+        pairs = [(k, k + 1) for k in range(0, self._count - 1, 2)] + [(self._count - 1,)] * (self._count % 2)
+        present = [tuple(k for k in pair if integrands[k] != ZERO and k not in self.undefined) for pair in pairs]
+        return [group for group in present if group]
+
+    def _program(self, index: int, group: tuple[int, ...], bits: int) -> Any:
+        """Compile integrands; their constants have at least so many bits."""
+        known = self._programs.get((index, group))
+        if known is None or known[0] < bits:
+            integrands = [self._segments[index].integrands[k] for k in group]
+            with precision(2 * bits):
+                program = compiled(integrands, ["x", *self._params], self._balls.namespace)
+            known = self._programs[index, group] = 2 * bits, program
+        return known[1]
+
+    def _add(
+        self, totals: "list[arb]", index: int, group: tuple[int, ...], exponents: Sequence[int], low: "arb", high: "arb"
+    ) -> None:
+        """Add the integrals of a group over one interval of z to the totals, halving it as often as it takes."""
+        from flint import arb, ctx
+
+        integrand = _Integrand(self._program(index, group, ctx.prec), self, [exponents[k] for k in group])
+        waiting = [(low, high, 0)]
+        while waiting:
+            start, stop, halvings = waiting.pop()
+            values, is_done = integrand.integral(start, stop)
+            self._deadline.check()
+            if not is_done:
+                if halvings == 0:
+                    self._note_singular(index, range(self._count), start, stop)
+                if any(k in self.undefined for k in group):
+                    self._regroup(totals, index, group, exponents, low, high)
+                    return
+                if halvings == _MAX_HALVINGS:
+                    raise CertificateError("no certificate: the integral does not converge", "quadrature may do")
+                middle = arb((start.mid() + stop.mid()) / 2).mid()
+                waiting += [(middle, stop, halvings + 1), (start, middle, halvings + 1)]
+                continue
+            for k, value in zip(group, values, strict=True):
+                totals[k] = totals[k] + value
+
+    def _regroup(
+        self, totals: "list[arb]", index: int, group: tuple[int, ...], exponents: Sequence[int], low: "arb", high: "arb"
+    ) -> None:
+        """Go on with those of a group that have no singularity."""
+        for k in group:
+            if k not in self.undefined:
+                self._add(totals, index, (k,), exponents, low, high)
+
+    def _note_singular(self, index: int, group: Sequence[int], low: "arb", high: "arb") -> None:
+        """Note which integrands have a point without a value between two z."""
+        mean, std = Fraction(self._mean), Fraction(self._std)
+        interval = mean + std * ends(low)[0], mean + std * ends(high)[1]
+        symbols = {name: exact(value) for name, value in self._params.items()}
+        for k in group:
+            found = singular_point(self._segments[index].integrands[k], symbols, *interval)
+            if found is not None:
+                self.undefined.setdefault(k, describe(*found, self._mean, self._std))
+
+    def _rough_exponents(self) -> list[int]:
+        """Sum the integrands coarsely, where the density allows anything to be seen."""
+        from flint import acb, arb
+
+        with precision(_ROUGH_BITS):
+            totals = [arb(0)] * self._count
+            params = [acb(value) for value in self._params.values()]
+            for near, far in ((Fraction(0), Fraction(8)), (Fraction(8), Fraction(40))):
+                for index, low, high in self._inside(far):
+                    program = self._program(index, tuple(range(self._count)), _ROUGH_BITS)
+                    for z, width in _coarse(float(low), float(high), float(near), self._mean, self._std):
+                        weight = (arb(z) * z / -2).exp() * width
+                        values = program(acb(exact(self._mean) + exact(self._std) * z), *params)
+                        sizes = [abs(value.real) * weight for value in values]
+                        totals = [t + size if size.is_finite() else t for t, size in zip(totals, sizes, strict=True)]
+                if all(total > 2.0**-40 for total in totals):
+                    break
+            return [_exponent(total) for total in totals]
+
+
+class _Integrand:
+    """One or two real integrands as one complex function of z, with the density."""
+
+    def __init__(self, program: Any, integrals: GaussianIntegrals, exponents: Sequence[int]) -> None:
+        from flint import acb, arb
+
+        self._program, self._balls, self._deadline = program, integrals._balls, integrals._deadline
+        self._mean, self._std = acb(integrals._mean), acb(integrals._std)
+        self._params = [acb(value) for value in integrals._params.values()]
+        self._tolerance = arb(2) ** (exponents[0] - 4)
+        self._scale = arb(2) ** (exponents[0] - exponents[-1])
+        self._turn = acb(0, self._scale) if len(exponents) == 2 else None
+        self._evaluations = 0
+
+    def integral(self, low: "arb", high: "arb") -> "tuple[list[arb], bool]":
+        """Return the integrals between two z, and whether it went well."""
+        from flint import acb
+
+        self._evaluations = 0
+        value = acb.integral(self._value, low, high, abs_tol=self._tolerance, eval_limit=_EVALUATIONS)
+        values = [value.real] if self._turn is None else [value.real, value.imag / self._scale]
+        return values, value.is_finite() and self._evaluations < _EVALUATIONS
+
+    def _value(self, z: "acb", is_analytic: bool) -> "acb":
+        # An exception would not pass through the C code that calls this.
+        self._evaluations += 1
+        if self._deadline.is_over:
+            return indeterminate()
+        self._balls.is_analytic = is_analytic
+        values = self._program(self._mean + self._std * z, *self._params)
+        value = values[0] if self._turn is None else values[0] + values[1] * self._turn
+        return value * (z * z / -2).exp()
+
+
+def _coarse(low: float, high: float, near: float, mean: float, std: float) -> list[tuple[float, float]]:
+    """Return points of an interval of z and the widths that they stand for: even, and finer around x = 0."""
+    marks = [k / 2 for k in range(-80, 81)]
+    if std > 1.0:
+        powers = [2.0**k for k in range(-3, math.ceil(math.log2(std)) + 4)]
+        marks += [(x - mean) / std for power in powers for x in (power, -power)]
+    inside = sorted({low, high, *(z for z in marks if low < z < high)})
+    return [((a + b) / 2, b - a) for a, b in pairwise(inside) if abs(a + b) / 2 >= near]
+
+
+def _exponent(total: "arb") -> int:
+    """Return the binary exponent of a number, or that of the smallest that counts."""
+    if not total > 0:
+        return _SMALLEST
+    return max(_SMALLEST, math.ceil(float(total.log()) / math.log(2)))
