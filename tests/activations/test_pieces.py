@@ -41,7 +41,7 @@ def _functions(expr: Expr) -> set[str]:
 @pytest.mark.parametrize("name", activation_names())
 def test_pieces_are_the_formula(name: str) -> None:
     entry = activation(name)
-    ends = [-9.0, *(float(evaluate(p.low, entry.params, float_namespace())) for p in entry.pieces[1:] if p.low), 9.0]
+    ends = [-30.0, *(float(evaluate(p.low, entry.params, float_namespace())) for p in entry.pieces[1:] if p.low), 30.0]
     assert ends == sorted(ends)
     for (low, high), piece in zip(pairwise(ends), entry.pieces, strict=True):
         x = np.linspace(low, high, 50)[1:-1]
