@@ -21,9 +21,9 @@ Factors = frozenset[tuple[Expr, Fraction]]
 _HALF = Fraction(1, 2)
 #: Sums are multiplied out up to this power.
 _MAX_EXPANDED = 8
-#: What a product may cost, in terms times terms, and how long its numbers may become.
-_MAX_PRODUCTS, _MAX_BITS = 10_000, 4096
-#: What goes into a sum more often than this is not divided.
+#: What a product may cost, in terms times terms, how many sums may stand below one line, how long numbers may become.
+_MAX_PRODUCTS, _MAX_DENOMINATORS, _MAX_BITS = 2_500, 8, 4096
+#: A quotient of more terms than this is not looked for.
 _MAX_QUOTIENT = 64
 
 
@@ -135,7 +135,9 @@ def _is_sum(expr: Expr) -> bool:
 
 
 def _is_product(expr: Expr) -> bool:
-    return isinstance(expr, Call) and expr.function in ("mul", "div", "neg", "pow")
+    if isinstance(expr, Call) and expr.function == "pow":
+        return isinstance(expr.args[1], Number)
+    return isinstance(expr, Call) and expr.function in ("mul", "div", "neg")
 
 
 def canonical(expr: Expr) -> Expr:
@@ -164,6 +166,8 @@ def reduced(expr: Expr) -> Expr:
 def _quotient(total: Sum) -> tuple[Fraction, Monomial, Sum]:
     """Bring a sum over one denominator, cancel, and return a number, a product of powers and the remaining sum."""
     numerator, denominator = together(total)
+    if not numerator.terms:
+        return Fraction(0), _UNIT, numerator
     content, common, rest = factored(numerator)
     if denominator == _UNIT:
         return content, common, rest
@@ -202,9 +206,15 @@ def normal(expr: Expr) -> Sum:
             return Sum({Monomial(frozenset(), reduced(a)): Fraction(1)})
         case "expPhi", (a, b):
             return normal(Call("exp", (a,))) * normal(Call("Phi", (b,)))
+        case "phi", (a,) if len(normal(a).terms) == 1:
+            # Written as phi again, unless it meets another exponential. With a sum inside, the square would cancel.
+            return normal(substitute(_DENSITY, {"u": a}))
         case function, args:
             return _function(function, tuple(canonical(arg) for arg in args))
     raise AssertionError(expr)
+
+
+_DENSITY = parse("exp(-u**2/2)/sqrt(2*pi)", {"u"})
 
 
 def _power(base: Expr, exponent: Fraction) -> Sum:
@@ -297,6 +307,9 @@ def power_of(base: Sum, exponent: Fraction) -> Sum:
         if rest.terms[_UNIT] < 0:
             raise ExpressionError("the formula has a root of a negative number")
         return total
+    if len(rest.terms) == 1 and all(p < 0 for m in rest.terms for _, p in m.factors):
+        ((below, sign),) = rest.terms.items()
+        rest, exponent = _with_numbers_folded(below.inverse, sign), -exponent
     return total * _atom(to_expr(rest), exponent)
 
 
@@ -363,6 +376,8 @@ def together(total: Sum) -> tuple[Sum, Monomial]:
         for atom, power in monomial.factors:
             if power < 0 and not isinstance(atom, Number):
                 below[atom] = max(below.get(atom, Fraction(0)), -power)
+    if sum(map(_is_sum, below)) > _MAX_DENOMINATORS:
+        raise ExpressionError("the formula has too many different denominators")
     denominator = Monomial(frozenset(below.items()))
     return total * Sum({denominator: Fraction(1)}), denominator
 
@@ -469,6 +484,8 @@ def _quotients(coefficients: Sum) -> list[Sum]:
     if not any(_is_sum(atom) and power < 0 for m in coefficients.terms for atom, power in m.factors):
         return [coefficients]
     content, common, rest = _quotient(coefficients)
+    if not rest.terms:
+        return []
     if not any(m.exponent != ZERO or any(_is_function(atom) for atom, _ in m.factors) for m in rest.terms):
         return [Sum({common: content}) * rest]
     parts: dict[Factors, Sum] = {}
@@ -510,13 +527,15 @@ def _density_argument(exponent: Expr) -> Expr | None:
     """Return v if the exponent is `-v**2/2`."""
     terms = normal(exponent).terms
     ((monomial, coefficient),) = terms.items() if len(terms) == 1 else ((_UNIT, Fraction(0)),)
-    root = _number_power(-2 * coefficient, _HALF) if coefficient < 0 else Sum()
-    whole = root.terms.keys() == {_UNIT} and all(p % 2 == 0 or _is_positive(a) for a, p in monomial.factors)
-    return (
-        to_expr(root * Sum({Monomial(frozenset((a, p / 2) for a, p in monomial.factors)): Fraction(1)}))
-        if whole
-        else None
-    )
+    if coefficient >= 0 or not _is_not_negative(monomial):
+        return None
+    root = _number_power(-2 * coefficient, _HALF)
+    halved = Monomial(frozenset((a, p / 2) for a, p in monomial.factors), canonical(_half_of(monomial.exponent)))
+    return to_expr(root * Sum({halved: Fraction(1)})) if root.terms.keys() == {_UNIT} else None
+
+
+def _half_of(expr: Expr) -> Expr:
+    return call("mul", Number(_HALF), expr)
 
 
 def _plain_sum(total: Sum) -> Expr:

@@ -54,7 +54,7 @@ def to_latex(result: CheckedDerivation) -> str:
 
 def _title(result: CheckedDerivation) -> str:
     params = "".join(f", {name} = {value:g}" for name, value in result.params.items())
-    return f"{result.quantity} of {result.activation}: phi(x) = {result.phi}{params}, x ~ N(mu, s^2)"
+    return f"{result.quantity} of {result.activation}: f(x) = {result.phi}{params}, x ~ N(mu, s^2)"
 
 
 def _equation(line: Line) -> str:
@@ -74,7 +74,7 @@ def _conclusion(result: CheckedDerivation) -> list[str]:
     if found.standard != found.formula:
         lines.append(f"{name} = {text_of(found.standard)} for x ~ N(0, 1)")
     if not found.is_closed:
-        left = ", ".join(f"E{i} = E[{text_of(e)}]" for i, e in enumerate(found.open, start=1))
+        left = ", ".join(f"E{i} = {text_of(e)}" for i, e in enumerate(found.open, start=1))
         lines.append(f"no closed form: no rule fits {left}; the rest is exact")
     at = f"N({result.input.mean:g}, {result.input.std:g}^2)"
     lines += [f"check at x ~ {at}: {text}" for text in _numbers(result.check)]

@@ -123,12 +123,12 @@ def _symbol(name: str) -> str:
         return f"E_{{{name[1:]}}}"
     if name.startswith("E["):
         return rf"\mathbb{{E}}\left[{_words(name[2:-1])}\right]"
-    return _words(name) if name.startswith("phi") else rf"\mathrm{{{_escaped(name)}}}"
+    return _words(name) if name.endswith("(x)") else rf"\mathrm{{{_escaped(name)}}}"
 
 
 def _words(text: str) -> str:
-    """Write what is said of phi, such as `phi'(x)^2 (x - mu)`."""
-    return text.replace("phi", r"\phi").replace("mu", r"\mu")
+    """Write what is said of the activation, such as `f'(x)^2 (x - mu)`."""
+    return text.replace("mu", r"\mu")
 
 
 def _escaped(name: str) -> str:

@@ -52,7 +52,7 @@ class Derivation:
         lines: The steps.
         formula: The result, in `mu`, `s`, the parameters and, where it is not closed, `E1`, `E2`, ...
         standard: The result for `x ~ N(0, 1)`.
-        open: The integrands of `E1`, `E2`, ...: expectations that no rule fits.
+        open: `E1`, `E2`, ...: expectations that no rule fits, as `Call("E", ...)`.
     """
 
     lines: tuple[Line, ...]
@@ -70,13 +70,13 @@ _AWAY = parse("x - mu", {"x", "mu"})
 
 #: What is integrated for each moment that is an expectation: in words, and as a tree.
 _INTEGRALS: Mapping[str, tuple[str, Callable[[Expr], Expr]]] = {
-    "mean": ("phi(x)", lambda f: f),
-    "second_moment": ("phi(x)^2", lambda f: call("pow", f, Number.of(2))),
-    "mean_slope": ("phi'(x)", lambda f: differentiate(f, "x")),
-    "slope_second_moment": ("phi'(x)^2", lambda f: call("pow", differentiate(f, "x"), Number.of(2))),
-    "lever": ("phi(x) (x - mu)", lambda f: call("mul", f, _AWAY)),
-    "slope_lever": ("phi'(x) (x - mu)", lambda f: call("mul", differentiate(f, "x"), _AWAY)),
-    "square_lever": ("phi(x) phi'(x) (x - mu)", lambda f: call("mul", f, call("mul", differentiate(f, "x"), _AWAY))),
+    "mean": ("f(x)", lambda f: f),
+    "second_moment": ("f(x)^2", lambda f: call("pow", f, Number.of(2))),
+    "mean_slope": ("f'(x)", lambda f: differentiate(f, "x")),
+    "slope_second_moment": ("f'(x)^2", lambda f: call("pow", differentiate(f, "x"), Number.of(2))),
+    "lever": ("f(x) (x - mu)", lambda f: call("mul", f, _AWAY)),
+    "slope_lever": ("f'(x) (x - mu)", lambda f: call("mul", differentiate(f, "x"), _AWAY)),
+    "square_lever": ("f(x) f'(x) (x - mu)", lambda f: call("mul", f, call("mul", differentiate(f, "x"), _AWAY))),
 }
 
 
@@ -99,7 +99,7 @@ def derive(activation: Activation, quantity: str) -> Derivation:
         raise unknown_name("quantity", quantity, [*BASE, *DERIVED])
     work = _Work(activation)
     result = work.quantity(quantity)
-    return Derivation(tuple(work.lines), result.general, result.standard, tuple(e.integrand.formula for e in work.open))
+    return Derivation(tuple(work.lines), result.general, result.standard, work.open_nodes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,7 @@ class _Work:
         self._laws: list[Law] = [GAUSSIAN]
         self._stated: set[str] = set()
         self._shown: set[Expectation] = set()
+        self._balanced: set[Expectation] = set()  # known by symmetry
 
     def write(self, reason: str, left: Expr, right: Expr, relation: str = "=") -> None:
         self.lines.append(Line(reason, left, right, relation))
@@ -137,7 +138,7 @@ class _Work:
                 self._known[name] = self._integral(name)
             elif name == "linear_slope" and not self.jumps:
                 self._known[name] = self.quantity("mean_slope")
-                self.write("Stein's lemma, phi being continuous", Symbol(name), Symbol("mean_slope"))
+                self.write("Stein's lemma, f being continuous", Symbol(name), Symbol("mean_slope"))
             elif name == "var_rate" and self.jumps:
                 self._known[name] = self._rate_of_a_jump()
             else:
@@ -148,9 +149,9 @@ class _Work:
         """Differentiate the variance itself, since the slope does not see the jumps."""
         var = self.quantity("var").general
         if self.open:
-            raise ExpressionError("no derivation of var_rate where phi jumps and its variance has no closed form")
+            raise ExpressionError("no derivation of var_rate where f jumps and its variance has no closed form")
         general = call("mul", parse("s/2", {"s"}), differentiate(var, "s"))
-        self.write("phi jumps: differentiate the variance, (s/2) d var/d s", Symbol("var_rate"), general)
+        self.write("f jumps: differentiate the variance, (s/2) d var/d s", Symbol("var_rate"), general)
         return _Result(general, canonical(substitute(general, _STANDARD)))
 
     def _by_definition(self, name: str, text: str) -> _Result:
@@ -171,11 +172,11 @@ class _Work:
     def _integral(self, name: str) -> _Result:
         words, integrand = _INTEGRALS[name]
         if "slope" in name:
-            self.write("differentiate between the kinks", Symbol("phi'(x)"), differentiate(self.formula, "x"))
+            self.write("differentiate between the kinks", Symbol("f'(x)"), differentiate(self.formula, "x"))
         pieces = tuple(Piece(p.low, p.high, integrand(p.formula)) for p in self.pieces)
         whole = Symbol(f"E[{words}]")
         parts = [_node("E", p.formula, p.low, p.high) for p in pieces if p.formula != ZERO]
-        reason = "definition" if len(pieces) == 1 else "phi changes its branch at a kink: split there"
+        reason = "definition" if len(pieces) == 1 else "f changes its branch at a kink: split there"
         self.write(reason, whole, _total(parts))
         reduction = reduce_pieces(pieces)
         self._show(reduction, whole)
@@ -210,7 +211,9 @@ class _Work:
             if value is not None and value.is_closed:
                 name = f"E{self.open.index(e) + 1}"
                 known[name] = canonical(substitute(to_expr(value.value), _STANDARD))
-                self.write(_SYMMETRY, Symbol(name), known[name])
+                if e not in self._balanced:
+                    self._balanced.add(e)
+                    self.write(_SYMMETRY, Symbol(name), to_expr(value.value))
         return canonical(substitute(standard, known))
 
     def _show(self, reduction: Reduction, whole: Expr) -> None:
@@ -233,8 +236,10 @@ class _Work:
             if any(e is not None for _, e in step.parts):
                 inner.append(step)
         names = self._names(reduction)
-        for e in reduction.open:
-            self.write("no rule fits", self._expectation(e), names[f"E{reduction.open.index(e) + 1}"])
+        for i, e in enumerate(reduction.open, start=1):
+            if e not in self._shown:
+                self._shown.add(e)
+                self.write("no rule fits", self._expectation(e), names[f"E{i}"])
         for step in reversed(inner):
             value = substitute(to_expr(step.value), names)
             self.write("put in", self._expectation(step.expectation), value)
@@ -252,6 +257,10 @@ class _Work:
             if e not in self.open:
                 self.open.append(e)
         return {f"E{i}": Symbol(f"E{self.open.index(e) + 1}") for i, e in enumerate(reduction.open, start=1)}
+
+    def open_nodes(self) -> tuple[Expr, ...]:
+        """Return what stays open, under laws that have been introduced."""
+        return tuple(map(self._expectation, self.open))
 
     def _named(self, reduction: Reduction) -> Expr:
         return substitute(to_expr(reduction.value), self._names(reduction))
