@@ -137,12 +137,16 @@ class Balls:
         return indeterminate() if self.is_analytic and _meets_the_imaginary_cuts(u) else u.atan()
 
     def _asinh(self, u: "acb") -> "acb":
-        """The textbook formula on the right half plane; Arb's own function gives up on wide boxes."""
+        """On boxes by the textbook formula in the right half plane; Arb's own function gives up on wide ones."""
+        from flint import acb
+
+        if u.imag.is_zero():
+            return acb(u.real.asinh())
         if self.is_analytic and _meets_the_imaginary_cuts(u):
             return indeterminate()
         if u.real < 0:
             return -self._asinh(-u)
-        return (u + u * u / (1 + (1 + u * u).sqrt())).log1p()
+        return (u + (1 + u * u).sqrt()).log()
 
     def _abs(self, u: "acb") -> "acb":
         return u.real_abs(analytic=self.is_analytic)
@@ -231,7 +235,7 @@ def _density_at_0() -> "acb":
 
 
 @cache
-def indeterminate() -> Any:
+def indeterminate() -> "acb":
     """Return the box that says nothing."""
     from flint import acb, arb
 

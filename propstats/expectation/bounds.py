@@ -101,14 +101,13 @@ class BoundArithmetic:
         """Return bounds on `1/u`; none unless u keeps away from 0."""
         if self.is_nonpositive(u) and not self.is_nonnegative(u):
             return self.negative(self.inverse(self.negative(u)))
-        if not u.low or not (least := self.range.squeeze(u.low))[1] > 0:
+        least, most = self._squeezed(u.low, False), self._squeezed(u.high, True)
+        if least is None:
             return UNKNOWN
-        high = self._reciprocal(least[0], least[1])
-        if u.is_exact and len(u.low) == 1:
+        high = self._reciprocal(*least)
+        if u.is_exact and u.low is not None and len(u.low) == 1:
             return self.exact(high)
-        if not u.high or not (most := self.range.squeeze(u.high))[2] < self.scalars.infinity:
-            return Bound({}, high)
-        return Bound(self._reciprocal(most[0], most[2]), high)
+        return Bound({} if most is None else self._reciprocal(*most), high)
 
     def _reciprocal(self, key: Key, c: Any) -> Sum:
         a, b, n = key
@@ -144,14 +143,14 @@ class BoundArithmetic:
     def fractional_power(self, u: Bound, p: Any) -> Bound:
         """A power of something that is not negative (where it is, the formula has no value)."""
 
-        def side(terms: Sum | None, index: int) -> Sum | None:
-            squeezed: Any = self.range.squeeze(terms) if terms else None
-            if squeezed is None or not 0 < squeezed[index] < self.scalars.infinity:
+        def side(terms: Sum | None, is_upper: bool) -> Sum | None:
+            squeezed = self._squeezed(terms, is_upper)
+            if squeezed is None:
                 return None
-            a, b, n = squeezed[0]
-            return {(a * p, b * p, n * p): self.scalars.power(squeezed[index], p)}
+            (a, b, n), c = squeezed
+            return {(a * p, b * p, n * p): self.scalars.power(c, p)}
 
-        return Bound(side(u.low, 1) or {}, side(u.high, 2))
+        return Bound(side(u.low, False) or {}, side(u.high, True))
 
     def exp_of(self, u: Bound) -> Bound:
         """Return bounds on `exp(u)`."""
@@ -164,15 +163,23 @@ class BoundArithmetic:
     def log_of(self, u: Bound) -> Bound:
         """Return bounds on `log(u)`."""
 
-        def side(terms: Sum | None, index: int) -> Sum | None:
-            squeezed: Any = self.range.squeeze(terms) if terms else None
-            if squeezed is None or not 0 < squeezed[index] < self.scalars.infinity:
+        def side(terms: Sum | None, is_upper: bool) -> Sum | None:
+            squeezed = self._squeezed(terms, is_upper)
+            if squeezed is None:
                 return None
-            (a, b, n), c = squeezed[0], squeezed[index]
+            (a, b, n), c = squeezed
             # 0 <= log t <= t.
-            b = b + (n if (n > 0) == (index == 2) else 0)
+            b = b + (n if (n > 0) == is_upper else 0)
             number = self.scalars.number
             rates = {ONE: self.scalars.log(c), (0, 0, 1): number(b), (0, 0, 2): number(a)}
             return {key: rate for key, rate in rates.items() if rate != 0}
 
-        return Bound(side(u.low, 1), side(u.high, 2))
+        return Bound(side(u.low, False), side(u.high, True))
+
+    def _squeezed(self, terms: Sum | None, is_upper: bool) -> tuple[Key, Any] | None:
+        """Bound a sum from one side by one positive term; None if there is none."""
+        if not terms:
+            return None
+        key, low, high = self.range.squeeze(terms)
+        c = high if is_upper else low
+        return (key, c) if 0 < c < self.scalars.infinity else None

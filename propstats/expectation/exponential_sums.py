@@ -116,7 +116,7 @@ class Range:
         side = 1 if upper else -1
         constant, rates = self.scalars.number(0), [0, 0, 0]
         for (a, b, n), c in terms.items():
-            # As t >= 1, a term may be moved to a higher power, or to a lower one, whichever side is bounded.
+            # As t >= T, a term may be moved to a higher power, or to a lower one, whichever side is bounded.
             is_helpful = bool(side * c <= 0)
             if (a or b or n > 2) and not is_helpful:
                 return {} if not upper else {ONE: self.scalars.number(1)} if self.is_nonpositive(terms) else None
@@ -124,10 +124,14 @@ class Range:
                 continue  # dropped
             power = min(math.floor(n), 2) if is_helpful else max(math.ceil(n), 0)
             moved = c if power == n or is_helpful else side * abs(c)
+            if self.start is not None and power != n:
+                moved = moved * self.scalars.power(self.scalars.number(self.start), n - power)
             if power == 0:
                 constant = constant + moved
             else:
                 rates[power] += self.scalars.up(moved) if upper else self.scalars.down(moved)
+        if upper and (rates[2], rates[1]) > (0, 0) and self.is_nonpositive(terms):
+            return {ONE: self.scalars.number(1)}
         return {(rates[2], rates[1], 0): self.scalars.exp(constant)}
 
 

@@ -1,26 +1,23 @@
 """Gaussian integrals of formulas as balls: the middle by `acb.integral`, the tails by proven bounds."""
 
-import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from propstats.activations.compile import compiled
-from propstats.activations.expression import ZERO, Expr, evaluate, str_of
+from propstats.activations.expression import ZERO, Expr, evaluate
 from propstats.errors import CertificateError, DomainError
 from propstats.expectation.balls import Balls, ends, exact, indeterminate, precision
-from propstats.expectation.growth import exists
+from propstats.expectation.growth import obstacle
 from propstats.expectation.proof import Deadline
-from propstats.expectation.singular import describe, law, singular_point
+from propstats.expectation.scales import BITS, rough_exponents
+from propstats.expectation.singular import describe, singular_point
 from propstats.expectation.tails import Segment, Tails, UnboundedError
 
 if TYPE_CHECKING:
     from flint import acb, arb
 
-#: The scale, as a binary exponent, of an integral that nothing was seen of.
-_SMALLEST = -1000
-_ROUGH_BITS = 64
 _GUARD_BITS = 24
 #: What one call of `acb.integral` may spend; then its interval is halved.
 _EVALUATIONS = 12_000
@@ -61,13 +58,17 @@ class GaussianIntegrals:
         self._mean, self._std, self._count = mean, std, len(whole)
         self._balls = Balls()
         self._programs: dict[tuple[int, tuple[int, ...]], tuple[int, Any]] = {}
-        self.undefined = {
-            k: f"the expectation of {str_of(formula)} does not exist: it outgrows the density of {law(mean, std)}"
-            for k, formula in enumerate(whole)
-            if exists(formula, params, mean=mean, std=std) is False
-        }
+        reasons = (obstacle(formula, params, mean=mean, std=std) for formula in whole)
+        self.undefined = {k: reason for k, reason in enumerate(reasons) if reason is not None}
         self._tails = self._bounded_tails()
-        self._exponents = self._rough_exponents()
+        self._exponents = rough_exponents(
+            self._count,
+            self._inside,
+            lambda index: self._program(index, tuple(range(self._count)), BITS),
+            params,
+            mean=mean,
+            std=std,
+        )
 
     def _bounded_tails(self) -> Tails:
         while True:
@@ -76,7 +77,7 @@ class GaussianIntegrals:
                 return Tails(self._segments, self._params, mean=self._mean, std=self._std, wanted=wanted)
             except UnboundedError as error:
                 # What is not defined out there cannot be bounded either.
-                with precision(_ROUGH_BITS):
+                with precision(BITS):
                     for index, low, high in self._inside(_REACH):
                         self._note_singular(index, (error.index,), low, high)
                 if error.index not in self.undefined:
@@ -130,7 +131,7 @@ class GaussianIntegrals:
         return found
 
     def _z(self, edge: Expr) -> "arb":
-        x = evaluate(edge, {name: exact(value) for name, value in self._params.items()}, self._balls.reals)
+        x: arb = evaluate(edge, {name: exact(value) for name, value in self._params.items()}, self._balls.reals)
         return (x - exact(self._mean)) / exact(self._std)
 
     def _groups(self, index: int) -> list[tuple[int, ...]]:
@@ -194,25 +195,6 @@ class GaussianIntegrals:
             if found is not None:
                 self.undefined.setdefault(k, describe(*found, self._mean, self._std))
 
-    def _rough_exponents(self) -> list[int]:
-        """Sum the integrands coarsely, where the density allows anything to be seen."""
-        from flint import acb, arb
-
-        with precision(_ROUGH_BITS):
-            totals = [arb(0)] * self._count
-            params = [acb(value) for value in self._params.values()]
-            for near, far in ((Fraction(0), Fraction(8)), (Fraction(8), Fraction(40))):
-                for index, low, high in self._inside(far):
-                    program = self._program(index, tuple(range(self._count)), _ROUGH_BITS)
-                    for z, width in _coarse(float(low), float(high), float(near), self._mean, self._std):
-                        weight = (arb(z) * z / -2).exp() * width
-                        values = program(acb(exact(self._mean) + exact(self._std) * z), *params)
-                        sizes = [abs(value.real) * weight for value in values]
-                        totals = [t + size if size.is_finite() else t for t, size in zip(totals, sizes, strict=True)]
-                if all(total > 2.0**-40 for total in totals):
-                    break
-            return [_exponent(total) for total in totals]
-
 
 class _Integrand:
     """One or two real integrands as one complex function of z, with the density."""
@@ -244,22 +226,5 @@ class _Integrand:
             return indeterminate()
         self._balls.is_analytic = is_analytic
         values = self._program(self._mean + self._std * z, *self._params)
-        value = values[0] if self._turn is None else values[0] + values[1] * self._turn
+        value: acb = values[0] if self._turn is None else values[0] + values[1] * self._turn
         return value * (z * z / -2).exp()
-
-
-def _coarse(low: float, high: float, near: float, mean: float, std: float) -> list[tuple[float, float]]:
-    """Return points of an interval of z and the widths that they stand for: even, and finer around x = 0."""
-    marks = [k / 2 for k in range(-80, 81)]
-    if std > 1.0:
-        powers = [2.0**k for k in range(-3, math.ceil(math.log2(std)) + 4)]
-        marks += [(x - mean) / std for power in powers for x in (power, -power)]
-    inside = sorted({low, high, *(z for z in marks if low < z < high)})
-    return [((a + b) / 2, b - a) for a, b in pairwise(inside) if abs(a + b) / 2 >= near]
-
-
-def _exponent(total: "arb") -> int:
-    """Return the binary exponent of a number, or that of the smallest that counts."""
-    if not total > 0:
-        return _SMALLEST
-    return max(_SMALLEST, math.ceil(float(total.log()) / math.log(2)))

@@ -20,8 +20,8 @@ MAX_DIGITS = 1000
 _MARGIN = 16
 #: How many bits cancellation may cost.
 _MAX_EXTRA = 4096
-#: Beyond these powers of 2 a number counts as infinite, or as 0; floats end at 1024 and -1074.
-_LARGEST = 4096
+#: What is not smaller counts as infinite; floats end at 2^1024.
+LARGEST = 1 << 4096
 #: The size of what has none of its own, as a variance: below 10^-digits of this, it counts as 0.
 SMALLEST = Fraction(1, 2**400)
 #: A number exactly on a rounding boundary is not decided by more bits.
@@ -66,8 +66,7 @@ class Claim:
 
     Args:
         ball: It holds the number; None if the number is undefined.
-        scale: Positive. Below `10^-digits` of this, digits are counted as decimals of `scale` instead of significant
-            digits.
+        scale: Its natural size, not 0. Within `10^-digits` of that, the number counts as 0.
     """
 
     ball: "arb | None"
@@ -119,9 +118,7 @@ def _missing_bits(claim: Claim, digits: int, bits: int) -> int:
 
 def _bounds(ball: "arb | None") -> tuple[Fraction, Fraction] | None:
     """Return the ends of a ball, if it holds a number of reasonable size."""
-    from flint import arb
-
-    if ball is None or not ball.is_finite() or not abs(ball) < arb(2) ** _LARGEST:
+    if ball is None or not ball.is_finite() or not abs(ball) < LARGEST:
         return None
     return ends(ball)
 
@@ -132,8 +129,10 @@ def _log2(value: Fraction) -> int:
 
 def _estimate(claim: Claim, digits: int) -> Estimate:
     bounds = _bounds(claim.ball)
-    if claim.ball is None or bounds is None:
+    if claim.ball is None or not claim.ball.is_finite():
         return Estimate(math.nan, math.inf, Route.CERTIFIED)
+    if bounds is None:
+        return Estimate(math.inf if claim.ball > 0 else -math.inf, math.inf, Route.CERTIFIED)
     low, high = bounds
     middle = Fraction(0) if low <= 0 <= high else (low + high) / 2
     value = _nearest(middle)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from propstats.activations.expression import Call, Expr, evaluate, str_of
 from propstats.expectation.balls import Balls, exact
+from propstats.expectation.growth import law
 
 if TYPE_CHECKING:
     from flint import arb
@@ -82,12 +83,3 @@ def _without_value(formula: Expr, symbols: Mapping[str, "arb"], low: Fraction, h
 def describe(node: Expr, x: float, mean: float, std: float) -> str:
     """Say that a formula has no value at a point that the Gaussian reaches."""
     return f"{str_of(node)} is not defined at x = {x:.6g}, which {law(mean, std)} reaches"
-
-
-def law(mean: float, std: float) -> str:
-    """Name a Gaussian by its mean and variance.
-
-    >>> law(0.0, 1.0), law(1.0, 0.5)
-    ('N(0, 1)', 'N(1, 0.5^2)')
-    """
-    return f"N({mean:g}, {std:g}^2)" if std != 1.0 else f"N({mean:g}, 1)"

@@ -1,0 +1,116 @@
+"""All moments of an activation as balls, from six integrals and what happens at the kinks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from propstats.activations.activation import Activation
+from propstats.activations.expression import Expr, Number, Symbol, call, differentiate, evaluate
+from propstats.expectation.balls import Balls, ends, exact, indeterminate, precision
+from propstats.expectation.integrals import GaussianIntegrals
+from propstats.expectation.moments import derived_formulas
+from propstats.expectation.proof import LARGEST, SMALLEST, Claim, Deadline
+from propstats.expectation.tails import Segment
+
+if TYPE_CHECKING:
+    from flint import arb
+
+#: What the arithmetic on the integrals may lose.
+GUARD_BITS = 24
+
+
+def value_of(expr: Expr, symbols: Mapping[str, Any]) -> "arb":
+    """Evaluate a formula in ball arithmetic, with the present precision; symbols are numbers or balls."""
+    from flint import arb
+
+    balls = {name: value if isinstance(value, arb) else exact(value) for name, value in symbols.items()}
+    value: arb = evaluate(expr, balls, Balls().reals)
+    return value
+
+
+#: The integrals that all moments are made of: of phi, phi^2, phi', phi'^2, phi' (x - mu), phi phi' (x - mu).
+_MEAN, _SECOND, _SLOPE, _SLOPE_SECOND, _LEVER, _LEVER_PHI = range(6)
+
+
+def _integrands(formula: Expr, mean: float) -> tuple[Expr, ...]:
+    slope = differentiate(formula, "x")
+    lever = call("mul", slope, call("sub", Symbol("x"), Number(Fraction(mean))))
+    return formula, call("mul", formula, formula), slope, call("mul", slope, slope), lever, call("mul", formula, lever)
+
+
+class MomentBalls:
+    """The moments of one activation under one Gaussian, to any precision."""
+
+    def __init__(self, activation: Activation, mean: float, std: float, deadline: Deadline) -> None:
+        self._pieces, self._params, self._mean, self._std = activation.pieces, activation.params, mean, std
+        segments = [Segment(p.low, p.high, _integrands(p.formula, mean)) for p in self._pieces]
+        self._integrals = GaussianIntegrals(
+            segments, _integrands(activation.formula, mean), activation.params, mean=mean, std=std, deadline=deadline
+        )
+        self._integrals.require(_MEAN)
+
+    def claims(self, bits: int) -> dict[str, Claim]:
+        """Return all quantities, computed with an error of about `2**-bits` of their size."""
+        integrals = self._integrals.integrate(bits)
+        self._integrals.require(_MEAN)
+        with precision(2 * bits + GUARD_BITS):
+            base = self._base([indeterminate().real if ball is None else ball for ball in integrals])
+            symbols = {"s": exact(self._std), **base}
+            derived = {name: value_of(formula, symbols) for name, formula in derived_formulas().items()}
+        mean, slope = self._integrals.scale(_MEAN), self._integrals.scale(_SLOPE)
+        scales = {"mean": mean, "normprop_shift": mean, "mean_slope": slope, "linear_slope": slope}
+        scales |= {"var_rate": max(_size(base["var"]), SMALLEST)}
+        scales |= {"stability_slope": Fraction(1), "nonlinear_share": Fraction(1)}
+        return {name: Claim(ball, scales.get(name, SMALLEST)) for name, ball in (base | derived).items()}
+
+    def _base(self, integrals: "Sequence[arb]") -> "dict[str, arb]":
+        from flint import arb
+
+        mean, std = integrals[_MEAN], exact(self._std)
+        slope, rate = integrals[_SLOPE], integrals[_LEVER_PHI] - mean * integrals[_LEVER]
+        for kink, below, above in self._kinks():
+            z = (kink - exact(self._mean)) / std
+            density = (z * z / -2).exp() / (std * (2 * arb.pi()).sqrt())
+            slope = slope + (above - below) * density
+            rate = rate + (above - below) * ((above + below) / 2 - mean) * z * std * density
+        return {
+            "mean": mean,
+            "second_moment": integrals[_SECOND],
+            "var": integrals[_SECOND] - mean * mean,
+            "mean_slope": integrals[_SLOPE],
+            "slope_second_moment": integrals[_SLOPE_SECOND],
+            "linear_slope": slope,
+            "var_rate": rate,
+        }
+
+    def _kinks(self) -> "Iterator[tuple[arb, arb, arb]]":
+        """Yield the kinks, with the activation just below and just above."""
+        for left, right in pairwise(self._pieces):
+            assert right.low is not None
+            kink = value_of(right.low, self._params)
+            below, above = (value_of(piece.formula, {"x": kink, **self._params}) for piece in (left, right))
+            yield kink, below, above
+
+
+def point_mass_claims(activation: Activation, x: float, bits: int) -> dict[str, Claim]:
+    """Return all quantities for an input that always equals `x`."""
+    with precision(bits + GUARD_BITS):
+        values = {"x": x, **activation.params}
+        value, slope = (value_of(formula, values) for formula in (activation.formula, activation.slope_formula))
+        zero = exact(0.0)
+        base = {
+            "mean": value,
+            "second_moment": value * value,
+            "var": zero,
+            "mean_slope": slope,
+            "slope_second_moment": slope * slope,
+            "linear_slope": slope,
+            "var_rate": zero,
+        }
+        derived = {name: value_of(formula, {"s": zero, **base}) for name, formula in derived_formulas().items()}
+    return {name: Claim(ball, Fraction(1)) for name, ball in (base | derived).items()}
+
+
+def _size(ball: "arb") -> Fraction:
+    return max(map(abs, ends(ball))) if abs(ball) < LARGEST else Fraction(0)
