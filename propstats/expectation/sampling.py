@@ -47,8 +47,8 @@ def moments(
     (the delta method). To it is added what lies where fewer than three of so many samples are expected: samples
     that never came have no spread, and a rare event may be all there is.
 
-    `iid` averages independent samples. `stratified` averages 16 shifted grids, whose spread gives the error: it
-    needs some thousand times fewer samples for the same error. That error is widened so that five of them
+    `iid` averages independent samples. `stratified` averages 64 replicates of evenly spread ones, whose spread gives
+    the error: for the error of a million it needs some hundred to thousand times fewer. That error is widened so that five of them
     mean as much as five standard errors of independent samples. The numbers depend on the seed and on how many
     samples are asked for, on nothing else: not on the number of threads.
 
@@ -56,7 +56,7 @@ def moments(
         activation: The activation.
         mean: Mean of the input.
         std: Standard deviation of the input; not negative.
-        samples: How many samples; at least 2, or 256 for `stratified`, which uses a multiple of 16.
+        samples: How many samples; at least 2, or 256 for `stratified`, which uses a multiple of 64.
         seed: Seed of the generators, not negative; the global generators are not touched.
         device: A torch device, or `auto` for CUDA where there is one.
         method: `iid` or `stratified`.
@@ -67,7 +67,7 @@ def moments(
 
     >>> from propstats.activations import activation
     >>> e = moments(activation("tanh"), samples=4096, method="stratified")["second_moment"]
-    >>> abs(e.value - 0.394294490397841174) <= 5 * e.error < 1e-12
+    >>> abs(e.value - 0.394294490397841174) <= 5 * e.error < 1e-4
     True
     """
     if method not in METHODS:

@@ -1,11 +1,10 @@
-"""Stratified samples: an even grid in a probability, shifted at random, and weights that make it Gaussian.
+"""Stratified samples: one random point in each of n equal parts of a probability, with weights that make it Gaussian.
 
-A sixteenth of the samples is one replicate: an unbiased estimate by itself, from
-`z = tan(pi (u - 1/2))` at `u = (i + U)/n` with the weights of importance sampling from the Cauchy distribution,
-`w(z) = pi (1 + z^2) p(z)`. As functions of u, smooth integrands vanish with all their derivatives at both
-ends: the error of the grid falls faster than any power of n; at a bend of the integrand it is of order n^-2, at a
-jump of order 1/n, where independent samples have n^(-1/2). The Cauchy tails see to it that no part of the
-Gaussian's is without samples.
+A 64th of the samples is one replicate, an unbiased estimate by itself: the points `u = (i + U + V_i)/n`, each
+with its own V, carried to `z = tan(pi (u - 1/2))` with the weights of importance sampling from the Cauchy
+distribution, `w(z) = pi (1 + z^2) p(z)`. Its heavy tails see to it that no part of the Gaussian is without samples,
+and where the two ends of u meet all weights vanish. The error of a replicate is of order n^(-3/2) where the integrand
+is smooth or bends and of order 1/n where it jumps; for independent samples it is of order n^(-1/2).
 """
 
 import math
@@ -22,12 +21,13 @@ from propstats.expectation.sampling_running import RunningMoments
 
 Array = NDArray[np.float64]
 
-#: Independent estimates, whose spread gives the standard error.
-REPLICATES = 16
-#: Student's t with 15 degrees of freedom is beyond 8.2671 as rarely as a normal number is beyond STANDARD_ERRORS.
-STUDENT = 8.267096139752576 / 5.0
-#: Fewer samples than this say nothing about the spread of a replicate.
-MIN_SAMPLES = REPLICATES * 16
+#: Unbiased estimates, whose spread gives the standard error. With fewer, jumps that none of them meets in the same
+#: part would too often leave no spread: two jumps miss 16 replicates once in 700 times, but 64 never.
+REPLICATES = 64
+#: Student's t with 63 degrees of freedom is beyond 5.5654 as rarely as a normal number is beyond STANDARD_ERRORS.
+STUDENT = 5.565406832237956 / 5.0
+#: Four parts for each replicate.
+MIN_SAMPLES = 4 * REPLICATES
 #: How many strata are worked through at a time, in all replicates.
 _STRATA = PIECE // REPLICATES
 #: The density underflows here.
@@ -39,15 +39,16 @@ def stratified(
 ) -> tuple[RunningMoments, Array]:
     """Return the moments of the replicates' averages, and the mean absolute value of each of the six rows.
 
-    The shifts are stratified as well, `U_r = (r + V_r)/16`: each replicate remains unbiased, the union of all
-    is one finer grid, and the spread of the replicates overstates the error of their mean: stratification
-    never raises a variance. What three bends make of a replicate's error is far from normal; without this, 16
-    of them would now and then agree by chance on a wrong number.
+    U moves the parts against whatever the integrand does at a fixed place, and is itself stratified over the
+    replicates, `U_r = (r + V_r)/64`: a jump lies in the middle of a part for some of them, at its edge for others, so
+    that it always shows in their spread. An even grid (all V_i alike) would be better still for smooth integrands,
+    but two jumps a whole number of its steps apart would hide from it: all replicates would agree on a wrong
+    number.
 
     Args:
         integrand: What to average.
-        samples: How many samples; what is left after division by 16 is not drawn.
-        seed: Seed of the shifts.
+        samples: How many samples; what is left after division by 64 is not drawn.
+        seed: Seed of U and V.
         device: Where to evaluate.
         workers: How many threads; the result does not depend on it.
 
@@ -55,12 +56,13 @@ def stratified(
         DomainError: If there are fewer than 256 samples.
 
     References:
-        Cranley & Patterson 1976, SIAM J. Numer. Anal. 13, 904 (random shifts). Cochran 1977, Sampling
-        Techniques, section 5.6 (stratification).
+        Cochran 1977, Sampling Techniques, section 5.6 (stratification never raises a variance). Cranley & Patterson
+        1976, SIAM J. Numer. Anal. 13, 904 (random shifts).
     """
     if samples < MIN_SAMPLES:
         raise DomainError(
-            f"stratified sampling needs at least {MIN_SAMPLES} samples, got {samples}", "they form 16 replicates"
+            f"stratified sampling needs at least {MIN_SAMPLES} samples, got {samples}",
+            f"they form {REPLICATES} replicates",
         )
     size = samples // REPLICATES
     shifts = (np.arange(REPLICATES) + generator(seed, 0).random(REPLICATES)) / REPLICATES
@@ -70,7 +72,9 @@ def stratified(
     def one_piece(task: int) -> Array:
         """Return the weighted sums of the six rows for each replicate, and of their absolute values for all."""
         strata = torch.arange(task * _STRATA, min((task + 1) * _STRATA, size), dtype=torch.float64, device=device)
-        z = torch.tan((strata + offsets).ravel() * (math.pi / size)).clamp_(-_Z_MAX, _Z_MAX)
+        inside = generator(seed, task + 1).random((REPLICATES, strata.numel()))
+        u = strata + offsets + torch.from_numpy(inside).to(device)
+        z = torch.tan(u.ravel() * (math.pi / size)).clamp_(-_Z_MAX, _Z_MAX)
         weight = torch.exp(-0.5 * z * z) * (1 + z * z) * math.sqrt(math.pi / 2)
         weighted = integrand.at(z).mul_(weight).view(len(AVERAGED), REPLICATES, -1)
         return torch.cat([weighted.sum(-1), weighted.abs().sum((1, 2))[:, None]], dim=1).cpu().numpy()

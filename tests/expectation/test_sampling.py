@@ -1,33 +1,38 @@
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import chi2
 
-from propstats.activations import activation
-from propstats.errors import DomainError
-from propstats.estimate import STANDARD_ERRORS, Route
+from propstats.activations import Activation, activation
+from propstats.errors import DomainError, UnknownNameError
+from propstats.estimate import STANDARD_ERRORS, Estimate, Route
 from propstats.expectation import quadrature
 from propstats.expectation.moments import BASE
-from propstats.expectation.sampling import BLOCK, block_seed, moments, resolve_device
+from propstats.expectation.sampling import METHODS, block_seed, moments
+from propstats.expectation.sampling_draws import BLOCK, PIECE
 
 _SOME = ("relu", "tanh", "gelu")
 
 
-def test_same_seed_same_numbers() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_same_seed_same_numbers(method: str) -> None:
     entry = activation("gelu")
-    assert moments(entry, samples=10_000, seed=3) == moments(entry, samples=10_000, seed=3)
-    assert moments(entry, samples=10_000, seed=3) != moments(entry, samples=10_000, seed=4)
+    first, again, other = (moments(entry, samples=10_000, seed=seed, method=method) for seed in (3, 3, 4))
+    assert first == again != other
 
 
-def test_torch_global_generator_is_left_alone() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_global_generators_are_left_alone(method: str) -> None:
     torch.manual_seed(7)
-    before = torch.random.get_rng_state()
-    moments(activation("relu"), samples=5_000)
+    before, legacy = torch.random.get_rng_state(), repr(np.random.get_state())  # noqa: NPY002
+    once = moments(activation("relu"), samples=5_000, method=method)
     assert torch.equal(torch.random.get_rng_state(), before)
+    assert repr(np.random.get_state()) == legacy  # noqa: NPY002
     torch.manual_seed(8)
-    assert moments(activation("relu"), samples=5_000, seed=1) == moments(activation("relu"), samples=5_000, seed=1)
+    assert moments(activation("relu"), samples=5_000, method=method) == once
 
 
 @pytest.mark.parametrize("name", _SOME)
@@ -54,14 +59,14 @@ def test_standard_errors_are_calibrated(name: str) -> None:
         assert abs(float(z.mean())) <= STANDARD_ERRORS / math.sqrt(seeds), quantity
 
 
-@pytest.mark.parametrize("samples", [2, 3, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 12_345])
+@pytest.mark.parametrize("samples", [2, 3, PIECE, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 12_345])
 def test_blocks_merge(samples: int) -> None:
     """Against one pass over all samples at once, drawn by the same seeds."""
     found = moments(activation("relu"), mean=0.5, std=2.0, samples=samples, seed=9)
-    parts = []
-    for block, start in enumerate(range(0, samples, BLOCK)):
-        generator = torch.Generator().manual_seed(block_seed(9, block))
-        parts.append(torch.randn(min(BLOCK, samples - start), generator=generator, dtype=torch.float64).numpy())
+    sizes = [min(BLOCK, samples - start) for start in range(0, samples, BLOCK)]
+    parts = [
+        np.random.Generator(np.random.SFC64(block_seed(9, block))).standard_normal(n) for block, n in enumerate(sizes)
+    ]
     x = 0.5 + 2.0 * np.concatenate(parts)
     assert x.size == samples
     y = np.maximum(x, 0.0)
@@ -110,24 +115,6 @@ def test_too_few_samples(samples: int) -> None:
         moments(activation("relu"), samples=samples)
 
 
-@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "meta:x", ""])
-def test_unknown_devices(device: str) -> None:
-    with pytest.raises(DomainError, match="not available") as caught:
-        resolve_device(device)
-    assert len(str(caught.value).splitlines()) == 1
-
-
-def test_known_devices() -> None:
-    assert resolve_device("cpu") == torch.device("cpu")
-    assert resolve_device("auto").type in ("cpu", "cuda")
-
-
-def test_block_seeds_differ() -> None:
-    seeds = {block_seed(seed, block) for seed in range(30) for block in range(30)}
-    assert len(seeds) == 900
-    assert all(0 <= seed < 2**63 for seed in seeds)
-
-
 @pytest.mark.parametrize("name", ["gelu", "gelu_tanh", "silu", "mish", "softplus", "sigmoid"])
 @pytest.mark.parametrize("mean", [-12.0, -20.0])
 def test_agrees_deep_in_the_tail(name: str, mean: float) -> None:
@@ -146,3 +133,75 @@ def test_too_few_samples_of_a_rare_event_claim_nothing() -> None:
     assert rare.agree
     assert not rare.scales.gain.routes[Route.SAMPLING].is_defined
     assert by_all_routes("relu", samples=1000, seed=17).scales.gain.routes[Route.SAMPLING].is_defined
+
+
+def test_unknown_method() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown sampling method 'stratifed'.*did you mean stratified"):
+        moments(activation("relu"), method="stratifed")
+
+
+_STEP = Activation("step", "where(x > 0.3, 2, -1)")
+_HARDSHRINK = Activation("hardshrink", "where(abs(x) > 0.5, x, 0)")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.7, 1.3), (-0.2, 0.5)])
+def test_jumps_count(mean: float, std: float, method: str) -> None:
+    """A step from -1 to 2 at k has `Var = 9 P(1 - P)`, `P = Phi(a)`, `a = (mu - k)/s`: all by differentiation."""
+    a = (mean - 0.3) / std
+    above, density = NormalDist().cdf(a), NormalDist().pdf(a)
+    found = moments(_STEP, mean=mean, std=std, samples=20_000, method=method)
+    expected = {
+        "mean": 3 * above - 1,
+        "var": 9 * above * (1 - above),
+        "mean_slope": 0.0,
+        "linear_slope": 3 * density / std,
+        "var_rate": -9 / 2 * (1 - 2 * above) * a * density,
+    }
+    for quantity, value in expected.items():
+        exact = Estimate(value, 1e-15 * (1 + abs(value)), Route.CLOSED_FORM)
+        assert found[quantity].agrees_with(exact), (quantity, found[quantity], value)
+        assert found[quantity].error <= 0.1
+
+
+@pytest.mark.parametrize("activated", [_STEP, _HARDSHRINK], ids=str)
+def test_the_slope_of_the_variance_is_that_of_the_variance(activated: Activation) -> None:
+    """`var_rate` against central differences of the variance itself, which knows nothing of jumps."""
+    step = 1e-3
+    low, mid, high = (
+        moments(activated, mean=0.2, std=math.exp(h), samples=1 << 19, method="stratified") for h in (-step, 0.0, step)
+    )
+    difference = (high["var"].value - low["var"].value) / (4 * step)
+    error = math.hypot(high["var"].error, low["var"].error) / (4 * step)
+    # The third derivative in log s is of order one: step^2/6 of it, with room.
+    assert (
+        abs(mid["var_rate"].value - difference) <= STANDARD_ERRORS * math.hypot(error, mid["var_rate"].error) + step**2
+    )
+    # That the jumps matter: without them the step would have no rate at all.
+    assert abs(mid["var_rate"].value) > 100 * mid["var_rate"].error
+
+
+def test_an_input_so_wide_that_no_sample_meets_the_activation() -> None:
+    """Of N(3, 1e6^2) a thousand samples miss the unit interval around 0 in which tanh has a slope."""
+    exact = quadrature.moments(activation("tanh"), mean=3.0, std=1e6)
+    for method in METHODS:
+        for seed in range(5):
+            found = moments(activation("tanh"), mean=3.0, std=1e6, samples=1_000, seed=seed, method=method)
+            for quantity in BASE:
+                assert found[quantity].agrees_with(exact[quantity]), (method, quantity, found[quantity])
+
+
+def test_rounding_counts_where_the_spread_is_below_it() -> None:
+    """At 50 the sigmoid is 1 to all digits: a variance of 1e-43 cannot be had, and must not be called 0 +- 0."""
+    exact = quadrature.moments(activation("sigmoid"), mean=50.0)
+    for method in METHODS:
+        found = moments(activation("sigmoid"), mean=50.0, samples=1_000, method=method)
+        assert found["var"].agrees_with(exact["var"])
+        assert 0 < found["var"].error < 1e-28
+
+
+def test_only_what_divides_by_a_rare_moment_is_undefined() -> None:
+    wide = moments(activation("tanh"), std=1e4, samples=2_000)
+    assert wide["gain"].is_defined
+    assert wide["normprop_scale"].is_defined
+    assert not wide["jacobian_factor"].is_defined
