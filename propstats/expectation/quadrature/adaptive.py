@@ -1,0 +1,196 @@
+"""The careful way to one set of moments: panels are halved until every integrand is resolved to rounding.
+
+The variance and its rate come from phi(x) - phi(mean) as the integral of the slope, not as a difference of two values:
+they keep their digits where phi is almost constant, and where x cannot be told from the mean.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propstats.expectation.quadrature.branches import Branches
+from propstats.expectation.quadrature.panels import COARSE, EPS, FINE, SQRT_2PI, Panels, breakpoints, evaluate_on
+from propstats.expectation.quadrature.primitive import primitive
+from propstats.expectation.quadrature.rule import Array, gauss_legendre
+from propstats.expectation.quadrature.sums import Moments, add_kink
+
+#: A function that is noisy in its last digits never converges; its error then says so.
+_MAX_PANELS = 2_000
+#: Bisection ends here: at an unknown kink or a singularity.
+_NARROWEST = 1e-14
+#: An integral that a panel as narrow as that still changes by so much has no value.
+_DIVERGENT = 1e-4
+#: The rows that are integrated: phi, its slope d, y = phi - E[phi] and z, and products of these.
+_F, _FF, _D, _DD, _Y, _YY, _YDZ = range(7)
+
+
+def resolved_panels(branches: Branches, mean: float, std: float) -> Panels:
+    """Return panels on which every integrand is resolved."""
+    return _Integrals(branches, mean, std).panels
+
+
+def integrate(branches: Branches, mean: float, std: float) -> Moments:
+    """Return the base moments and bounds on their errors; NaN and infinity where an expectation does not exist.
+
+    Args:
+        branches: The activation.
+        mean: Mean of the input.
+        std: Standard deviation of the input; positive.
+
+    >>> from propstats.activations import activation
+    >>> from propstats.expectation.quadrature.branches import branches
+    >>> values, errors = integrate(branches(activation("tanh")), -12.0, 1.0)
+    >>> values["var"], errors["var"] < 1e-12 * values["var"]  # the closest doubles to tanh would give 0
+    (1.67...e-17, True)
+    """
+    return _Integrals(branches, mean, std).moments()
+
+
+class _Integrals:
+    """The integrals over as many panels as it takes."""
+
+    def __init__(self, branches: Branches, mean: float, std: float) -> None:
+        self.branches, self.mean, self.std = branches, mean, std
+        edges = breakpoints(mean, std, tuple(kink.at for kink in branches.kinks), tuple(branches.centres()))
+        panels = evaluate_on(branches, mean, std, edges[:-1], np.diff(edges))
+        while True:
+            with np.errstate(all="ignore"):
+                self._integrate(panels)
+                poor = self._unresolved()
+            if not poor.any() or panels.width.size + poor.sum() > _MAX_PANELS:
+                break
+            half, left = panels.width[poor] / 2, panels.left[poor]
+            halves = evaluate_on(branches, mean, std, np.concatenate([left, left + half]), np.concatenate([half, half]))
+            panels = panels.keep(~poor).join(halves)
+
+    def _integrate(self, panels: Panels) -> None:
+        """Integrate every row over every panel by both rules."""
+        mean, std = self.mean, self.std
+        fine, coarse = gauss_legendre(FINE)[1], gauss_legendre(COARSE)[1]
+        f, d, z, density = panels.f, panels.d, panels.z, panels.density
+        self.panels = panels
+        self.inner = primitive(panels, self.branches, mean, std)
+        self.mass = density[:, :FINE] * fine
+        # phi and x = mean + std z are rounded; d says what the latter does.
+        f_error = 4 * EPS * np.abs(f) + np.abs(d) * EPS * (np.abs(mean + std * z) + np.abs(std * z))
+        self.f_mean = float((f[:, :FINE] * self.mass).sum())
+        self.y_mean = float((self.inner.y[:, :FINE] * self.mass).sum())
+        self.trusts_slope = self._trusts_slope(f_error)
+        if self.trusts_slope:
+            self.y, y_error = self.inner.y - self.y_mean, self.inner.error
+        else:
+            self.y, y_error = f - self.f_mean, f_error[:, :FINE]
+        y = self.y
+        self.rows = np.stack([f, f * f, d, d * d, y, y * y, y * d * z]) * density
+        self.value = self.rows[..., :FINE] @ fine
+        self.size = np.abs(self.rows[..., :FINE]) @ fine
+        self.gap = np.abs(self.value - self.rows[..., FINE:] @ coarse)
+        f, d, y, z, f_error = (np.abs(a[:, :FINE]) for a in (f, d, y, z, f_error))
+        d_error = self.inner.slope_error
+        errors = (f_error, 2 * f * f_error, d_error, 2 * d * d_error, y_error + 0 * y, 2 * y * y_error)
+        self.noise = np.stack([(e * self.mass).sum(axis=1) for e in (*errors, z * (d * y_error + y * d_error))])
+        # The density magnifies the rounding of z by z.
+        self.noise += EPS * (np.abs(self.rows[..., :FINE]) * z * z) @ fine
+        if self.trusts_slope:
+            # What interpolation misses of y.
+            for row, lever in ((_Y, 1.0), (_YY, 2 * y), (_YDZ, d * z)):
+                self.noise[row] += self.inner.missed * (lever * self.mass).sum(axis=1)
+
+    def _trusts_slope(self, f_error: Array) -> bool:
+        """Whether phi - phi(mean) is the integral of the slope: not if there are jumps that nobody knows of."""
+        if not self.branches.is_settled:
+            return False
+        f = self.panels.f[:, :FINE]
+        rest = f - self.inner.y[:, :FINE]
+        rest = rest - (rest * self.mass).sum()
+        rounding = (f_error[:, :FINE] + self.inner.error) ** 2
+        allowed = 1e6 * (rounding * self.mass).sum() + 1e-12 * (f * f * self.mass).sum()
+        return bool((rest * rest * self.mass).sum() <= allowed)
+
+    def _unresolved(self) -> NDArray[np.bool_]:
+        total = self.size.sum(axis=1, keepdims=True)
+        rough = (self.gap > EPS / 4 * total) & (self.gap > 16 * EPS * self.size + 4 * self.noise)
+        poor = rough.any(axis=0)
+        if self.trusts_slope:
+            levers = np.abs(self.y[:, :FINE] * self.mass).sum(axis=1)
+            poor |= ~self.inner.is_smooth & (self.inner.missed * levers > EPS / 4 * total[_YY, 0])
+        return np.asarray(poor & (self.panels.width > _NARROWEST))
+
+    def _integral(self, row: int) -> tuple[float, float]:
+        """Return an integral and the bound on its error; NaN and infinity where it does not exist."""
+        with np.errstate(all="ignore"):
+            value, size = float(self.value[row].sum()), float(self.size[row].sum())
+            error = float(self.gap[row].sum() + self.noise[row].sum()) + 4 * EPS * size + self._beyond(row, size)
+        singular = (self.panels.width <= _NARROWEST) & (self.gap[row] > _DIVERGENT * size)
+        if singular.any() or not math.isfinite(value + error):
+            return math.nan, math.inf
+        return value, error
+
+    def _beyond(self, row: int, size: float) -> float:
+        """Return what may lie beyond the last panels, where the integrand decays at least as fast as it does there."""
+        beyond = 0.0
+        for panel, (last, before) in ((-1, (FINE - 1, FINE - 2)), (0, (0, 1))):
+            here, inside = (abs(float(self.rows[row, panel, i])) / self.panels.width[panel] for i in (last, before))
+            if here > EPS * EPS * size:
+                step = abs(float(self.panels.z[panel, last] - self.panels.z[panel, before]))
+                rate = math.log(inside / here) / step if 0.0 < inside < math.inf and here < math.inf else 0.0
+                beyond += here / rate if rate > 0.0 else math.inf
+        return beyond
+
+    def moments(self) -> Moments:
+        """Return the base moments and the bounds on their errors."""
+        lever, slope = self._integral(_YDZ), self._integral(_D)
+        found = {
+            "mean": self._mean(),
+            "second_moment": (0.0, 0.0),
+            "var": self._integral(_YY),
+            "mean_slope": slope,
+            "slope_second_moment": self._integral(_DD),
+            "linear_slope": slope,
+            "var_rate": (self.std * lever[0], self.std * lever[1]),
+        }
+        if not self.trusts_slope:
+            self._by_stein(found)
+        values, errors = ({name: pair[i] for name, pair in found.items()} for i in (0, 1))
+        for step in self.inner.steps if self.trusts_slope else ():
+            middle = step.y - self.y_mean
+            add_kink(values, errors, step.z, self.std, step.jump, middle, step.slopes, step.error)
+            lever_error = step.y_error + 2 * EPS * abs(self.y_mean)
+            errors["var_rate"] += abs(step.jump * step.z) * math.exp(-0.5 * step.z**2) / SQRT_2PI * lever_error
+        # E[(phi - c)^2] is off by (c - m)^2 only.
+        errors["var"] += self._integral(_Y if self.trusts_slope else _F)[1] ** 2
+        mean, mean_error = values["mean"], errors["mean"]
+        values["second_moment"] = values["var"] + mean * mean
+        rounding = 2 * EPS * values["second_moment"]
+        errors["second_moment"] = errors["var"] + mean_error * (2 * abs(mean) + mean_error) + rounding
+        for name in values:
+            if not (math.isfinite(values[name]) and math.isfinite(errors[name])):
+                values[name], errors[name] = math.nan, math.inf
+        return values, errors
+
+    def _mean(self) -> tuple[float, float]:
+        """The mean of phi, or phi(mean) plus that of the difference, whichever is rounded less."""
+        direct = self._integral(_F)
+        if not self.trusts_slope:
+            return direct
+        with np.errstate(all="ignore"):
+            ends = [(kink.at - self.mean) / self.std for kink in self.branches.kinks]
+            part = self.branches.parts[int(np.searchsorted(ends, 0.0, side="right"))]
+            start = float(part(np.float64(self.mean), *self.branches.params.values())[0])
+        _, error = self._integral(_Y)
+        other = start + self.y_mean, error + EPS * (5 * abs(start) + abs(self.y_mean))
+        return other if other[1] < direct[1] else direct
+
+    def _by_stein(self, found: dict[str, tuple[float, float]]) -> None:
+        """Take two moments from phi alone: E[y z]/s, and E[y^2 (z^2 - 1)]/2, which need not know where it jumps."""
+        fine, coarse = gauss_legendre(FINE)[1], gauss_legendre(COARSE)[1]
+        z = self.panels.z
+        for name, row, lever in (("linear_slope", _Y, z / self.std), ("var_rate", _YY, (z * z - 1) / 2)):
+            g = self.rows[row] * lever
+            value = g[:, :FINE] @ fine
+            gap = np.abs(value - g[:, FINE:] @ coarse).sum()
+            # Where nothing is left of the density, nothing is left of the rounding either.
+            farthest = float(np.abs(lever[np.abs(z) < 9.0]).max())
+            error = gap + 4 * EPS * (np.abs(g[:, :FINE]) @ fine).sum() + farthest * self.noise[row].sum()
+            found[name] = (float(value.sum()), float(error))

@@ -1,0 +1,113 @@
+"""The base moments and all that follows from them, by quadrature."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from propstats.activations.activation import Activation
+from propstats.errors import DomainError
+from propstats.estimate import Estimate, Route
+from propstats.expectation.derived import complete
+from propstats.expectation.moments import BASE
+from propstats.expectation.point_mass import point_mass
+from propstats.expectation.quadrature.branches import Branches, branches
+from propstats.expectation.quadrature.rule import Array
+from propstats.expectation.quadrature.vectorised import moments_of_many, moments_of_one, moments_of_points
+from propstats.expectation.rounding import Rounded
+
+_POSITION = {name: i for i, name in enumerate(BASE)}
+#: The smallest double: what underflow can hide.
+_TINY = 5e-324
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Base moments with bounds on their errors, for one input or for many.
+
+    A moment that does not exist is NaN, with an infinite error.
+
+    Args:
+        moments: The moments in the order of BASE, shape (7, *batch).
+        errors: Bounds on their errors, the same.
+    """
+
+    moments: Array
+    errors: Array
+
+    def __getitem__(self, name: str) -> Array:
+        """Return one moment by its name in BASE."""
+        return np.asarray(self.moments[_POSITION[name]])
+
+    def error(self, name: str) -> Array:
+        """Return the bounds on the errors of one moment."""
+        return np.asarray(self.errors[_POSITION[name]])
+
+
+def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values:
+    """Return the base moments for one input or for many at once.
+
+    What one input gives does not depend on the others by more than the errors say.
+
+    Args:
+        activation: The activation.
+        mean: Means of the inputs.
+        std: Standard deviations, not negative, broadcast with the means.
+        params: Parameters of the activation that differ from input to input, broadcast with the means.
+
+    Raises:
+        DomainError: If a mean or a standard deviation is not finite, or a standard deviation is negative.
+        UnknownNameError: If the activation has no such parameter.
+
+    >>> from propstats.activations import activation
+    >>> found = values(activation("relu"), [0.0, 1.0], 1.0)
+    >>> found["second_moment"].round(12).tolist(), bool((found.errors < 1e-13).all())
+    ([0.5, 1.925326660615], True)
+    >>> values(activation("prelu"), 0.0, 1.0, a=[0.0, 1.0])["mean"].round(12).tolist()
+    [0.398942280401, 0.0]
+    """
+    own = branches(activation)
+    if not params and isinstance(mean, float) and isinstance(std, float) and 0.0 < std < math.inf and math.isfinite(mean):
+        return Values(*(np.array([row[name] for name in BASE]) for row in moments_of_one(own, mean, std)))
+    activation.with_params(**dict.fromkeys(params, 0.0))  # complains of names that it does not know
+    arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mean, std, *params.values())))
+    for what, array, least in (("mean", arrays[0], -math.inf), ("standard deviation", arrays[1], 0.0)):
+        wrong = array[~(np.isfinite(array) & (array >= least))]
+        if wrong.size:
+            raise DomainError(f"the {what} of an input is {wrong[0]}", "finite numbers, deviations not below 0")
+    flat = [np.ravel(array) for array in arrays]
+    table = {**activation.params, **dict(zip(params, flat[2:], strict=True))}
+    result = np.empty((2, len(BASE), flat[0].size))
+    spread, points = np.flatnonzero(flat[1] > 0.0), np.flatnonzero(flat[1] == 0.0)
+
+    def those(which: Any) -> dict[str, Any]:
+        return {name: value[which] if name in params else value for name, value in table.items()}
+
+    def at(i: int) -> Branches:
+        return branches(activation.with_params(**{name: float(table[name][spread[i]]) for name in params}))
+
+    result[:, :, spread] = moments_of_many(own, flat[0][spread], flat[1][spread], those(spread), at)
+    result[:, :, points] = moments_of_points(own, flat[0][points], those(points))
+    return Values(*result.reshape(2, len(BASE), *arrays[0].shape))
+
+
+def moments(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> Mapping[str, Estimate]:
+    """Return all base moments and derived quantities, with a bound on truncation and rounding.
+
+    Args:
+        activation: The activation.
+        mean: Mean of the input.
+        std: Standard deviation of the input; at 0 the input is the number `mean`.
+
+    >>> from propstats.activations import activation
+    >>> e = moments(activation("tanh"))["second_moment"]
+    >>> abs(e.value - 0.394294490397841174) <= e.error < 1e-14
+    True
+    """
+    if std == 0.0:
+        return point_mass(activation, mean, Route.QUADRATURE)
+    found, errors = moments_of_one(branches(activation), float(mean), float(std))
+    base = {name: Rounded(float(found[name]), float(errors[name]) + _TINY) for name in BASE}
+    return complete(base, std, Route.QUADRATURE)
