@@ -1,0 +1,53 @@
+"""The bivariate normal distribution function, for many arguments at once and up to perfect correlation."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def bivariate_cdf(h: ArrayLike, k: ArrayLike, rho: ArrayLike, complement: ArrayLike | None = None) -> Array:
+    """Return `P(X <= h, Y <= k)` for two standard normal variables of correlation rho.
+
+    `P = (Phi(h) + Phi(k))/2 - T(h, a) - T(k, b) - [hk < 0 or hk = 0 and h + k < 0]/2` with Owen's T,
+    `a = (k - rho h)/(h sqrt(1 - rho^2))` and `b = (h - rho k)/(k sqrt(1 - rho^2))`.
+
+    Args:
+        h: First argument; finite or infinite.
+        k: Second argument; shapes broadcast.
+        rho: Correlation, in [-1, 1].
+        complement: `1 - rho^2`, where it is known better than from rho.
+
+    Returns:
+        The probability, good to some 4e-16 absolutely.
+
+    References:
+        Owen 1956, "Tables for computing bivariate normal probabilities", Eq. 2.1.
+
+    >>> float(bivariate_cdf(0.0, 0.0, 0.5))  # 1/4 + asin(1/2)/(2 pi), Sheppard 1899
+    0.333333...
+    >>> bivariate_cdf(1.0, [1.0, -1.0], [1.0, -1.0]).round(6).tolist()  # Phi(1), 0
+    [0.841345, 0.0]
+    """
+    from scipy.special import ndtr, owens_t
+
+    h, k, rho = (np.asarray(x, dtype=float) for x in (h, k, rho))
+    size = np.abs(rho)
+    if complement is None:
+        complement = (1.0 - size) * (1.0 + size)
+    # k - rho h as a small difference plus a small product: exact where rho is almost one and h almost k.
+    side = np.copysign(1.0, rho)
+    gap, rest = k - side * h, np.asarray(complement) / (1.0 + size)
+    root = np.sqrt(complement)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a = (gap + rest * side * h) / (h * root)
+        b = (rest * k - gap) / (side * k * root)
+    # Left undefined are the line h = +-k of a perfect correlation, where T vanishes or cancels, and the origin.
+    a, b = (np.where(np.isnan(ratio), 0.0, ratio) for ratio in (a, b))
+    origin = (h == 0) & (k == 0)
+    opposite = (h * k < 0) | ((h * k == 0) & (h + k < 0))
+    result = 0.5 * (ndtr(h) + ndtr(k) - opposite) - owens_t(h, a) - owens_t(k, b)
+    result = np.where(origin, 0.25 + np.arctan2(rho, root) / (2 * math.pi), result)
+    return np.asarray(np.clip(result, 0.0, 1.0))

@@ -1,0 +1,120 @@
+"""An activation together with the law of its input, as the routes to the dual need it."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from propstats.activations.activation import Activation
+from propstats.activations.compile import compiled
+from propstats.activations.expression import Expr, evaluate, str_of
+from propstats.activations.namespaces import float_namespace, numpy_namespace
+from propstats.errors import DomainError
+from propstats.expectation.dual_panels import Array
+from propstats.expectation.dual_resolved import NODES, Function, Resolved, resolve
+from propstats.expectation.dual_terms import Shape, Terms, terms_of
+
+#: The part of a formula's parameters that can be a key.
+Params = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """A function of `x ~ N(mean, std^2)`, which is `mean + std z`.
+
+    Args:
+        activation: The function.
+        mean: Mean of x.
+        std: Standard deviation of x; at 0 the function is a number.
+    """
+
+    activation: Activation
+    mean: float
+    std: float
+
+    @property
+    def params(self) -> Params:
+        """The parameters, in a fixed order."""
+        return tuple(sorted(self.activation.params.items()))
+
+    @property
+    def resolved(self) -> Resolved:
+        """The function of z, on panels."""
+        return _resolved(self.activation.formula, self.params, self.activation.kinks, self.mean, self.std, NODES)
+
+    @property
+    def finer(self) -> Resolved:
+        """The same with more nodes, which tells how good the first one is."""
+        return _resolved(self.activation.formula, self.params, self.activation.kinks, self.mean, self.std, NODES + 6)
+
+    @cached_property
+    def terms(self) -> Terms | None:
+        """The function of x as a sum of terms with closed forms, if it is one."""
+        if self.std == 0.0:
+            return {Shape(): (self.value,)}
+        return terms_of(self.activation)
+
+    @property
+    def value(self) -> float:
+        """The function at the mean."""
+        symbols = {"x": self.mean, **self.activation.params}
+        return float(evaluate(self.activation.formula, symbols, float_namespace()))
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The mean and standard deviation that the terms are to be taken at."""
+        return (0.0, 1.0) if self.std == 0.0 else (self.mean, self.std)
+
+    @property
+    def slope(self) -> "Input":
+        """The derivative of the function, without the deltas where it jumps."""
+        text = str_of(self.activation.slope_formula)
+        return replace(self, activation=Activation(f"{self.activation.name}'", text, self.activation.params))
+
+    @property
+    def jumps(self) -> list[tuple[float, float]]:
+        """Where in z the function jumps, and by how much."""
+        if self.std == 0.0:
+            return []
+        return [((kink - self.mean) / self.std, jump) for kink, jump in self.activation.jumps]
+
+
+def inputs(
+    phi: Activation, psi: Activation | None, mean: float | tuple[float, float], std: float | tuple[float, float]
+) -> tuple[Input, Input]:
+    """Return both functions with the laws of their inputs.
+
+    Raises:
+        DomainError: If a mean is not finite, or a standard deviation negative or not finite.
+    """
+    means, stds = (value if isinstance(value, tuple) else (value, value) for value in (mean, std))
+    for value in means:
+        if not math.isfinite(value):
+            raise DomainError(f"the mean must be a finite number, got {value}")
+    for value in stds:
+        if not (math.isfinite(value) and value >= 0):
+            raise DomainError(f"the standard deviation must be a finite number and not negative, got {value}")
+    first, second = Input(phi, means[0], stds[0]), Input(phi if psi is None else psi, means[1], stds[1])
+    return first, second
+
+
+@lru_cache(maxsize=64)
+def _resolved(formula: Expr, params: Params, kinks: tuple[float, ...], mean: float, std: float, nodes: int) -> Resolved:
+    function = _function(formula, params)
+    if std == 0.0:
+        value = function(np.array([mean]))[0]
+        return resolve(lambda z: np.full_like(z, value), np.empty(0), nodes=nodes)
+    return resolve(lambda z: function(mean + std * z), (np.array(kinks) - mean) / std, mean / std, nodes)
+
+
+@lru_cache(maxsize=64)
+def _function(formula: Expr, params: Params) -> Function:
+    names, values = [name for name, _ in params], [value for _, value in params]
+    raw = compiled([formula], ["x", *names], numpy_namespace())
+
+    def function(x: Array) -> Array:
+        result = np.asarray(raw(x, *values)[0], dtype=float)
+        return result if result.shape == x.shape else np.full(x.shape, result)
+
+    return function

@@ -1,0 +1,218 @@
+"""Moments of two Gaussians cut off by gates, in closed form: Stein's lemma down to the normal distribution.
+
+A gate on u is a factor `1[w > 0]` with `w = slope u + offset + noise e` and e independent: without noise it is a step,
+with noise 1 it averages to `Phi(slope u + offset)`. Stein's lemma, `E[(u - m) F] = sum_y Cov(u, y) E[dF/dy]`, lowers
+the powers of u and v in `E[u^p v^q 1[w > 0] 1[w' > 0]]`. The derivative of a gate is a delta, under which the rest is
+a moment of the conditional law, with one gate less.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propstats.expectation.dual_bivariate import bivariate_cdf
+
+#: Numbers that are the same for all moments stay plain floats: those are quicker, and a zero drops out.
+Values = float | NDArray[Any]
+
+#: In place of a variance of 0, so that a mean of 0 is 0 standard deviations away and any other infinitely many.
+_TINY = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate `1[slope u + offset + noise e > 0]`; a step (noise 0) has its kink at u = 0, so offset 0."""
+
+    slope: Values
+    offset: Values
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """Two jointly Gaussian variables and their gates; arrays that broadcast to one shape.
+
+    Args:
+        mean_u: Mean of u.
+        mean_v: Mean of v.
+        var_u: Variance of u.
+        cov: Covariance of u and v.
+        var_v: Variance of v.
+        det: `var_u var_v - cov^2`, where it is known better than by this difference.
+        gate_u: The gate on u.
+        gate_v: The gate on v.
+        twins: Whether exchanging u and v exchanges the first two axes of all arrays, and nothing else.
+        sizes: Bounds on the means and on what they are differences of. Given these, what comes out are not the
+            moments but the sizes of the sums behind them, to which their rounding is proportional.
+    """
+
+    mean_u: Values
+    mean_v: Values
+    var_u: Values
+    cov: Values
+    var_v: Values
+    det: Values
+    gate_u: Gate | None = None
+    gate_v: Gate | None = None
+    twins: bool = False
+    sizes: tuple[Values, Values] | None = None
+
+    @property
+    def swapped(self) -> "Law":
+        """The same law with the names of u and v exchanged."""
+        u, v = (self.mean_u, self.var_u, self.gate_u), (self.mean_v, self.var_v, self.gate_v)
+        sizes = None if self.sizes is None else self.sizes[::-1]
+        return Law(v[0], u[0], v[1], self.cov, u[1], self.det, v[2], u[2], self.twins, sizes)
+
+
+class Moments:
+    """The moments `E[u^p v^q 1[w > 0] 1[w' > 0]]` of a law, each computed when it is asked for.
+
+    References:
+        Stein 1981, "Estimation of the mean of a multivariate normal distribution", Lemma 2.
+
+    >>> above = Gate(1.0, 0.0, 0.0)
+    >>> relu = Moments(Law(0.0, 0.0, 1.0, np.array(0.5), 1.0, np.array(0.75), above, above))
+    >>> float(relu(1, 1).round(12))  # Cho & Saul 2009: correlation 1/2
+    0.304498890522
+    """
+
+    def __init__(self, law: Law) -> None:
+        self._law = law
+        self._known: dict[tuple[int, int], Values] = {}
+
+    def __call__(self, p: int, q: int) -> Values:
+        """Return the moment of `u^p v^q`."""
+        if (p, q) not in self._known:
+            self._known[p, q] = self._by_stein(p, q) if p or q else _probability(self._law)
+        return self._known[p, q]
+
+    def _by_stein(self, p: int, q: int) -> Values:
+        law = self._law
+        mean_u, mean_v = law.sizes or (law.mean_u, law.mean_v)
+        cov, slope_u, slope_v = (
+            value if law.sizes is None else abs(value) for value in (law.cov, _slope(law.gate_u), _slope(law.gate_v))
+        )
+        terms = (
+            (
+                (mean_u, self, p - 1, q),
+                ((p - 1) * law.var_u, self, p - 2, q),
+                (q * cov, self, p - 1, q - 1),
+                (slope_u * law.var_u, self._at_u, p - 1, q),
+                (slope_v * cov, self._at_v, p - 1, q),
+            )
+            if p
+            else (
+                (mean_v, self, p, q - 1),
+                ((q - 1) * law.var_v, self, p, q - 2),
+                (slope_u * cov, self._at_u, p, q - 1),
+                (slope_v * law.var_v, self._at_v, p, q - 1),
+            )
+        )
+        total: Values = 0.0
+        for factor, moment, i, j in terms:
+            if i >= 0 and j >= 0 and not (isinstance(factor, float) and factor == 0.0):
+                total = total + factor * moment(i, j)
+        return total
+
+    def _at_u(self, p: int, q: int) -> Values:
+        """Return the moment under a delta in place of the gate on u."""
+        if self._law.gate_u is None or (p and not self._law.gate_u.noise):
+            return 0.0  # the delta of a step is at u = 0
+        density, inner = self._given_u
+        return density * inner(p, q)
+
+    def _at_v(self, p: int, q: int) -> Values:
+        if self._law.gate_v is None or (q and not self._law.gate_v.noise):
+            return 0.0
+        if self._law.twins:
+            mirrored = np.asarray(self._at_u(q, p))
+            return mirrored.swapaxes(0, 1) if mirrored.ndim == 3 else mirrored
+        density, inner = self._given_v
+        return density * inner(q, p)
+
+    @cached_property
+    def _given_u(self) -> tuple[Values, "Moments"]:
+        density, law = _given(self._law)
+        return density, Moments(law)
+
+    @cached_property
+    def _given_v(self) -> tuple[Values, "Moments"]:
+        density, law = _given(self._law.swapped)
+        return density, Moments(law)
+
+
+def _slope(gate: Gate | None) -> Values:
+    return 0.0 if gate is None else gate.slope
+
+
+def _behind(gate: Gate, mean: Values, var: Values) -> tuple[Values, Values]:
+    """Return the mean, in standard deviations, and the variance of what a gate compares with 0."""
+    total = np.maximum(gate.slope * gate.slope * var + gate.noise, _TINY)  # the noise is 0 or 1
+    return (gate.slope * mean + gate.offset) / np.sqrt(total), total
+
+
+def _probability(law: Law) -> Values:
+    """Return the probability that all gates are open, or its size."""
+    from scipy.special import ndtr
+
+    u, v = law.gate_u, law.gate_v
+    if u is not None and v is not None:
+        # The bivariate distribution is good to some ulp of 1, however small it is.
+        return _both_open(law, u, v) if law.sizes is None else 1.0
+    if u is not None:
+        h, _ = _behind(u, law.mean_u, law.var_u)
+    elif v is not None:
+        h, _ = _behind(v, law.mean_v, law.var_v)
+    else:
+        return 1.0
+    probability = np.asarray(ndtr(h))
+    # An ulp of h changes Phi(h) by h phi(h) times as much.
+    return probability if law.sizes is None else probability + abs(h) * np.exp(-0.5 * h * h)
+
+
+def _both_open(law: Law, u: Gate, v: Gate) -> Values:
+    """Return the probability that both gates are open."""
+    (h, var_h), (k, var_k) = _behind(u, law.mean_u, law.var_u), _behind(v, law.mean_v, law.var_v)
+    product = var_h * var_k
+    rho = np.clip(u.slope * v.slope * law.cov / np.sqrt(product), -1.0, 1.0)
+    # The determinant of both w, as a sum without cancellation.
+    det = (u.slope * v.slope) ** 2 * law.det + u.slope * u.slope * law.var_u * v.noise + u.noise * var_k
+    return bivariate_cdf(h, k, rho, det / product)
+
+
+def _given(law: Law) -> tuple[Values, Law]:
+    """Return the density of the gate on u at 0, and the conditional law there.
+
+    With `r` the share of the noise in the variance of w, u moves by `-(1 - r) shift` and v by cov/var_u times that.
+    For steps at one point the latter leaves a small difference of equal numbers, which is therefore formed first:
+    it must come out the same as in the probability of both gates, or nearly perfect correlations lose their digits.
+    """
+    gate = law.gate_u
+    assert gate is not None
+    h, var = _behind(gate, law.mean_u, law.var_u)
+    density = np.exp(-0.5 * h * h) / np.sqrt(2 * math.pi * var)
+    noise = gate.noise / var
+    shift = law.mean_u + gate.offset / gate.slope
+    product = np.maximum(law.var_u * law.var_v, _TINY)
+    left = law.det / product  # 1 - correlation^2
+    left = left / (1 + np.sqrt(np.maximum(1 - left, 0.0)))  # 1 - |correlation|
+    moved = shift * np.copysign(np.sqrt(law.var_v / np.maximum(law.var_u, _TINY)), law.cov)
+    given = Law(
+        mean_u=law.mean_u * noise - (1 - noise) * gate.offset / gate.slope if gate.noise else 0.0,
+        mean_v=(law.mean_v - moved) + moved * (noise + (1 - noise) * left),
+        var_u=law.var_u * noise if gate.noise else 0.0,
+        cov=law.cov * noise if gate.noise else 0.0,
+        var_v=(law.var_v * gate.noise + gate.slope * gate.slope * law.det) / var,
+        det=law.det * noise if gate.noise else 0.0,
+        gate_v=law.gate_v,
+    )
+    if law.sizes is not None:
+        density = density * (1 + np.minimum(h * h, 1e6))  # no infinity times the zero that it then is
+        size_u, size_v = law.sizes
+        given = replace(given, sizes=(size_u if gate.noise else 0.0, size_v + abs(moved)))
+    return density, given
