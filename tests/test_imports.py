@@ -22,6 +22,7 @@ ROOMS = (
     "activations",
     "expectation",
     "theory",
+    "published",
     "rules",
     "simulation",
     "auditing",

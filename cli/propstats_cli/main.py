@@ -10,6 +10,8 @@ import typer
 
 from propstats.errors import PropstatsError
 from propstats_cli.audit import audit
+from propstats_cli.claims import claims
+from propstats_cli.constants import constants
 from propstats_cli.demo import demo
 from propstats_cli.derive import derive
 from propstats_cli.jacobian import jacobian
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS = {function.__name__: function for function in (moments, derive, jacobian, audit, demo)}
+_COMMANDS = {function.__name__: function for function in (moments, derive, jacobian, audit, constants, claims, demo)}
 for name, function in _COMMANDS.items():
     app.command(name)(function)
 

@@ -1,0 +1,1 @@
+"""Numbers that others printed, judged, and the constants of our own, with proven digits."""

@@ -1,0 +1,52 @@
+"""All claims, judged."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from propstats.published.claims import Claim, JudgedClaim, judge
+from propstats.published.sources import back_propagation, dks, frameworks, lecture_notes, nf_nets, normprop, peers
+
+#: Every claim, the documents that propstats grew from first.
+ALL_CLAIMS: tuple[Claim, ...] = (
+    *back_propagation.CLAIMS,
+    *lecture_notes.CLAIMS,
+    *normprop.CLAIMS,
+    *nf_nets.CLAIMS,
+    *frameworks.CLAIMS,
+    *dks.CLAIMS,
+    *peers.CLAIMS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Claims and what became of them.
+
+    Args:
+        claims: The claims, in the order in which they were given.
+    """
+
+    claims: tuple[JudgedClaim, ...]
+
+    def count(self, verdict: str) -> int:
+        """Return how many claims got a verdict."""
+        return sum(claim.verdict == verdict for claim in self.claims)
+
+
+def judge_all(match: str = "", claims: Iterable[Claim] = ALL_CLAIMS) -> Judgement:
+    """Judge claims.
+
+    Args:
+        match: Only claims with this text in their name, source, statement or printed value.
+        claims: The claims.
+
+    >>> judgement = judge_all("normprop-jacobian")
+    >>> [(claim.printed, claim.exact, claim.verdict.value) for claim in judgement.claims]
+    [('1.21', '1.211174', 'holds')]
+    """
+    wanted = match.lower()
+    return Judgement(tuple(judge(claim) for claim in claims if wanted in _searchable(claim)))
+
+
+def _searchable(claim: Claim) -> str:
+    return "\n".join((claim.id, claim.source.title, claim.where, claim.statement, claim.printed)).lower()

@@ -1,0 +1,1 @@
+"""What others printed, one module for each place."""
