@@ -6,6 +6,7 @@ from typing import Any
 
 from propstats.activations.activation import Activation
 from propstats.activations.catalog import CATALOG
+from propstats.activations.expression import Symbol, call, str_of, substitute
 from propstats.errors import unknown_name
 
 _SHAZEER = "Shazeer 2020, arXiv:2002.05202"
@@ -31,6 +32,9 @@ class Gate:
     def __call__(self, a: Any, b: Any) -> Any:
         """Apply the gate, elementwise, to numbers, numpy arrays or torch tensors."""
         return a * self.gate(b)
+
+    def __str__(self) -> str:
+        return str_of(call("mul", Symbol("a"), substitute(self.gate.formula, {"x": Symbol("b")})))
 
 
 def _gates() -> Mapping[str, Gate]:
@@ -60,8 +64,8 @@ def gate(name: str) -> Gate:
     Raises:
         UnknownNameError: If there is no such gate; the nearest names are suggested.
 
-    >>> print(gate("swiglu").gate)
-    silu
+    >>> print(gate("swiglu"))
+    a*b*sigmoid(b)
     """
     if name.lower() not in GATES:
         raise unknown_name("gate", name, gate_names())
