@@ -12,8 +12,9 @@ from propstats.activations.expression import Expr, evaluate, str_of
 from propstats.activations.namespaces import float_namespace, numpy_namespace
 from propstats.errors import DomainError
 from propstats.expectation.dual_panels import Array
+from propstats.expectation.dual_reading import terms_of
 from propstats.expectation.dual_resolved import NODES, Function, Resolved, resolve
-from propstats.expectation.dual_terms import Shape, Terms, terms_of
+from propstats.expectation.dual_terms import Shape, Terms
 
 #: The part of a formula's parameters that can be a key.
 Params = tuple[tuple[str, float], ...]

@@ -24,6 +24,7 @@ from propstats.expectation.dual_terms import (
     scaled,
 )
 
+
 def terms_of(activation: Activation) -> Terms | None:
     """Return an activation as a sum of terms that have bivariate moments in closed form, or None.
 

@@ -151,4 +151,3 @@ def registry() -> tuple[Constant, ...]:
         for suffix, quantity, note in _OF_EACH
     )
     return (*_NAMED, *critical, *each)
-

@@ -78,7 +78,9 @@ def test_errors_are_useful(name: str, route: Route) -> None:
         assert found[moment].error <= 1e-14 * (1 + abs(found[moment].value)), (moment, found[moment])
 
 
-@pytest.mark.parametrize("name", [n for n in activation_names() if "second_moment" in closed_form.formulas(activation(n))])
+@pytest.mark.parametrize(
+    "name", [n for n in activation_names() if "second_moment" in closed_form.formulas(activation(n))]
+)
 @pytest.mark.parametrize(("mean", "std"), INPUTS[:5])
 def test_full_closed_forms_give_everything(name: str, mean: float, std: float) -> None:
     assert closed_form.moments(activation(name), mean=mean, std=std).keys() == {*BASE, *DERIVED}
@@ -94,7 +96,11 @@ def test_sampling_agrees_with_quadrature(name: str, mean: float, std: float) -> 
     for quantity, estimate in sampled.items():
         assert estimate.agrees_with(exact[quantity]), (quantity, estimate, exact[quantity])
         # Useful too: four digits of nothing would agree with everything.
-        assert not estimate.is_defined or name == "exp" or estimate.error <= 0.05 * (std + abs(exact[quantity].value)) * std, (quantity, estimate)
+        assert (
+            not estimate.is_defined
+            or name == "exp"
+            or estimate.error <= 0.05 * (std + abs(exact[quantity].value)) * std
+        ), (quantity, estimate)
 
 
 @pytest.mark.parametrize(("mean", "std"), INPUTS)

@@ -69,7 +69,13 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
     [0.398942280401, 0.0]
     """
     own = branches(activation)
-    if not params and isinstance(mean, float) and isinstance(std, float) and 0.0 < std < math.inf and math.isfinite(mean):
+    if (
+        not params
+        and isinstance(mean, float)
+        and isinstance(std, float)
+        and 0.0 < std < math.inf
+        and math.isfinite(mean)
+    ):
         return Values(*(np.array([row[name] for name in BASE]) for row in moments_of_one(own, mean, std)))
     activation.with_params(**dict.fromkeys(params, 0.0))  # complains of names that it does not know
     arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mean, std, *params.values())))

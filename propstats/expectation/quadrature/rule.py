@@ -50,7 +50,9 @@ def _legendre(n: int, x: Decimal) -> tuple[Decimal, Decimal]:
 def _coefficients(n: int) -> Array:
     """Return the matrix from values at the nodes to Legendre coefficients: the rule is exact for these integrals."""
     nodes, weights = gauss_legendre(n)
-    return np.asarray(np.polynomial.legendre.legvander(2 * nodes - 1, n - 1) * weights[:, None] * (2 * np.arange(n) + 1))
+    return np.asarray(
+        np.polynomial.legendre.legvander(2 * nodes - 1, n - 1) * weights[:, None] * (2 * np.arange(n) + 1)
+    )
 
 
 @cache

@@ -183,6 +183,9 @@ def add_kink(
         ("mean_slope", bend * off),
         ("slope_second_moment", abs(high * high - low * low) * off),
         ("linear_slope", bend * off + abs(linear) * relative),
-        ("var_rate", abs(rate) * relative + abs(jump * middle) * off + 4 * EPS * abs(jump * z * values["mean"]) * density),
+        (
+            "var_rate",
+            abs(rate) * relative + abs(jump * middle) * off + 4 * EPS * abs(jump * z * values["mean"]) * density,
+        ),
     ):
         errors[name] = errors[name] + error

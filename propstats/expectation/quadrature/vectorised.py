@@ -78,7 +78,11 @@ class _Case:
         for kink, z in zip(self.kinks, self.z, strict=True):
             if kink.error or any_of(kink.jump):
                 # Further out there is nothing of the density.
-                z = np.clip(z, -Z_MAX - 1, Z_MAX + 1) if isinstance(z, np.ndarray) else min(max(z, -Z_MAX - 1), Z_MAX + 1)
+                z = (
+                    np.clip(z, -Z_MAX - 1, Z_MAX + 1)
+                    if isinstance(z, np.ndarray)
+                    else min(max(z, -Z_MAX - 1), Z_MAX + 1)
+                )
                 middle = (kink.below[0] + kink.above[0]) / 2 - values["mean"]
                 slopes = kink.below[1], kink.above[1]
                 add_kink(values, errors, z, self.std, kink.jump, middle, slopes, EPS * abs(z) + kink.error / self.std)

@@ -1,6 +1,5 @@
 """Every line of a derivation is true, and can be followed: each expectation is known before or explained later."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 from propstats.activations import Activation, activation
 from propstats.activations.expression import Call, Expr, Number, Symbol, evaluate
 from propstats.activations.namespaces import numpy_namespace
-from propstats.errors import ExpressionError, UnknownNameError
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.expectation.rounding import Rounded, rounded_namespace
 from propstats.expectation.symbolic.derivation import Derivation, Line, derive
