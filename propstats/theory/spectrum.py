@@ -194,7 +194,8 @@ def _newton_inverse(law: SlopeLaw, zeta: complex, t: complex) -> complex:
     for _ in range(40):
         gap = complex((law.weights * law.values / (zeta - law.values)).sum()) - t
         move = gap / _moment_slope(law, zeta)
-        zeta -= move
+        # Between atoms the slope can be nearly 0, and a full step would leave for infinity.
+        zeta -= move * min(1.0, 0.5 * abs(zeta) / abs(move)) if move else 0.0
         if abs(move) < 1e-13 * abs(zeta):
             break
     return zeta
