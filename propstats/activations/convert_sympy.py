@@ -64,7 +64,8 @@ def _symbols_in(expr: Any) -> set[Any]:
     """Return the free symbols; unlike `free_symbols`, what occurs more than once is looked at once."""
     import sympy
 
-    found, seen, left = set(), set(), [expr]
+    found: set[Any] = set()
+    seen, left = set(), [expr]
     while left:
         node = left.pop()
         if node not in seen:
