@@ -39,7 +39,7 @@ AT_IMPORT: dict[str, tuple[str, ...]] = {
     "scipy": (),
     "flint": (),
     "matplotlib": ("report/",),
-    "torch": ("expectation/sampling", "rules/from_torch.py", "simulation/", "auditing/", "experiments/"),
+    "torch": ("expectation/sampling/", "rules/from_torch.py", "simulation/", "auditing/", "experiments/"),
 }
 
 
@@ -117,7 +117,7 @@ def test_every_room_exists() -> None:
         ("report/x.py", "from rich.table import Table", "rich.table.Table"),
         ("report/x.py", "try:\n    import typer\nexcept ImportError:\n    pass", "typer"),
         ("theory/x.py", "import torch", "torch"),
-        ("expectation/quadrature.py", "from torch import nn", "torch.nn"),
+        ("expectation/quadrature/route.py", "from torch import nn", "torch.nn"),
         ("rules/dense.py", "import torch.nn as nn", "torch.nn"),
         ("simulation/x.py", "import scipy.special", "scipy.special"),
         ("simulation/x.py", "class A:\n    import sympy", "sympy"),
@@ -144,7 +144,7 @@ def test_the_walker_sees_a_planted_arrow(tmp_path: Path, file: str, text: str, a
         ("theory/x.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch"),
         ("simulation/x.py", "import torch"),
         ("report/x.py", "from matplotlib.figure import Figure"),
-        ("expectation/sampling.py", "import torch"),
+        ("expectation/sampling/route.py", "import torch"),
         ("report/x.py", "from propstats.auditing.records import Finding"),
         ("__init__.py", "from propstats.auditing.audit import audit"),
         ("theory/x.py", "import numpy as np\nimport torchless"),

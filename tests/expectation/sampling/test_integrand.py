@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from propstats.activations import Activation, activation, activation_names
-from propstats.expectation.sampling_delta import AVERAGED
-from propstats.expectation.sampling_integrand import Integrand, Rows, _choose
+from propstats.expectation.sampling.delta import AVERAGED
+from propstats.expectation.sampling.integrand import Integrand, Rows, _choose
 
 _FLOATS = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=8)
 

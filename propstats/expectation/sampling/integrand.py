@@ -14,7 +14,7 @@ from propstats.activations.activation import Activation
 from propstats.activations.compile import compiled
 from propstats.activations.expression import differentiate, parse
 from propstats.activations.namespaces import torch_namespace
-from propstats.expectation.sampling_delta import AVERAGED
+from propstats.expectation.sampling.delta import AVERAGED
 
 Array = NDArray[np.float64]
 

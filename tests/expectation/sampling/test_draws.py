@@ -10,8 +10,8 @@ from scipy.stats import kstest
 from propstats.activations import activation
 from propstats.errors import DomainError
 from propstats.estimate import STANDARD_ERRORS
-from propstats.expectation import sampling_draws
-from propstats.expectation.sampling_draws import (
+from propstats.expectation.sampling import draws
+from propstats.expectation.sampling.draws import (
     BLOCK,
     PIECE,
     block_seed,
@@ -20,7 +20,7 @@ from propstats.expectation.sampling_draws import (
     independent,
     resolve_device,
 )
-from propstats.expectation.sampling_integrand import Integrand
+from propstats.expectation.sampling.integrand import Integrand
 
 _CPU = torch.device("cpu")
 
@@ -92,7 +92,7 @@ def test_torchs_own_threads_change_nothing() -> None:
 
 
 def test_in_order_keeps_the_order_and_works_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling_draws, "_QUEUE", 4)
+    monkeypatch.setattr(draws, "_QUEUE", 4)
     threads = set()
 
     def task(k: int) -> int:

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.errors import DomainError
-from propstats.expectation.sampling_delta import AVERAGED
-from propstats.expectation.sampling_draws import PIECE, generator, in_order
-from propstats.expectation.sampling_integrand import Integrand
-from propstats.expectation.sampling_running import RunningMoments
+from propstats.expectation.sampling.delta import AVERAGED
+from propstats.expectation.sampling.draws import PIECE, generator, in_order
+from propstats.expectation.sampling.integrand import Integrand
+from propstats.expectation.sampling.running import RunningMoments
 
 Array = NDArray[np.float64]
 

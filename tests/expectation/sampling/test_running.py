@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propstats.expectation.sampling_running import RunningMoments
+from propstats.expectation.sampling.running import RunningMoments
 
 _SIZES = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 

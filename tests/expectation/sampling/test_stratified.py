@@ -9,10 +9,11 @@ from scipy.stats import norm, t
 from propstats.activations import Activation, activation, activation_names
 from propstats.errors import DomainError
 from propstats.estimate import STANDARD_ERRORS
-from propstats.expectation import quadrature, sampling_stratified
+from propstats.expectation import quadrature
 from propstats.expectation.sampling import moments
-from propstats.expectation.sampling_integrand import Integrand
-from propstats.expectation.sampling_stratified import MIN_SAMPLES, REPLICATES, STUDENT, stratified
+from propstats.expectation.sampling import stratified as module
+from propstats.expectation.sampling.integrand import Integrand
+from propstats.expectation.sampling.stratified import MIN_SAMPLES, REPLICATES, STUDENT, stratified
 
 _CPU = torch.device("cpu")
 _INPUTS = [(0.0, 1.0), (0.3, 1.7), (-8.0, 1.0), (10.0, 0.01), (50.0, 1.0), (0.0, 1e3), (-20.0, 1.0), (0.1, 1e5)]
@@ -32,7 +33,7 @@ def test_agrees_with_quadrature(name: str, mean: float, std: float) -> None:
 @pytest.mark.parametrize("name", ["relu", "tanh", "gelu", "silu", "selu", "sigmoid", "softplus", "hardtanh", "erf"])
 @pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.3, 1.7)])
 def test_a_hundred_times_fewer_samples(name: str, mean: float, std: float) -> None:
-    """Ten thousand of them are at least as sure as a million independent ones; where slopes jump, some more are needed."""
+    """Ten thousand of them are at least as sure as a million independent ones; where slopes jump, more are needed."""
     independent = moments(activation(name), mean=mean, std=std, samples=10_000)
     few = moments(activation(name), mean=mean, std=std, samples=10_000, seed=3, method="stratified")
     # The error of a million, from that of ten thousand.
@@ -98,7 +99,7 @@ def test_on_even_grids_the_error_would_lie(monkeypatch: pytest.MonkeyPatch, insi
         def random(self, size: int | tuple[int, int]) -> np.ndarray:
             return np.full(size, inside)
 
-    monkeypatch.setattr(sampling_stratified, "generator", lambda seed, block: Even())
+    monkeypatch.setattr(module, "generator", lambda seed, block: Even())
     assert not moments(window, samples=samples, method="stratified")["mean"].agrees_with(exact)
 
 

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.errors import DomainError
-from propstats.expectation.sampling_delta import AVERAGED
-from propstats.expectation.sampling_integrand import Integrand, Rows
-from propstats.expectation.sampling_running import RunningMoments
+from propstats.expectation.sampling.delta import AVERAGED
+from propstats.expectation.sampling.integrand import Integrand, Rows
+from propstats.expectation.sampling.running import RunningMoments
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")

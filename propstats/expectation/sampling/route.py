@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 from propstats.activations.activation import Activation
 from propstats.errors import DomainError, unknown_name
 from propstats.estimate import Estimate, Route
-from propstats.expectation.sampling_delta import AVERAGED, Averages, quantities
-from propstats.expectation.sampling_draws import BLOCK, block_seed, independent, resolve_device, workers_for
-from propstats.expectation.sampling_integrand import Integrand
-from propstats.expectation.sampling_running import RunningMoments
-from propstats.expectation.sampling_stratified import REPLICATES, STUDENT, stratified
-
-__all__ = ["BLOCK", "METHODS", "RunningMoments", "block_seed", "moments", "resolve_device"]
+from propstats.expectation.sampling.delta import AVERAGED, Averages, quantities
+from propstats.expectation.sampling.draws import independent, resolve_device, workers_for
+from propstats.expectation.sampling.integrand import Integrand
+from propstats.expectation.sampling.stratified import REPLICATES, STUDENT, stratified
 
 Array = NDArray[np.float64]
 
@@ -48,9 +45,9 @@ def moments(
     that never came have no spread, and a rare event may be all there is.
 
     `iid` averages independent samples. `stratified` averages 64 replicates of evenly spread ones, whose spread gives
-    the error: for the error of a million it needs some hundred to thousand times fewer. That error is widened so that five of them
-    mean as much as five standard errors of independent samples. The numbers depend on the seed and on how many
-    samples are asked for, on nothing else: not on the number of threads.
+    the error: for the error of a million it needs some hundred to thousand times fewer. That error is widened so that
+    five of them mean as much as five standard errors of independent samples. The numbers depend on the seed and on
+    how many samples are asked for, on nothing else: not on the number of threads.
 
     Args:
         activation: The activation.

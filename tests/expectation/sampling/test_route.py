@@ -12,7 +12,7 @@ from propstats.estimate import STANDARD_ERRORS, Estimate, Route
 from propstats.expectation import quadrature
 from propstats.expectation.moments import BASE
 from propstats.expectation.sampling import METHODS, block_seed, moments
-from propstats.expectation.sampling_draws import BLOCK, PIECE
+from propstats.expectation.sampling.draws import BLOCK, PIECE
 
 _SOME = ("relu", "tanh", "gelu")
 
