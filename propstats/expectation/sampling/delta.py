@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propstats.activations.compile import compiled
-from propstats.activations.expression import differentiate, parse, substitute
+from propstats.activations.expression import differentiate, parse, substitute, symbols_of
 from propstats.activations.namespaces import float_namespace
 from propstats.expectation.moments import BASE, derived_formulas
 
@@ -30,6 +30,8 @@ _BASE_FROM_AVERAGES: Mapping[str, str] = {
     "linear_slope": "slope_shift + d + jump_slope",
     "var_rate": "s*(zdy - y*zd) + jump_rate0 - y*jump_rate1",
 }
+#: What derived quantities divide by or take the root of.
+_POSITIVE = ("second_moment", "var", "slope_second_moment")
 _EPS = float(np.finfo(float).eps)
 _UNDEFINED = (math.nan, math.inf)
 
@@ -56,8 +58,8 @@ class Averages:
 def quantities(averages: Averages, known: Mapping[str, float]) -> dict[str, tuple[float, float]]:
     """Return every quantity with its standard error, by the delta method; NaN where the samples cannot tell.
 
-    The delta method takes a formula for straight. How far it is not, within three standard errors, is added
-    to the error; so are what the samples cannot have seen and the rounding.
+    The delta method takes a formula for straight. How far it is not, within three standard errors in the direction that
+    moves it and along the axes of what the averages do, is added to the error; so are what the samples cannot have seen and the rounding.
 
     Args:
         averages: The averages and their errors.
@@ -71,22 +73,43 @@ def quantities(averages: Averages, known: Mapping[str, float]) -> dict[str, tupl
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Where the averages go, in one standard error of the result.
         spread = gradients @ averages.covariance
-        deviations = np.sqrt(np.maximum((spread * gradients).sum(axis=1), 0.0))
+        size = np.abs(gradients)
+        # In sums that cancel, the rounding of the covariance may be all that is left.
+        left = 8 * _EPS * ((size @ np.abs(averages.covariance)) * size).sum(axis=1)
+        deviations = np.sqrt(np.maximum((spread * gradients).sum(axis=1), 0.0) + left)
         steps = np.where(deviations[:, None] > 0, 3.0 * spread / deviations[:, None], 0.0)
-        roundings = np.abs(gradients) @ averages.rounding
+        roundings = size @ averages.rounding
+    axes = _axes(averages.covariance)
     found = {}
     for k, (name, (function, _)) in enumerate(functions.items()):
         points = (averages.mean, averages.mean + averages.unseen, averages.mean + steps[k], averages.mean - steps[k])
         value, seen, up, down = (_floats(function, point, constants, 1)[0] for point in points)
         deviation = float(deviations[k])
         bend = max(abs(up - value - 3.0 * deviation), abs(down - value + 3.0 * deviation))
+        # Where the averages go most the result may stand still, but for what is bent.
+        ends = [_floats(function, averages.mean + axis, constants, 1)[0] for axis in axes]
+        bend = math.hypot(bend, *((a + b) / 2 - value for a, b in zip(ends[::2], ends[1::2], strict=True)))
         # The formulas themselves are rounded once more.
         error = math.hypot(deviation, bend, seen - value, float(roundings[k]) + 4 * _EPS * abs(value))
         found[name] = (value, error) if math.isfinite(error) and math.isfinite(value) else _UNDEFINED
-    # Ratios of averages that a handful of rare samples dominate have no standard error.
-    if not all(found[name][1] <= found[name][0] / 3 for name in ("var", "slope_second_moment")):
-        return {name: pair if name in BASE else _UNDEFINED for name, pair in found.items()}
+    # Roots and ratios of averages that a handful of rare samples dominate have no standard error.
+    unsteady = {name for name in _POSITIVE if not found[name][1] <= found[name][0] / 3}
+    for name, formula in derived_formulas().items():
+        if symbols_of(formula) & unsteady:
+            found[name] = _UNDEFINED
     return found
+
+
+def _axes(covariance: Array) -> list[Array]:
+    """Return three standard errors, there and back, along each principal axis of the errors of the averages."""
+    if not np.isfinite(covariance).all():
+        return []
+    # Scaled, as the averages may differ by many orders of magnitude.
+    scale = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
+    scale[scale == 0.0] = 1.0
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    steps = 3.0 * np.sqrt(np.maximum(values, 0.0)) * vectors
+    return [side * scale * step for step in steps.T for side in (1.0, -1.0)]
 
 
 def _floats(function: _Function, point: Array, constants: list[float], size: int) -> tuple[float, ...]:
