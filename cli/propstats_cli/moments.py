@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from propstats.errors import DomainError
 from propstats_cli import options
 from propstats_cli.output import Answer, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from propstats.theory.gate import GateMoments
     from propstats.theory.unit import UnitMoments
 
 
@@ -41,7 +43,8 @@ def moments(
 
     Mean, second moment, variance, slope moments and the constants that initialisers and normalisers need, for an
     input x ~ N(mean, std^2): by closed form, with proven digits, by quadrature and by sampling, each with its
-    error. Exit code 1 if the routes disagree.
+    error. Gated units (glu, bilinear, reglu, geglu, swiglu) have two such inputs, independent of each other. Exit
+    code 1 if the routes disagree.
 
     \b
     Examples:
@@ -49,30 +52,47 @@ def moments(
       propstats moments --act tanh --mean 0.5 --std 2 --samples 0 --json
       propstats moments --expr "x*tanh(log(1 + exp(a*x)))" --param a=2
     """
+    from propstats.activations.gates import GATES
+    from propstats.theory.gate import gate_moments
     from propstats.theory.unit import moments as compute
 
-    result = compute(
-        options.unit(act, expr, param, a),
-        mean=mean,
-        std=std,
-        digits=digits or None,
-        samples=samples,
-        method=method,
-        seed=seed,
-        device=device,
-    )
+    result: UnitMoments | GateMoments
+    if act is not None and expr is None and act.lower() in GATES:
+        if options.parameters(param, a) or method is not Method.IID:
+            what = "samples its two inputs independently" if method is not Method.IID else "has no parameters"
+            raise DomainError(f"{act} {what}", "leave --method, --param and --a out")
+        result = gate_moments(act, mean=mean, std=std, digits=digits or None, samples=samples, seed=seed, device=device)
+    else:
+        result = compute(
+            options.unit(act, expr, param, a),
+            mean=mean,
+            std=std,
+            digits=digits or None,
+            samples=samples,
+            method=method,
+            seed=seed,
+            device=device,
+        )
     return Answer("moments", result, result.agree, json, lambda out: _render(out, result))
 
 
-def _render(out: "Console", result: "UnitMoments") -> None:
+def _heading(result: "UnitMoments | GateMoments") -> str:
+    from propstats.theory.gate import GateMoments
+
+    law = f"N({result.input.mean:g}, {result.input.std:g}^2)"
+    if isinstance(result, GateMoments):
+        return f"{result.activation}(a, b) = {result.formula},  a, b ~ {law}, independent"
+    given = "".join(f", {name} = {value:g}" for name, value in result.params.items())
+    return f"{result.activation}(x) = {result.formula}{given},  x ~ {law}"
+
+
+def _render(out: "Console", result: "UnitMoments | GateMoments") -> None:
     from rich.table import Table
 
     from propstats.estimate import Route
     from propstats_cli.numbers import exact, sampled
 
-    given = "".join(f", {name} = {value:g}" for name, value in result.params.items())
-    given += f",  x ~ N({result.input.mean:g}, {result.input.std:g}^2)"
-    out.print(f"{result.activation}(x) = {result.formula}{given}", soft_wrap=True)
+    out.print(_heading(result), soft_wrap=True)
     shown = [route for route in (Route.CLOSED_FORM, Route.QUADRATURE, Route.SAMPLING) if _used(result, route)]
     side_by_side = out.width >= 34 + 24 * len(shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -97,13 +117,13 @@ def _render(out: "Console", result: "UnitMoments") -> None:
                 out.print(f"  {route.replace('_', ' '):11} {cell}", soft_wrap=True)
     if side_by_side:
         print_table(out, table)
-    proven = {
-        name: q.routes[Route.CERTIFIED].digits for name, q in result.quantities().items() if Route.CERTIFIED in q.routes
-    }
+    proven = {name: e for name, q in result.quantities().items() if (e := q.routes.get(Route.CERTIFIED)) is not None}
     if proven:
         out.print("proven digits")
-        for name, digits in proven.items():
-            out.print(f"  {name.partition('.')[2]} = {digits or 'undefined'}", soft_wrap=True)
+        for name, estimate in proven.items():
+            digits = estimate.digits or ("undefined" if not estimate.is_defined else None)
+            if digits:
+                out.print(f"  {name.partition('.')[2]} = {digits}", soft_wrap=True)
     for note in result.notes:
         out.print(f"note: {note}", soft_wrap=True)
     if result.samples:
@@ -118,7 +138,7 @@ def _render(out: "Console", result: "UnitMoments") -> None:
             out.print(f"  {name} = {formula}", soft_wrap=True)
 
 
-def _used(result: "UnitMoments", route: str) -> bool:
+def _used(result: "UnitMoments | GateMoments", route: str) -> bool:
     return any(route in quantity.routes for quantity in result.quantities().values())
 
 

@@ -59,7 +59,8 @@ def quantities(averages: Averages, known: Mapping[str, float]) -> dict[str, tupl
     """Return every quantity with its standard error, by the delta method; NaN where the samples cannot tell.
 
     The delta method takes a formula for straight. How far it is not, within three standard errors in the direction that
-    moves it and along the axes of what the averages do, is added to the error; so are what the samples cannot have seen and the rounding.
+    moves it and along the axes of what the averages do, is added to the error; so are what the samples cannot have
+    seen and the rounding.
 
     Args:
         averages: The averages and their errors.
