@@ -5,18 +5,34 @@ from dataclasses import dataclass
 
 from propstats.errors import DomainError
 from propstats.published.claims import Claim, JudgedClaim, judge
-from propstats.published.sources import back_propagation, dks, frameworks, lecture_notes, nf_nets, normprop, peers
+from propstats.published.sources import (
+    back_propagation,
+    dks,
+    frameworks,
+    layers,
+    lecture_notes,
+    lecture_notes_batch_norm,
+    neural_tangents,
+    nf_nets,
+    normprop,
+    original_posts,
+    unit_scaling,
+)
 from propstats.text import printable
 
 #: Every claim, the documents that propstats grew from first.
 ALL_CLAIMS: tuple[Claim, ...] = (
     *back_propagation.CLAIMS,
     *lecture_notes.CLAIMS,
+    *lecture_notes_batch_norm.CLAIMS,
     *normprop.CLAIMS,
+    *original_posts.CLAIMS,
     *nf_nets.CLAIMS,
     *frameworks.CLAIMS,
     *dks.CLAIMS,
-    *peers.CLAIMS,
+    *neural_tangents.CLAIMS,
+    *unit_scaling.CLAIMS,
+    *layers.CLAIMS,
 )
 
 
