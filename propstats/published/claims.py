@@ -173,7 +173,7 @@ def _excuse(printed: Printed, exact: Printed) -> Verdict:
     beyond = abs(exact.value) - abs(printed.value)
     if exact.value * printed.value > 0 and 0 <= beyond < 2 * printed.half_unit:
         return Verdict.CUT_OFF
-    # A double has about sixteen digits: with fewer, agreement as doubles would be one in all that is printed.
+    # Only a number with more digits than a double has can be the same double and not the same number.
     return Verdict.DOUBLE if float(printed.value) == float(exact.value) else Verdict.FAILS
 
 

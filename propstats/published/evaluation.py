@@ -30,7 +30,7 @@ _GUARD_DIGITS = 5
 def value_of(reading: Reading, digits: int = 30, timeout: float = TIMEOUT) -> Estimate:
     """Return the value of an expression with proven digits, correctly rounded.
 
-    A value that cannot be told from 0 within `10^-digits` is printed as `0.000...`, with the decimals that are proven.
+    A value that cannot be told from 0 within `10^(-2 digits)` is printed as `0.000...`.
 
     Args:
         reading: The expression, as `propstats.published.language.read` returns it.
@@ -60,7 +60,8 @@ def value_of(reading: Reading, digits: int = 30, timeout: float = TIMEOUT) -> Es
             raise DomainError(f"{_shown(reading.tree)} has no finite value")
         if not abs(value) < LARGEST or (value != 0 and abs(value) * LARGEST < 1):
             raise DomainError(f"{_shown(reading.tree)} is too large or too small to be written")
-        return {"value": Claim(value, Fraction(1))}
+        # What is left of numbers that cancel is followed to the square of the precision, and then called 0.
+        return {"value": Claim(value, Fraction(1, 10**digits))}
 
     try:
         return prove(claims, digits, deadline)["value"]
