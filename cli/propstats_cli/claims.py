@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import Answer, print_table
+from propstats_cli.output import Answer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +46,7 @@ def _document(judgement: "Judgement") -> dict[str, list[dict[str, Any]]]:
 
 
 def _render(out: "Console", judgement: "Judgement", written: str | None) -> None:
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
     from propstats.published.claims import Verdict
@@ -54,17 +54,16 @@ def _render(out: "Console", judgement: "Judgement", written: str | None) -> None
 
     counts = ", ".join(f"{judgement.count(verdict)} {verdict}" for verdict in Verdict)
     if written is not None:
-        out.print(
-            f"wrote {len(judgement.claims)} claims to {printable(written)}: {counts}", markup=False, soft_wrap=True
-        )
+        what = f"wrote {len(judgement.claims)} claims to {printable(written)}: {counts}"
+        out.print(what, markup=False, soft_wrap=True)
         return
     for source, group in groupby(judgement.claims, lambda claim: claim.title):
-        out.print(f"\n{source}", style="bold", markup=False, soft_wrap=True)
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("where", "claim", "printed", "exact", "verdict"):
-            table.add_column(heading, no_wrap=True)
+        out.print(Text(f"\n{source}", style="bold"))
         for claim in group:
-            cells = (claim.where, claim.statement, claim.printed, claim.exact, str(claim.verdict))
-            table.add_row(*map(Text, cells))
-        print_table(out, table)
+            off = "" if claim.holds or claim.relative_error is None else f" by {claim.relative_error:+.1e}"
+            out.print(Padding(Text(f"{claim.where}: {claim.statement}"), (0, 0, 0, 2), expand=False))
+            found = f"{claim.verdict}{off}: printed {claim.printed}, exact {claim.exact}"
+            out.print(Padding(Text(found), (0, 0, 0, 6), expand=False))
+            if claim.note:
+                out.print(Padding(Text(f"({claim.note})"), (0, 0, 0, 6), expand=False))
     out.print(f"\n{len(judgement.claims)} claims: {counts}", markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import typer
 
 from propstats.errors import DomainError
 from propstats_cli import options
-from propstats_cli.output import Answer, print_table
+from propstats_cli.output import Answer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,21 +70,21 @@ def constants(
 
 
 def _render(out: "Console", listing: _Listing, written: str | None) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     from propstats.text import printable
 
     if written is not None:
         out.print(f"wrote {len(listing.constants)} constants to {printable(written)}", markup=False, soft_wrap=True)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("constant", "value", "formula"):
-        table.add_column(heading, no_wrap=True)
+    names, numbers = (max(len(getattr(value, field)) for value in listing.constants) for field in ("name", "digits"))
+    # Lines that are not filled up to the longest formula: in a narrow terminal only long ones run over.
+    out.print(f"{'constant':{names}}  {'value':{numbers}}  formula", style="bold", soft_wrap=True)
     for value in listing.constants:
-        table.add_row(*(Text(cell) for cell in (value.name, value.digits, value.formula)))
-    print_table(out, table)
-    out.print(f"{len(listing.constants)} constants, correctly rounded: each is within half a unit of its last digit")
+        line = f"{value.name:{names}}  {value.digits:{numbers}}  {value.formula}"
+        out.print(line, markup=False, soft_wrap=True)
+    what = (
+        "constant, correctly rounded: it is" if len(listing.constants) == 1 else "constants, correctly rounded: each is"
+    )
+    out.print(f"{len(listing.constants)} {what} within half a unit of its last digit", soft_wrap=True)
 
 
 def _render_check(out: "Console", result: "CheckedConstants") -> None:
@@ -96,5 +96,5 @@ def _render_check(out: "Console", result: "CheckedConstants") -> None:
             soft_wrap=True,
         )
     count = len(result.constants)
-    verdict = f"{len(result.drifted)} of {count} drifted" if result.drifted else f"all {count} come out the same"
+    verdict = f"{len(result.drifted)} of {count} drifted" if result.drifted else f"all {count} come out as stated"
     out.print(f"{result.file}: {verdict}", markup=False, soft_wrap=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from propstats.expectation.decimals import decimal
@@ -21,8 +21,10 @@ class Verdict(StrEnum):
     """What becomes of a claim."""
 
     HOLDS = "holds"
-    FAILS = "fails"
+    CUT_OFF = "cut off"  # all printed digits are the exact number's, but the last one is not rounded
+    DOUBLE = "nearest double"  # more digits than a double has, and the double that they mean is the nearest
     ESTIMATE = "estimate, off"  # the source says that it estimated, from samples or by a fit
+    FAILS = "fails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class JudgedClaim:
         printed: What is printed.
         exact: What is exact.
         holds: Whether they agree at the printed precision.
-        verdict: The same in words; `estimate, off` where the source says that it estimated.
+        verdict: The same in words, with what excuses those that do not.
         relative_error: Printed over exact, minus 1; None where one of them is no number, or 0.
         note: What a reader should know.
         seed: Whether the source is one of the three documents that propstats grew from.
@@ -119,9 +121,10 @@ class JudgedClaim:
 def judge(claim: Claim) -> JudgedClaim:
     """Decide whether a claim holds.
 
-    A printed number holds if the exact one rounds to it: if it is within half a unit of the last printed digit. A
-    printed formula holds if both sides agree in thirty digits wherever they are compared. A statement holds if the
-    check that belongs to it, in exact arithmetic, finds no counterexample.
+    A printed number holds if the exact one rounds to it: if it is within half a unit of the last printed digit. If
+    it does not, it may still be the exact one's first digits, or the double nearest to it. A printed formula holds
+    if both sides agree in thirty digits wherever they are compared. A statement holds if the check that belongs to
+    it, in exact arithmetic, finds no counterexample.
 
     >>> paper = Source("Arpit et al. 2016")
     >>> claim = Claim("j", paper, "section 3.4", "Jacobian factor of a ReLU", "1.21", "jacobian_factor(relu)")
@@ -143,9 +146,8 @@ def _judge_number(claim: Claim, expression: str) -> JudgedClaim:
     holds, relative = printed.overlaps(exact), _relative(printed, exact)
     # As many digits as it takes to see the difference.
     enough = max(8, 4 - math.floor(math.log10(abs(relative)))) if relative else printed.digits
-    if not holds and float(printed.value) == float(exact.value):
-        claim = replace(claim, note=claim.note or "the nearest double, printed with more digits than it has")
-    return _judged(claim, holds, shortened(exact, min(enough, printed.digits + _SHOWN)), relative)
+    shown = shortened(exact, min(enough, printed.digits + _SHOWN))
+    return _judged(claim, holds, shown, relative, _excuse(printed, exact))
 
 
 def _judge_equation(claim: Claim, expression: str) -> JudgedClaim:
@@ -166,8 +168,21 @@ def _judge_formula(claim: Claim, expression: str) -> JudgedClaim:
     return _judged(claim, True, expression)
 
 
-def _judged(claim: Claim, holds: bool, exact: str, relative: float | None = None) -> JudgedClaim:
-    verdict = Verdict.HOLDS if holds else Verdict.ESTIMATE if claim.estimated else Verdict.FAILS
+def _excuse(printed: Printed, exact: Printed) -> Verdict:
+    """Say what a number is that the exact one does not round to."""
+    beyond = abs(exact.value) - abs(printed.value)
+    if exact.value * printed.value > 0 and 0 <= beyond < 2 * printed.half_unit:
+        return Verdict.CUT_OFF
+    # Only a number with more digits than a double has can be the same double and not the same number.
+    return Verdict.DOUBLE if float(printed.value) == float(exact.value) else Verdict.FAILS
+
+
+def _judged(
+    claim: Claim, holds: bool, exact: str, relative: float | None = None, excuse: Verdict = Verdict.FAILS
+) -> JudgedClaim:
+    if excuse is Verdict.FAILS and claim.estimated:
+        excuse = Verdict.ESTIMATE
+    verdict = Verdict.HOLDS if holds else excuse
     return JudgedClaim(
         id=claim.id,
         title=claim.source.title,

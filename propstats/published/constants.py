@@ -1,7 +1,8 @@
 """Constants: a name, an expression, and the digits that follow from it."""
 
 import keyword
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from propstats.activations.functions import ARITY
@@ -11,7 +12,6 @@ from propstats.errors import (
     DomainError,
     ExpressionError,
     PropstatsError,
-    UnknownNameError,
 )
 from propstats.published.evaluation import value_of
 from propstats.published.language import QUANTITIES, Reading, read
@@ -22,6 +22,7 @@ DEFAULT_DIGITS = 30
 #: What a name in an expression already means.
 _TAKEN = {*ARITY, *QUANTITIES, "max", "min", "pi", "x", "mu", "s"}
 _MAX_NAME = 100
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,26 @@ def compute(constants: Iterable[Constant], digits: int = DEFAULT_DIGITS, match: 
         match: Only constants with this text in their name, expression or note.
 
     Raises:
-        DomainError: If `digits` is out of range.
+        DomainError: If `digits` is out of range, or no constant has the text.
         DataError: If a name or an expression cannot be used; the message names the constant.
 
     >>> [value.digits for value in compute([Constant("c", "1/pi"), Constant("d", "1/sqrt(1 - c)")], 12)]
     ['0.318309886184', '1.21117389624']
     """
-    readings = read_all(constants)
-    return tuple(value_at(constant, reading, digits) for constant, reading in readings if matches(constant, match))
+    readings = select(read_all(constants), match)
+    return tuple(value_at(constant, reading, digits) for constant, reading in readings)
+
+
+def select(readings: Iterable[tuple[Constant, Reading]], match: str) -> list[tuple[Constant, Reading]]:
+    """Return the constants that have a text in their name, expression or note.
+
+    Raises:
+        DomainError: If none has it: an empty answer would look like good news.
+    """
+    found = [(constant, reading) for constant, reading in readings if matches(constant, match)]
+    if match and not found:
+        raise DomainError(f"no constant has {printable(match, limit=40)!r} in its name, expression or note")
+    return found
 
 
 def matches(constant: Constant, text: str) -> bool:
@@ -88,14 +101,25 @@ def read_all(constants: Iterable[Constant]) -> Iterator[tuple[Constant, Reading]
     Raises:
         DataError: If a name or an expression cannot be used; the message names the constant.
     """
+    listed = tuple(constants)
     known: dict[str, Reading] = {}
-    for constant in constants:
+    for constant in listed:
         _check_name(constant.name, known)
         try:
             known[constant.name] = read(constant.expression, known)
-        except (ExpressionError, UnknownNameError) as error:
-            raise _about(constant, error) from None
+        except PropstatsError as error:
+            raise _about(constant, _if_later(constant, listed, known) or error) from None
         yield constant, known[constant.name]
+
+
+def _if_later(constant: Constant, listed: Sequence[Constant], known: Collection[str]) -> PropstatsError | None:
+    """Say so if an expression that cannot be read uses a constant that is defined further down, or itself."""
+    words = set(_WORD.findall(constant.expression))
+    later = [other.name for other in listed if other.name in words and other.name not in known]
+    if not later:
+        return None
+    where = "itself" if constant.name in later else f"{later[0]}, which is defined after it"
+    return DataError(f"it uses {printable(where, limit=80)}", "each constant may use those above it")
 
 
 def value_at(constant: Constant, reading: Reading, digits: int) -> ConstantValue:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from propstats.errors import DataError
-from propstats.published.constants import ConstantValue, matches, read_all, value_at
+from propstats.published.constants import ConstantValue, read_all, select, value_at
 from propstats.published.lock import Locked, read_lock
 from propstats.published.printed import first_difference
 from propstats.text import printable
@@ -57,19 +57,20 @@ def check(path: str | os.PathLike[str], match: str = "") -> CheckedConstants:
 
     Args:
         path: The file.
-        match: Only constants with this text in their name or expression.
+        match: Only constants with this text in their name, expression or note.
 
     Raises:
         DataError: If the file cannot be used, or a value is missing; then the message says what to put in.
+        DomainError: If no constant has the text.
     """
     locked = read_lock(path)
     shown = printable(os.fspath(path))
     try:
-        readings = list(read_all(entry.constant for entry in locked))
+        entries = {entry.constant.name: entry for entry in locked}
+        readings = select(read_all(entry.constant for entry in locked), match)
         pairs = [
-            (entry, value_at(constant, reading, entry.digits))
-            for entry, (constant, reading) in zip(locked, readings, strict=True)
-            if matches(constant, match)
+            (entries[constant.name], value_at(constant, reading, entries[constant.name].digits))
+            for constant, reading in readings
         ]
     except DataError as error:
         raise DataError(f"{shown}: {error.message}", error.hint) from None

@@ -10,10 +10,15 @@ from propstats.published.exact_matrices import Vector, vector
 BATCH = vector(1, 2, 4, 9)
 
 
+def mean_and_var(batch: Vector) -> tuple[Fraction, Fraction]:
+    """Return the mean of some values and their variance, with the number of values as divisor."""
+    mean = sum(batch, Fraction(0)) / len(batch)
+    return mean, sum(((x - mean) ** 2 for x in batch), Fraction(0)) / len(batch)
+
+
 def standardised(batch: Vector, eps: Fraction = Fraction(0)) -> list[tuple[int, Fraction]]:
     """Return sign and square of each `(x - mean)/sqrt(var + eps)`, which are rational."""
-    mean = sum(batch) / len(batch)
-    var = sum((x - mean) ** 2 for x in batch) / len(batch)
+    mean, var = mean_and_var(batch)
     return [((x > mean) - (x < mean), (x - mean) ** 2 / (var + eps)) for x in batch]
 
 
@@ -27,7 +32,10 @@ def batch_norm_variance(eps: Fraction) -> Finding:
     """The variance of a standardised feature."""
     squares = [square for _, square in standardised(BATCH, eps)]
     variance = sum(squares) / len(squares)
-    return Finding(variance == 1, "1" if variance == 1 else f"{float(variance):.10g} for values of variance 19/2")
+    return Finding(
+        variance == 1,
+        "1" if variance == 1 else f"{float(variance):.10g} for values of variance {mean_and_var(BATCH)[1]}",
+    )
 
 
 def batch_of_one() -> Finding:
@@ -38,15 +46,15 @@ def batch_of_one() -> Finding:
 
 def batch_norm_mean() -> Finding:
     """The mean of a standardised feature: its values are `d/sqrt(var)`, and the `d` are rational."""
-    mean = sum(BATCH) / len(BATCH)
+    mean, _ = mean_and_var(BATCH)
     total = sum(x - mean for x in BATCH)
     return Finding(total == 0, str(total))
 
 
 def batch_norm_identity() -> Finding:
     """With `gamma = sqrt(var + eps)` and `beta = mean`, values come out as they went in."""
-    eps, mean = Fraction(1, 10**5), sum(BATCH) / len(BATCH)
-    var = sum((x - mean) ** 2 for x in BATCH) / len(BATCH)
+    eps = Fraction(1, 10**5)
+    mean, var = mean_and_var(BATCH)
     back = all(
         square * (var + eps) == (x - mean) ** 2 for x, (_, square) in zip(BATCH, standardised(BATCH, eps), strict=True)
     )

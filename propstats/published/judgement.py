@@ -3,18 +3,36 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from propstats.errors import DomainError
 from propstats.published.claims import Claim, JudgedClaim, judge
-from propstats.published.sources import back_propagation, dks, frameworks, lecture_notes, nf_nets, normprop, peers
+from propstats.published.sources import (
+    back_propagation,
+    dks,
+    frameworks,
+    layers,
+    lecture_notes,
+    lecture_notes_batch_norm,
+    neural_tangents,
+    nf_nets,
+    normprop,
+    original_posts,
+    unit_scaling,
+)
+from propstats.text import printable
 
 #: Every claim, the documents that propstats grew from first.
 ALL_CLAIMS: tuple[Claim, ...] = (
     *back_propagation.CLAIMS,
     *lecture_notes.CLAIMS,
+    *lecture_notes_batch_norm.CLAIMS,
     *normprop.CLAIMS,
+    *original_posts.CLAIMS,
     *nf_nets.CLAIMS,
     *frameworks.CLAIMS,
     *dks.CLAIMS,
-    *peers.CLAIMS,
+    *neural_tangents.CLAIMS,
+    *unit_scaling.CLAIMS,
+    *layers.CLAIMS,
 )
 
 
@@ -40,12 +58,19 @@ def judge_all(match: str = "", claims: Iterable[Claim] = ALL_CLAIMS) -> Judgemen
         match: Only claims with this text in their name, source, statement or printed value.
         claims: The claims.
 
+    Raises:
+        DomainError: If no claim has the text.
+
     >>> judgement = judge_all("normprop-jacobian")
     >>> [(claim.printed, claim.exact, claim.verdict.value) for claim in judgement.claims]
     [('1.21', '1.211174', 'holds')]
     """
-    wanted = match.lower()
-    return Judgement(tuple(judge(claim) for claim in claims if wanted in _searchable(claim)))
+    found = [claim for claim in claims if match.lower() in _searchable(claim)]
+    if not found:
+        raise DomainError(
+            f"no claim has {printable(match, limit=40)!r} in its name, source, statement or printed value"
+        )
+    return Judgement(tuple(map(judge, found)))
 
 
 def _searchable(claim: Claim) -> str:

@@ -14,7 +14,7 @@ from propstats.published.printed import Printed
 from propstats.text import printable
 
 SCHEMA = "propstats-constants/1"
-_MAX_BYTES = 10_000_000
+_MAX_BYTES = 1_000_000
 _TYPES: Mapping[str, type] = {"name": str, "expression": str, "value": str, "digits": int, "note": str}
 _REQUIRED = ("name", "expression", "digits")
 
@@ -77,6 +77,8 @@ def read_lock(path: str | os.PathLike[str]) -> tuple[Locked, ...]:
         what = f"schema {printable(schema, limit=40)!r}" if schema is not None else "no schema"
         raise DataError(f"{shown} has {what}", f'its first line must be schema = "{SCHEMA}"')
     entries = document.get("constant", [])
+    if not entries:
+        raise DataError(f"{shown} has no constants", "begin each with [[constant]]")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DataError(f"{shown}: constant is no list of tables", "begin each constant with [[constant]]")
     unknown = sorted(document.keys() - {"schema", "constant"})

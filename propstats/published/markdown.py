@@ -13,6 +13,9 @@ computed when it runs.
 
 - **holds**: the exact number rounds to the printed one; a formula agrees in thirty digits wherever it is compared; a
   statement survives its check in exact arithmetic.
+- **cut off**: the printed digits are the first ones of the exact number, but the next one would round the last up.
+- **nearest double**: printed with more digits than a double has; the exact number does not round to them, but the
+  double that they mean is the nearest one.
 - **estimate, off**: the source says that it estimated, from random samples or by a fit, and the exact number does not
   round to what it printed. The relative error says how far off it is.
 - **fails**: anything else that does not hold, be it in the last of nineteen digits.

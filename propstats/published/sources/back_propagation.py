@@ -1,21 +1,12 @@
-"""Feng Wang 2016, posts on normalising all layers."""
+"""Feng Wang 2016, on normalising gradients: what the copy that propstats grew from says."""
 
-from propstats.published.claims import Claim, Finding, Source
-from propstats.published.comparison import differs, same_number
+from propstats.published.claims import Claim, Source
+from propstats.published.comparison import differs
 
+#: The copy has lost root signs and fraction bars; printed values are those of the original post.
 BACKWARD = Source("Feng Wang 2016, Normalizing All Layers: Back-Propagation", seed=True)
-FORWARD = Source("Feng Wang 2016, Normalization Propagation")
-STRIDE = Source("Feng Wang 2016, Normalizing All Layers: Stride")
 
 _KEPT = tuple({"q": q} for q in ("1/4", "1/2", "9/10"))
-_SIDES = tuple({"s": s} for s in ("2", "3", "5"))
-
-
-def _closed_form_of_four() -> Finding:
-    closed = "6*atan(sqrt(2))/pi**1.5"
-    found = same_number(closed, 'expect("4*x*Phi(x)**3")')
-    return Finding(not found, closed if found else "none known")
-
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -170,134 +161,5 @@ CLAIMS: tuple[Claim, ...] = (
         "divided by its backward standard deviation, a ReLU's output has not unit variance",
         "not 1",
         lambda: differs("normprop_scale(relu)/std(relu)", "1", "standard deviation"),
-    ),
-    Claim(
-        "backward-table-relu-mean",
-        BACKWARD,
-        "section 6, table",
-        "mean after a ReLU",
-        "sqrt(1/(2*pi))",
-        "normprop_shift(relu)",
-        equal=True,
-    ),
-    Claim(
-        "backward-table-relu-std",
-        BACKWARD,
-        "section 6, table",
-        "standard deviation after a ReLU",
-        "sqrt(1/2 - 1/(2*pi))",
-        "normprop_scale(relu)",
-        equal=True,
-    ),
-    Claim(
-        "backward-table-sigmoid-mean",
-        BACKWARD,
-        "section 6, table",
-        "mean after a sigmoid",
-        "1/2",
-        "normprop_shift(sigmoid)",
-        equal=True,
-    ),
-    Claim(
-        "backward-table-sigmoid-std",
-        BACKWARD,
-        "section 6, table",
-        "standard deviation after a sigmoid",
-        "0.2083",
-        "normprop_scale(sigmoid)",
-        estimated=True,
-    ),
-    Claim(
-        "backward-table-max-mean",
-        BACKWARD,
-        "section 6, table",
-        "mean after 3x3 max pooling",
-        "1.4850",
-        'expect("9*x*Phi(x)**8")',
-        estimated=True,
-    ),
-    Claim(
-        "backward-table-max-std",
-        BACKWARD,
-        "section 6, table",
-        "standard deviation after 3x3 max pooling",
-        "0.5978",
-        'sqrt(expect("9*x**2*Phi(x)**8") - expect("9*x*Phi(x)**8")**2)',
-        estimated=True,
-    ),
-    Claim(
-        "backward-table-average-std",
-        BACKWARD,
-        "section 6, table",
-        "standard deviation after s x s average pooling",
-        "1/s",
-        'sqrt(s**2*expect("x**2"))/s**2',
-        at=_SIDES,
-        note="independent inputs",
-    ),
-    Claim(
-        "backward-table-average-backward",
-        BACKWARD,
-        "section 6, table",
-        "standard deviation of the gradient before s x s average pooling",
-        "1/s**2",
-        'sqrt(expect("x**2"))/s**2',
-        at=_SIDES,
-        note="windows that do not overlap",
-    ),
-    Claim(
-        "backward-table-dropout",
-        BACKWARD,
-        "section 6, table",
-        "standard deviation after dropout that keeps with probability p and divides by p",
-        "sqrt(1/p)",
-        'sqrt(p*expect("x**2"))/p',
-        at=tuple({"p": point["q"]} for point in _KEPT),
-        note="the text divides by sqrt(q) instead, which belongs to values that were not rescaled",
-    ),
-    Claim(
-        "forward-max-2x2-mean",
-        FORWARD,
-        "pooling",
-        "mean after 2x2 max pooling",
-        "1.0291",
-        'expect("4*x*Phi(x)**3")',
-        estimated=True,
-    ),
-    Claim(
-        "forward-max-2x2-std",
-        FORWARD,
-        "pooling",
-        "standard deviation after 2x2 max pooling",
-        "0.7010",
-        'sqrt(expect("4*x**2*Phi(x)**3") - expect("4*x*Phi(x)**3")**2)',
-        estimated=True,
-    ),
-    Claim(
-        "forward-max-2x2-closed",
-        FORWARD,
-        "pooling",
-        "the mean of the largest of four has no closed form",
-        "none",
-        _closed_form_of_four,
-    ),
-    Claim(
-        "stride-counts",
-        STRIDE,
-        "3x3, stride 2",
-        "root mean square of the counts 4, 2, 2, 1",
-        "5/2",
-        "sqrt((4**2 + 2**2 + 2**2 + 1**2)/4)",
-        equal=True,
-    ),
-    Claim(
-        "stride-std",
-        STRIDE,
-        "3x3, stride 2",
-        "standard deviation of the gradient behind a flat filter of length 1",
-        "5/6",
-        "sqrt((4 + 2 + 2 + 1)/4)/3",
-        equal=True,
-        note="for independent gradients, as in the post before; 5/6 is for gradients that are all the same",
     ),
 )

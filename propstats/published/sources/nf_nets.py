@@ -10,6 +10,7 @@ TORCH_ISSUE = Source("pytorch/pytorch, issue 24991")
 _ALIKE = "elu and celu are the same function at alpha = 1"
 #: Name, printed number, exact number, note.
 _GAMMAS: tuple[tuple[str, str, str, str], ...] = (
+    ("identity", "1.0", "unit_variance_gain(identity)", ""),
     ("celu", "1.270926833152771", "unit_variance_gain(celu)", _ALIKE),
     ("elu", "1.2716004848480225", "unit_variance_gain(elu)", _ALIKE),
     ("gelu", "1.7015043497085571", "unit_variance_gain(gelu_tanh)", "jax.nn.gelu is the tanh form by default"),

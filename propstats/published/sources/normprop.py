@@ -1,57 +1,13 @@
 """Arpit et al. 2016, Normalization Propagation."""
 
-from fractions import Fraction
-
-from propstats.published import exact_batch_norm, exact_matrices
-from propstats.published.claims import Claim, Finding, Source
+from propstats.published import exact_batch_norm, exact_matrices, normprop_experiments
+from propstats.published.claims import Claim, Source
 from propstats.published.comparison import differs
 
 PAPER = Source("Arpit et al. 2016, Normalization Propagation, arXiv:1603.01431", seed=True)
 
 #: Values of the slope of PReLU; three decide between polynomials of degree two.
 _SLOPES = tuple({"a": a} for a in ("-1/2", "0", "0.01", "1/4", "2"))
-
-#: Test errors of Table 1, in per cent: NormProp, then all but batch normalisation.
-_TABLE_1 = {
-    "CIFAR-10": ("9.11", ("9.59", "10.47", "9.69", "11.68")),
-    "CIFAR-10, augmented": ("7.47", ("7.51", "8.81", "7.97", "9.38")),
-    "CIFAR-100": ("32.19", ("34.40", "35.68", "34.57", "38.57")),
-    "CIFAR-100, augmented": ("29.24", ("30.83",)),
-    "SVHN": ("1.88", ("2.35", "1.92", "2.47")),
-}
-
-#: The network of section 5: C(filters, size, stride, padding) and P(size, stride, padding).
-_NETWORK = (
-    ("C", 5, 1, 2),
-    ("C", 1, 1, 0),
-    ("P", 3, 2, 1),
-    ("C", 1, 1, 0),
-    ("C", 5, 1, 2),
-    ("C", 1, 1, 0),
-    ("P", 3, 2, 1),
-    ("C", 1, 1, 0),
-    ("C", 5, 1, 0),
-    ("C", 1, 1, 2),
-    ("C", 1, 1, 0),
-    ("P", 8, 8, 0),
-)
-
-
-def _beats_the_others() -> Finding:
-    behind = [name for name, (own, others) in _TABLE_1.items() if Fraction(own) >= min(map(Fraction, others))]
-    return Finding(not behind, f"lowest error in {len(_TABLE_1) - len(behind)} of {len(_TABLE_1)} columns")
-
-
-def _layers() -> Finding:
-    found = sum(kind == "C" for kind, *_ in _NETWORK)
-    return Finding(found == 9, f"{found} convolutions")
-
-
-def _fits() -> Finding:
-    size = 32
-    for _, kernel, stride, padding in _NETWORK:
-        size = (size + 2 * padding - kernel) // stride + 1
-    return Finding(size == 1, f"{size} x {size} after the last layer")
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -175,8 +131,9 @@ CLAIMS: tuple[Claim, ...] = (
         PAPER,
         "section 4.3.1",
         "Jacobian factor with gamma = 1/1.21",
-        "1",
+        "1.00",
         "jacobian_factor(relu)/1.21",
+        note="in words: close to one; judged at the digits of 1.21",
     ),
     Claim(
         "normprop-gamma-mean",
@@ -215,6 +172,14 @@ CLAIMS: tuple[Claim, ...] = (
         exact_matrices.row_scale_is_free,
     ),
     Claim(
+        "normprop-dropout",
+        PAPER,
+        "section 4.4",
+        "dropout changes the distribution of what the next layer gets",
+        "changed",
+        lambda: differs('sqrt(1/2*expect("(2*x)**2"))', "1", "keeping half of N(0, 1), doubled: standard deviation"),
+    ),
+    Claim(
         "normprop-batch-of-one",
         PAPER,
         "section 1",
@@ -222,14 +187,21 @@ CLAIMS: tuple[Claim, ...] = (
         "inapplicable",
         exact_batch_norm.batch_of_one,
     ),
-    Claim("normprop-layers", PAPER, "section 5.2", "layers of the network that is described", "9", _layers),
+    Claim(
+        "normprop-layers",
+        PAPER,
+        "section 5.2",
+        "layers of the network that is described",
+        "9",
+        normprop_experiments.counts_layers,
+    ),
     Claim(
         "normprop-network-fits",
         PAPER,
         "section 5",
         "P(8, 8, 0, avg) averages all that is left of 32x32",
         "1 x 1",
-        _fits,
+        normprop_experiments.fits,
     ),
     Claim(
         "normprop-table-1",
@@ -237,6 +209,6 @@ CLAIMS: tuple[Claim, ...] = (
         "section 5.5, Table 1",
         "NormProp beats the state of the art listed",
         "lowest error",
-        _beats_the_others,
+        normprop_experiments.beats_the_others,
     ),
 )
