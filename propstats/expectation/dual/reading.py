@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import pairwise
 
 from propstats.activations.activation import Activation
@@ -11,7 +11,7 @@ from propstats.activations.expression import Call, Expr, evaluate, symbols_of
 from propstats.activations.namespaces import float_namespace
 from propstats.activations.pieces import Piece, pieces
 from propstats.errors import ExpressionError
-from propstats.expectation.dual_terms import (
+from propstats.expectation.dual.terms import (
     MAX_POWER,
     Gate,
     NoTermsError,
@@ -96,12 +96,10 @@ def _terms(expr: Expr, params: Mapping[str, float]) -> Terms:
         case "div":
             return scaled(parts[0], 1.0 / _constant(parts[1]))
         case "pow":
-            power, result = _constant(parts[1]), _ONE
+            power = _constant(parts[1])
             if power not in range(MAX_POWER + 1):
                 raise NoTermsError
-            for _ in range(int(power)):
-                result = product(result, parts[0])
-            return result
+            return reduce(product, [parts[0]] * int(power), _ONE)
         case "exp":
             return _exponential(*_polynomial(parts[0]))
         case "expm1":
@@ -110,8 +108,8 @@ def _terms(expr: Expr, params: Mapping[str, float]) -> Terms:
             square = product(parts[0], parts[0])
             return scaled(_exponential(*_polynomial(scaled(square, -0.5))), 1.0 / math.sqrt(2 * math.pi))
         case "sin" | "cos":
-            offset, rate, square = _polynomial(parts[0])
-            if square:
+            offset, rate, bend = _polynomial(parts[0])
+            if bend:
                 raise NoTermsError
             phase = complex(math.cos(offset), math.sin(offset))
             ahead, back = (phase / 2, phase.conjugate() / 2)

@@ -11,10 +11,11 @@ from propstats.activations.compile import compiled
 from propstats.activations.expression import Expr, evaluate, str_of
 from propstats.activations.namespaces import float_namespace, numpy_namespace
 from propstats.errors import DomainError
-from propstats.expectation.dual_panels import Array
-from propstats.expectation.dual_reading import terms_of
-from propstats.expectation.dual_resolved import NODES, Function, Resolved, resolve
-from propstats.expectation.dual_terms import Shape, Terms
+from propstats.expectation.dual.closed import Cells, cells_of
+from propstats.expectation.dual.panels import Array
+from propstats.expectation.dual.reading import terms_of
+from propstats.expectation.dual.resolved import NODES, Function, Resolved, resolve
+from propstats.expectation.dual.terms import Shape
 
 #: The part of a formula's parameters that can be a key.
 Params = tuple[tuple[str, float], ...]
@@ -50,22 +51,18 @@ class Input:
         return _resolved(self.activation.formula, self.params, self.activation.kinks, self.mean, self.std, NODES + 6)
 
     @cached_property
-    def terms(self) -> Terms | None:
-        """The function of x as a sum of terms with closed forms, if it is one."""
+    def cells(self) -> tuple[Cells, ...] | None:
+        """The function of z as a sum of terms with closed forms, if it is one."""
         if self.std == 0.0:
-            return {Shape(): (self.value,)}
-        return terms_of(self.activation)
+            return cells_of(((Shape(), (self.value,)),), 0.0, 1.0)
+        terms = terms_of(self.activation)
+        return None if terms is None else cells_of(tuple(terms.items()), self.mean, self.std)
 
     @property
     def value(self) -> float:
         """The function at the mean."""
         symbols = {"x": self.mean, **self.activation.params}
         return float(evaluate(self.activation.formula, symbols, float_namespace()))
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """The mean and standard deviation that the terms are to be taken at."""
-        return (0.0, 1.0) if self.std == 0.0 else (self.mean, self.std)
 
     @property
     def slope(self) -> "Input":

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from propstats.expectation.dual_panels import (
+from propstats.expectation.dual.panels import (
     GRID,
     OUTER,
     Array,

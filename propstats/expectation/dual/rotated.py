@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from propstats.expectation.dual_panels import GRID, OUTER, Array, both_sides, rule, to_legendre
-from propstats.expectation.dual_resolved import Resolved
+from propstats.expectation.dual.panels import GRID, OUTER, Array, both_sides, rule, to_legendre
+from propstats.expectation.dual.resolved import Resolved
 
 #: In standard deviations of b and of a; the last one cuts off 1e-20.
 _B_GRID = (0.0, 2.25, 5.0, 9.4)
@@ -45,7 +45,7 @@ def rotated(
         combine: What is averaged.
         nodes: How many Gauss-Legendre nodes a panel has.
 
-    >>> from propstats.expectation.dual_resolved import resolve
+    >>> from propstats.expectation.dual.resolved import resolve
     >>> relu = resolve(lambda z: np.maximum(z, 0.0), np.zeros(1))
     >>> rho = np.array([0.96, 1.0])
     >>> rotated(relu, relu, np.sqrt(rho), np.sqrt(1 - rho)).round(9).tolist()  # Cho & Saul 2009

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from propstats.expectation.dual_bivariate import bivariate_cdf
+from propstats.expectation.dual.bivariate import bivariate_cdf
 
 #: Numbers that are the same for all moments stay plain floats: those are quicker, and a zero drops out.
 Values = float | NDArray[Any]
@@ -95,7 +95,7 @@ class Moments:
         law = self._law
         mean_u, mean_v = law.sizes or (law.mean_u, law.mean_v)
         cov, slope_u, slope_v = (
-            value if law.sizes is None else abs(value) for value in (law.cov, _slope(law.gate_u), _slope(law.gate_v))
+            value if law.sizes is None else np.abs(value) for value in (law.cov, _slope(law.gate_u), _slope(law.gate_v))
         )
         terms = (
             (
@@ -172,7 +172,7 @@ def _probability(law: Law) -> Values:
         return 1.0
     probability = np.asarray(ndtr(h))
     # An ulp of h changes Phi(h) by h phi(h) times as much.
-    return probability if law.sizes is None else probability + abs(h) * np.exp(-0.5 * h * h)
+    return probability if law.sizes is None else probability + np.abs(h) * np.exp(-0.5 * h * h)
 
 
 def _both_open(law: Law, u: Gate, v: Gate) -> Values:
@@ -214,5 +214,5 @@ def _given(law: Law) -> tuple[Values, Law]:
     if law.sizes is not None:
         density = density * (1 + np.minimum(h * h, 1e6))  # no infinity times the zero that it then is
         size_u, size_v = law.sizes
-        given = replace(given, sizes=(size_u if gate.noise else 0.0, size_v + abs(moved)))
+        given = replace(given, sizes=(size_u if gate.noise else 0.0, size_v + np.abs(moved)))
     return density, given

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from propstats.expectation.dual_panels import TERMS, Array
-from propstats.expectation.dual_resolved import Resolved
-from propstats.expectation.dual_rotated import rotated
+from propstats.expectation.dual.panels import TERMS, Array
+from propstats.expectation.dual.resolved import Resolved
+from propstats.expectation.dual.rotated import rotated
 
 _EPS = float(np.finfo(float).eps)
 #: What the series may leave out, relative to the root of `E[f^2] E[g^2]`; its rests are known to 2 ulp.
@@ -28,7 +28,7 @@ def mehler(f: Resolved, g: Resolved, rho: Array) -> tuple[Array, Array]:
     References:
         Mehler 1866; O'Donnell 2014, "Analysis of Boolean Functions", Proposition 11.33.
 
-    >>> from propstats.expectation.dual_resolved import resolve
+    >>> from propstats.expectation.dual.resolved import resolve
     >>> cube = resolve(lambda z: z**3, np.empty(0))
     >>> value, bound = mehler(cube, cube, np.array([0.5]))
     >>> float(value[0].round(12)), bool(bound[0] < 1e-15)  # 9 rho + 6 rho^3
@@ -54,7 +54,7 @@ def quadrature_dual(f: Resolved, g: Resolved, rho: Array) -> tuple[Array, Array]
         g: The second function.
         rho: Correlations, shape (n).
 
-    >>> from propstats.expectation.dual_resolved import resolve
+    >>> from propstats.expectation.dual.resolved import resolve
     >>> relu = resolve(lambda z: np.maximum(z, 0.0), np.zeros(1))
     >>> quadrature_dual(relu, relu, np.array([0.5, 1.0]))[0].round(12).tolist()  # Cho & Saul 2009
     [0.304498890522, 0.5]
