@@ -12,9 +12,9 @@ from propstats.activations.expression import Expr, evaluate, str_of
 from propstats.activations.namespaces import float_namespace, numpy_namespace
 from propstats.errors import DomainError
 from propstats.expectation.dual.closed import Cells, cells_of
-from propstats.expectation.dual.panels import Array
+from propstats.expectation.dual.panels import Array, Function
 from propstats.expectation.dual.reading import terms_of
-from propstats.expectation.dual.resolved import NODES, Function, Resolved, resolve
+from propstats.expectation.dual.resolved import NODES, Resolved, resolve
 from propstats.expectation.dual.terms import Shape
 
 #: The part of a formula's parameters that can be a key.

@@ -1,7 +1,6 @@
 """A function of a standard normal variable, on panels that resolve it."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,14 +10,14 @@ from propstats.expectation.dual.panels import (
     GRID,
     OUTER,
     Array,
+    Function,
     both_sides,
     hermite_rule,
+    many_hermite,
     panel_nodes,
     rule,
     to_legendre,
 )
-
-Function = Callable[[Array], Array]
 
 NODES = 20
 _EPS = float(np.finfo(float).eps)
@@ -74,10 +73,15 @@ class Resolved:
             return np.asarray(hermite_rule(self.edges, self.nodes) @ self.values.ravel())
 
     @cached_property
-    def rest(self) -> float:
-        """`E[f^2]` less the squares of the coefficients: what their series leaves out, not below its own rounding."""
+    def many_hermite(self) -> Array:
+        """More of them, where these leave too much."""
         with np.errstate(all="ignore"):
-            return max(self.norm**2 - float(self.hermite @ self.hermite), 2 * _EPS * self.norm**2)
+            return many_hermite(self.f, self.edges, self.nodes)
+
+    def rest(self, coefficients: Array) -> float:
+        """Return what a series leaves out: `E[f^2]` less the squares, not below its own rounding."""
+        with np.errstate(all="ignore"):
+            return max(self.norm**2 - float(coefficients @ coefficients), 2 * _EPS * self.norm**2)
 
     @cached_property
     def mirrored(self) -> "Resolved":
