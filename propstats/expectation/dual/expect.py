@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 from propstats.activations.activation import Activation
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Quantity, Route
-from propstats.expectation.dual.closed import Cells, closed_dual
+from propstats.expectation.dual.cells import Form
+from propstats.expectation.dual.closed import closed_dual
 from propstats.expectation.dual.input import Input, inputs
 from propstats.expectation.dual.panels import Array
 from propstats.expectation.dual.quadrature import quadrature_dual
@@ -104,8 +105,8 @@ def dual_estimates(
     first, second = inputs(phi, psi, mean, std)
     rho = _correlations(correlation)
     routes = {Route.QUADRATURE: _by_quadrature(first, second, rho)}
-    if first.cells is not None and second.cells is not None:
-        value, error = closed_dual(first.cells, second.cells, rho, errors=True)
+    if first.form is not None and second.form is not None:
+        value, error = closed_dual(first.form, second.form, rho, errors=True)
         routes[Route.CLOSED_FORM] = value, error + _input_rounding(first, second)
     return [
         Quantity.of({route: _estimate(value[i], error[i], route) for route, (value, error) in routes.items()})
@@ -194,13 +195,13 @@ def _shaped(values: Array, like: ArrayLike) -> float | Array:
 
 def _best(first: Input, second: Input, rho: Array) -> Array:
     """Return the dual by the closed form where there is one and its digits hold, else by quadrature."""
-    if first.cells is not None and second.cells is not None and _is_trusted(first.cells, second.cells):
-        return closed_dual(first.cells, second.cells, rho)[0]
+    if first.form is not None and second.form is not None and _is_trusted(first.form, second.form):
+        return closed_dual(first.form, second.form, rho)[0]
     return quadrature_dual(first.resolved, second.resolved, rho)[0]
 
 
 @lru_cache(maxsize=256)
-def _is_trusted(left: tuple[Cells, ...], right: tuple[Cells, ...]) -> bool:
+def _is_trusted(left: Form, right: Form) -> bool:
     """Whether rounding leaves enough of the closed form: wide exponentials and polynomials cancel."""
     values, errors = closed_dual(left, right, _PROBES, errors=True)
     squares = [max(float(closed_dual(side, side, np.ones(1))[0][0]), 0.0) for side in (left, right)]

@@ -11,7 +11,7 @@ from propstats.activations.compile import compiled
 from propstats.activations.expression import Expr, evaluate, str_of
 from propstats.activations.namespaces import float_namespace, numpy_namespace
 from propstats.errors import DomainError
-from propstats.expectation.dual.closed import Cells, cells_of
+from propstats.expectation.dual.cells import Form, form_of
 from propstats.expectation.dual.panels import Array, Function
 from propstats.expectation.dual.reading import terms_of
 from propstats.expectation.dual.resolved import NODES, Resolved, resolve
@@ -51,12 +51,12 @@ class Input:
         return _resolved(self.activation.formula, self.params, self.activation.kinks, self.mean, self.std, NODES + 6)
 
     @cached_property
-    def cells(self) -> tuple[Cells, ...] | None:
+    def form(self) -> Form | None:
         """The function of z as a sum of terms with closed forms, if it is one."""
         if self.std == 0.0:
-            return cells_of(((Shape(), (self.value,)),), 0.0, 1.0)
+            return form_of(((Shape(), (self.value,)),), 0.0, 1.0)
         terms = terms_of(self.activation)
-        return None if terms is None else cells_of(tuple(terms.items()), self.mean, self.std)
+        return None if terms is None else form_of(tuple(terms.items()), self.mean, self.std)
 
     @property
     def value(self) -> float:
