@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,16 +69,15 @@ class Form:
     cells: tuple[Cells, ...]
 
 
-@lru_cache(maxsize=256)
-def form_of(terms: tuple[tuple[Shape, Polynomial], ...], mean: float, std: float) -> Form:
+def form_of(terms: Terms, mean: float, std: float) -> Form:
     """Return a sum of terms in `x = mean + std z` as a function of z.
 
-    >>> form = form_of(((Shape(), (1.0, 2.0)),), 3.0, 0.5)  # 1 + 2 (3 + z/2)
+    >>> form = form_of({Shape(): (1.0, 2.0)}, 3.0, 0.5)  # 1 + 2 (3 + z/2)
     >>> form.polynomial.tolist(), form.cells
     ([7.0, 1.0], ())
     """
     opened: Terms = {}
-    for shape, polynomial in terms:
+    for shape, polynomial in terms.items():
         add(opened, _opened_outwards(shape, polynomial, mean))
     polynomial = opened.pop(Shape(), ())
     powers = np.array([c.real * std**p for p, c in enumerate(_about(polynomial, mean))])

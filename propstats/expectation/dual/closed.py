@@ -31,7 +31,7 @@ def closed_dual(f: Form, g: Form, rho: Array, *, errors: bool = False) -> tuple[
     >>> from propstats.activations import activation
     >>> from propstats.expectation.dual.cells import form_of
     >>> from propstats.expectation.dual.reading import terms_of
-    >>> gelu = form_of(tuple(terms_of(activation("gelu")).items()), 0.0, 1.0)
+    >>> gelu = form_of(terms_of(activation("gelu")), 0.0, 1.0)
     >>> value, _ = closed_dual(gelu, gelu, np.array([1.0]))
     >>> round(float(value[0]), 12), round(1 / 3 + 1 / (2 * 3**0.5 * np.pi), 12)  # E[gelu^2]
     (0.42522148257, 0.42522148257)

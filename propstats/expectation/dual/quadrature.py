@@ -51,7 +51,8 @@ def quadrature_dual(f: Resolved, g: Resolved, rho: Array) -> tuple[Array, Array]
 
     A series of N terms leaves out at most `|rho|^N` times the root of what both leave out at rho = 1, by
     Cauchy-Schwarz. The bound does not cover the rules themselves: that takes a second pair of functions with more
-    nodes.
+    nodes. All that is known of the dual of functions too rough to be resolved is that it is no larger than the root
+    of `E[f^2] E[g^2]`; if the latter do not exist, the values are NaN.
 
     Args:
         f: The first function.
@@ -63,6 +64,11 @@ def quadrature_dual(f: Resolved, g: Resolved, rho: Array) -> tuple[Array, Array]
     >>> quadrature_dual(relu, relu, np.array([0.5, 1.0]))[0].round(12).tolist()  # Cho & Saul 2009
     [0.304498890522, 0.5]
     """
+    if not math.isfinite(f.norm * g.norm):
+        return np.full(rho.shape, np.nan), np.full(rho.shape, np.inf)
+    if f.is_rough or g.is_rough:
+        value, _ = _first_terms(f, g, rho)
+        return value, np.full(rho.shape, 2 * f.norm * g.norm)
     value, left_out = np.empty(rho.shape), np.full(rho.shape, np.inf)
     slow = np.ones(rho.shape, dtype=bool)
     for series in (_first_terms, _more_terms):

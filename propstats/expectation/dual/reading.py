@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache, reduce
+from functools import reduce
 from itertools import pairwise
 
 from propstats.activations.activation import Activation
 from propstats.activations.expression import Call, Expr, evaluate, symbols_of
 from propstats.activations.namespaces import float_namespace
-from propstats.activations.pieces import Piece, pieces
+from propstats.activations.pieces import Piece
 from propstats.errors import ExpressionError
 from propstats.expectation.dual.terms import (
     MAX_POWER,
@@ -32,14 +32,9 @@ def terms_of(activation: Activation) -> Terms | None:
     >>> terms_of(activation("relu")), terms_of(activation("tanh"))
     ({Shape(linear=0.0, quadratic=0.0, gate=Gate(slope=1, offset=-0.0, noise=0.0)): (0.0, 1.0)}, None)
     """
-    return _terms_of(activation.formula, tuple(sorted(activation.params.items())))
-
-
-@lru_cache(maxsize=256)
-def _terms_of(formula: Expr, params: tuple[tuple[str, float], ...]) -> Terms | None:
-    values = dict(params)
+    values = activation.params
     try:
-        cut = pieces(formula, values)
+        cut = activation.pieces
         found = [_terms(piece.formula, values) for piece in cut]
         return _joined([_ends(piece, values) for piece in cut], found)
     except (NoTermsError, ExpressionError, ZeroDivisionError, OverflowError, ValueError):

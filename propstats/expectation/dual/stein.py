@@ -183,7 +183,7 @@ def _probability(law: Law) -> Values:
     if one.sizes is None:
         return probability
     # An ulp of what h is made of changes Phi(h) by the density times as much.
-    return probability + _behind_size(one.gate_u, one.sizes[0], h, var) * np.exp(-0.5 * h * h)
+    return np.asarray(probability + _behind_size(one.gate_u, one.sizes[0], h, var) * np.exp(-0.5 * h * h))
 
 
 def _both_open(law: Law, u: Gate, v: Gate) -> Values:
