@@ -104,7 +104,7 @@ def _pair(left: Cells, right: Cells, rho: Array, *, sizes: bool) -> Array:
         # exp(quadratic z^2/2) leaves a Gaussian with another covariance, exp(linear z) one with another mean.
         b, c = -first.quadratic, -second.quadratic
         if np.any(b) or np.any(c):
-            norm = (1 + b) * (1 + c) - rho * rho * (b * c)
+            norm = 1 + b + c + b * c * gap  # (1 + b)(1 + c) - rho^2 b c
             var_u, var_v, cov, det = (1 + c * gap) / norm, (1 + b * gap) / norm, rho / norm, gap / norm
             scale = np.where((norm > 0) & (var_u > 0), 1 / np.sqrt(norm), np.nan)  # NaN: the integral diverges
         one, two = first.linear, second.linear
