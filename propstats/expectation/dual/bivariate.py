@@ -49,8 +49,7 @@ def bivariate_cdf(h: ArrayLike, k: ArrayLike, rho: ArrayLike, complement: ArrayL
         a = (gap + rest * mirrored) / (h * root)
         b = (rest * k - gap) / (side * k * root)
     # Left undefined are the line h = +-k of a perfect correlation, where T vanishes or cancels, and the origin.
-    a[np.isnan(a)] = 0.0
-    b[np.isnan(b)] = 0.0
+    a, b = (np.where(np.isnan(ratio), 0.0, ratio) for ratio in (a, b))
     first, second = _tails(h, k)
     result = 0.5 * (first + second) - owens_t(h, a) - owens_t(k, b)
     if origin.any():

@@ -12,6 +12,8 @@ from propstats.expectation.dual.stein import Law, Moments, Values
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(float).eps)
+#: What underflows is nothing to this.
+_TINY = float(np.finfo(float).tiny)
 #: How many ulp of all its terms a path through the recurrences may lose; it was never seen to lose more than a third.
 _ROUNDINGS = 2.0
 
@@ -47,7 +49,7 @@ def closed_dual(f: Form, g: Form, rho: Array, *, errors: bool = False) -> tuple[
                 if errors:
                     size += both * _pair(first, second, rho, sizes=True)
     value[~np.isfinite(value)] = np.nan
-    return value, _ROUNDINGS * _EPS * size
+    return value, _ROUNDINGS * _EPS * size + (_TINY if errors else 0.0)
 
 
 def _horner(coefficients: Array, rho: Array) -> Array:
@@ -109,8 +111,15 @@ def _pair(left: Cells, right: Cells, rho: Array, *, sizes: bool) -> Array:
             scale = np.where((norm > 0) & (var_u > 0), 1 / np.sqrt(norm), np.nan)  # NaN: the integral diverges
         one, two = first.linear, second.linear
         shift_u, shift_v = var_u * one + cov * two, cov * one + var_v * two
-        scale = scale * np.exp((one * shift_u + two * shift_v) / 2 + (first.log + second.log))
-        logs = np.abs(one * shift_u) + np.abs(two * shift_v) + np.abs(first.log) + np.abs(second.log)
+        if isinstance(var_u, float):
+            # (one^2 + 2 rho one two + two^2)/2, without cancellation where the correlation is nearly perfect.
+            side = np.copysign(1.0, rho)
+            parts = (one + side * two) ** 2 / 2, -side * (1.0 - np.abs(rho)) * (one * two)
+        else:
+            parts = one * shift_u / 2, two * shift_v / 2
+        constant = first.log + second.log
+        scale = scale * np.exp(parts[0] + parts[1] + constant)
+        logs = np.abs(parts[0]) + np.abs(parts[1]) + np.abs(one * shift_u) + np.abs(two * shift_v) + np.abs(constant)
     mean_u, mean_v = shift_u - first.centre, shift_v - second.centre
     law = Law(mean_u, mean_v, var_u, cov, var_v, det, first.gate, second.gate, left is right)
     if sizes:

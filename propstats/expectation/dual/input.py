@@ -73,7 +73,10 @@ class Input:
         """Where in z the function jumps, and by how much."""
         if self.std == 0.0:
             return []
-        return [((kink - self.mean) / self.std, jump) for kink, jump in self.activation.jumps]
+        try:
+            return [((kink - self.mean) / self.std, jump) for kink, jump in self.activation.jumps]
+        except (ValueError, ArithmeticError):
+            return []  # poles have no sides to compare: the panels that close in on them show their error
 
 
 def inputs(

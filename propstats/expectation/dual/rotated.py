@@ -148,8 +148,10 @@ def _over_a(f: Resolved, g: Resolved, common: Array, b: Array, combine: Combine,
         edges = np.sort(np.concatenate([np.broadcast_to(grid, (d.size, grid.size)), marks], axis=1), axis=1)
         width = np.diff(edges, axis=1)[:, :, None]
         a = (edges[:, :-1, None] + width * x).reshape(d.size, -1)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            weighted = combine(f.f((a + d) / _ROOT2), g.f((a - d) / _ROOT2)) * (width * w).reshape(d.size, -1)
+        with np.errstate(all="ignore"):
+            weights = (width * w).reshape(d.size, -1)
+            weighted = combine(f.f((a + d) / _ROOT2), g.f((a - d) / _ROOT2)) * weights
+            weighted[weights == 0.0] = 0.0  # where marks coincide; f may be infinite there
             a *= a
             for i, variance in enumerate(var):
                 density = np.exp(a * (-0.5 / variance))

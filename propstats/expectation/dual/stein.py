@@ -183,7 +183,8 @@ def _probability(law: Law) -> Values:
     if one.sizes is None:
         return probability
     # An ulp of what h is made of changes Phi(h) by the density times as much.
-    return np.asarray(probability + _behind_size(one.gate_u, one.sizes[0], h, var) * np.exp(-0.5 * h * h))
+    size = _behind_size(one.gate_u, one.sizes[0], h, var)
+    return np.asarray(np.abs(probability) + size * np.abs(np.exp(-0.5 * h * h)))
 
 
 def _both_open(law: Law, u: Gate, v: Gate) -> Values:
@@ -207,7 +208,8 @@ def _density(law: Law) -> Values:
     if law.sizes is None:
         return density
     size = _behind_size(law.gate_u, law.sizes[0], h, var)
-    return density * (1 + np.minimum(np.abs(h) * size, 1e6))  # no infinity times the zero that it then is
+    # No infinity times the zero that the density then is.
+    return np.asarray(np.abs(density) * (1 + np.minimum(np.abs(h) * size, 1e6)))
 
 
 def _given(law: Law) -> Law:
