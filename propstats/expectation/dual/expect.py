@@ -2,8 +2,8 @@
 
 `E[phi(u) psi(v)]` for Gaussians u and v of any means, variances and correlation is how a layer maps the covariance of
 two signals (Cho & Saul 2009; Daniely, Frostig & Singer 2016, arXiv:1602.05897). There is a closed form for whatever is
-made of polynomials, exponentials, waves, steps and normal distributions (`dual_closed`), and quadrature for the rest
-(`dual_quadrature`), which knows nothing of the closed forms.
+made of polynomials, exponentials, waves, steps and normal distributions (`closed`), and quadrature for the rest
+(`quadrature`), which knows nothing of the closed forms.
 """
 
 import math
@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike
 from propstats.activations.activation import Activation
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Quantity, Route
-from propstats.expectation.dual_closed import closed_dual
-from propstats.expectation.dual_input import Input, inputs
-from propstats.expectation.dual_panels import Array
-from propstats.expectation.dual_quadrature import quadrature_dual
-from propstats.expectation.dual_rotated import rotated
-from propstats.expectation.dual_terms import Polynomial, Shape
+from propstats.expectation.dual.cells import Form
+from propstats.expectation.dual.closed import closed_dual
+from propstats.expectation.dual.input import Input, inputs
+from propstats.expectation.dual.panels import Array
+from propstats.expectation.dual.quadrature import quadrature_dual
+from propstats.expectation.dual.rotated import rotated
 
 #: What is correlated: one mean (standard deviation) for both inputs, or one for each.
 Pair = float | tuple[float, float]
@@ -67,7 +67,7 @@ def dual(
     0.304498890522
     >>> erf, tanh = activation("erf"), activation("tanh")
     >>> dual(erf, tanh, mean=(0.5, 1.0), std=(1.0, 2.0), correlation=np.array([-1.0, 0.5])).round(12).tolist()
-    [-0.0...]
+    [-0.265112722172, 0.319207295392]
     """
     first, second = inputs(phi, psi, mean, std)
     rho = _correlations(correlation)
@@ -105,10 +105,8 @@ def dual_estimates(
     first, second = inputs(phi, psi, mean, std)
     rho = _correlations(correlation)
     routes = {Route.QUADRATURE: _by_quadrature(first, second, rho)}
-    if first.terms is not None and second.terms is not None:
-        value, error = closed_dual(
-            first.terms, second.terms, *zip(first.scale, second.scale, strict=True), rho, errors=True
-        )
+    if first.form is not None and second.form is not None:
+        value, error = closed_dual(first.form, second.form, rho, errors=True)
         routes[Route.CLOSED_FORM] = value, error + _input_rounding(first, second)
     return [
         Quantity.of({route: _estimate(value[i], error[i], route) for route, (value, error) in routes.items()})
@@ -197,26 +195,19 @@ def _shaped(values: Array, like: ArrayLike) -> float | Array:
 
 def _best(first: Input, second: Input, rho: Array) -> Array:
     """Return the dual by the closed form where there is one and its digits hold, else by quadrature."""
-    if first.terms is not None and second.terms is not None:
-        terms = tuple(first.terms.items()), tuple(second.terms.items())
-        if _is_trusted(*terms, *zip(first.scale, second.scale, strict=True)):
-            return closed_dual(first.terms, second.terms, *zip(first.scale, second.scale, strict=True), rho)[0]
+    if first.form is not None and second.form is not None and _is_trusted(first.form, second.form):
+        return closed_dual(first.form, second.form, rho)[0]
     return quadrature_dual(first.resolved, second.resolved, rho)[0]
 
 
-_Key = tuple[tuple[Shape, Polynomial], ...]
-
-
 @lru_cache(maxsize=256)
-def _is_trusted(phi: _Key, psi: _Key, mean: tuple[float, float], std: tuple[float, float]) -> bool:
+def _is_trusted(f: Form, g: Form) -> bool:
     """Whether rounding leaves enough of the closed form: wide exponentials and polynomials cancel."""
-    values, errors = closed_dual(dict(phi), dict(psi), mean, std, _PROBES, errors=True)
-    squares = [
-        closed_dual(dict(f), dict(f), (m, m), (s, s), np.ones(1))[0][0]
-        for f, m, s in zip((phi, psi), mean, std, strict=True)
-    ]
-    allowed = _TRUSTED * math.sqrt(max(squares[0], 0.0) * max(squares[1], 0.0))
-    return bool(np.all(np.isfinite(values)) and np.all(errors <= allowed))
+    _, errors = closed_dual(f, g, _PROBES, errors=True)
+    squares = [float(closed_dual(side, side, np.ones(1))[0][0]) for side in (f, g)]
+    if not all(map(math.isfinite, squares)):
+        return True  # quadrature would say nothing at all, and where the integral diverges so does the closed form
+    return bool(np.nanmax(errors) <= _TRUSTED * math.sqrt(max(squares[0], 0.0) * max(squares[1], 0.0)))
 
 
 def _by_quadrature(first: Input, second: Input, rho: Array) -> tuple[Array, Array]:

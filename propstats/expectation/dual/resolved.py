@@ -1,24 +1,23 @@
 """A function of a standard normal variable, on panels that resolve it."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from propstats.expectation.dual_panels import (
+from propstats.expectation.dual.panels import (
     GRID,
     OUTER,
     Array,
+    Function,
     both_sides,
     hermite_rule,
+    many_hermite,
     panel_nodes,
     rule,
     to_legendre,
 )
-
-Function = Callable[[Array], Array]
 
 NODES = 20
 _EPS = float(np.finfo(float).eps)
@@ -27,7 +26,6 @@ _NEGLIGIBLE = 1e-16
 #: The last two Legendre coefficients of a resolved panel, relative to the same. Integrals are exact to twice that
 #: order, so that their error is far smaller.
 _RESOLVED = 1e-12
-#: A function that is rough everywhere is never resolved; the comparison of two rules then says so.
 _MAX_PANELS = 400
 
 
@@ -43,6 +41,7 @@ class Resolved:
         nodes: How many nodes each panel has.
         values: f at the nodes, shape (panels, nodes).
         noise: The rounding of f, in the same sense as its norm.
+        is_rough: Whether there are too few panels: f has more turns than can be followed.
         mirror: The function g of which f is g(-z), if it was made so.
     """
 
@@ -53,6 +52,7 @@ class Resolved:
     nodes: int
     values: Array
     noise: float
+    is_rough: bool = False
     mirror: "Resolved | None" = None
 
     @property
@@ -74,17 +74,24 @@ class Resolved:
             return np.asarray(hermite_rule(self.edges, self.nodes) @ self.values.ravel())
 
     @cached_property
-    def rest(self) -> float:
-        """`E[f^2]` less the squares of the coefficients: what their series leaves out, not below its own rounding."""
+    def many_hermite(self) -> Array:
+        """More of them, where these leave too much."""
         with np.errstate(all="ignore"):
-            return max(self.norm**2 - float(self.hermite @ self.hermite), 2 * _EPS * self.norm**2)
+            return many_hermite(self.f, self.edges, self.nodes)
+
+    def rest(self, coefficients: Array) -> float:
+        """Return what a series leaves out: `E[f^2]` less the squares, not below its own rounding."""
+        with np.errstate(all="ignore"):
+            return max(self.norm**2 - float(coefficients @ coefficients), 2 * _EPS * self.norm**2)
 
     @cached_property
     def mirrored(self) -> "Resolved":
         """The function f(-z)."""
         f, edges = self.f, tuple(-edge for edge in reversed(self.edges))
         values = self.values[::-1, ::-1]
-        return Resolved(lambda z: f(-z), -self.kinks, -self.marks, edges, self.nodes, values, self.noise, self)
+        return Resolved(
+            lambda z: f(-z), -self.kinks, -self.marks, edges, self.nodes, values, self.noise, self.is_rough, self
+        )
 
     def given(self, mean: Array, std: Array) -> Array:
         """Return `E[f(y)]` for `y ~ N(mean, std^2)`, arrays of shape (n)."""
@@ -124,9 +131,12 @@ def resolve(f: Function, kinks: Array, shift: float = 0.0, nodes: int = NODES) -
             weight = _density_root(edges) * np.sqrt(np.diff(edges))
             poor = (last * weight > _RESOLVED * scale) & (last > noise) & (np.diff(edges) > 1e-12 * (1 + abs(shift)))
             wider = _wider(edges, (size[0, 0], size[-1, -1]), _NEGLIGIBLE * scale)
-        if (not poor.any() and not wider) or edges.size + poor.sum() > _MAX_PANELS:
+        is_rough = bool(edges.size + poor.sum() > _MAX_PANELS)
+        if (not poor.any() and not wider) or is_rough:
+            if max(size[0, 0], size[-1, -1]) > _NEGLIGIBLE * scale:
+                values = np.full_like(values, np.nan)  # most of the integral of f^2 is elsewhere
             total = math.hypot(*(noise * weight).tolist())
-            return Resolved(f, kinks, np.unique(marks), tuple(edges.tolist()), nodes, values, total)
+            return Resolved(f, kinks, np.unique(marks), tuple(edges.tolist()), nodes, values, total, is_rough)
         middles = (edges[:-1] + edges[1:])[poor] / 2
         marks = np.concatenate([marks, edges[:-1][poor], middles, edges[1:][poor]])
         edges = np.unique(np.concatenate([edges, middles, wider]))

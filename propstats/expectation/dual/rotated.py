@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from propstats.expectation.dual_panels import GRID, OUTER, Array, both_sides, rule, to_legendre
-from propstats.expectation.dual_resolved import Resolved
+from propstats.expectation.dual.panels import GRID, OUTER, Array, both_sides, rule, to_legendre
+from propstats.expectation.dual.resolved import Resolved
 
 #: In standard deviations of b and of a; the last one cuts off 1e-20.
 _B_GRID = (0.0, 2.25, 5.0, 9.4)
@@ -22,6 +22,8 @@ _RESOLVED = 2e-15
 #: How much more the polynomials may be off at the ends of a panel, where they are worst and it matters least.
 _CORNER = 500.0
 _MAX_PANELS = 400
+#: Below this standard deviation of b, few functions are so steep that half the nodes in b would not do.
+_NARROW = 0.02
 #: How many points are evaluated at once: what stays in the cache.
 _CHUNK = 1 << 15
 #: For the product of the density and a polynomial.
@@ -45,7 +47,7 @@ def rotated(
         combine: What is averaged.
         nodes: How many Gauss-Legendre nodes a panel has.
 
-    >>> from propstats.expectation.dual_resolved import resolve
+    >>> from propstats.expectation.dual.resolved import resolve
     >>> relu = resolve(lambda z: np.maximum(z, 0.0), np.zeros(1))
     >>> rho = np.array([0.96, 1.0])
     >>> rotated(relu, relu, np.sqrt(rho), np.sqrt(1 - rho)).round(9).tolist()  # Cho & Saul 2009
@@ -71,8 +73,9 @@ def _over_b(f: Resolved, g: Resolved, common: Array, own: Array, combine: Combin
     if twins:
         edges = edges[edges >= 0.0]  # b and -b exchange u and v
     left, right = edges[:-1], edges[1:]
-    x = np.concatenate([rule(nodes)[0], [0.0, 1.0]])
-    basis, signs = to_legendre(nodes), (-1.0) ** np.arange(nodes)
+    order = nodes if largest > _NARROW else nodes // 2
+    x = np.concatenate([rule(order)[0], [0.0, 1.0]])
+    basis, signs = to_legendre(order), (-1.0) ** np.arange(order)
     total, size = np.zeros(own.shape), np.zeros(own.shape)
     # The rounding of a product of f and g, or of the square of their difference.
     noise = f.noise * math.sqrt(g.norm / f.norm) + g.noise * math.sqrt(f.norm / g.norm) if f.norm and g.norm else 0.0
@@ -80,9 +83,9 @@ def _over_b(f: Resolved, g: Resolved, common: Array, own: Array, combine: Combin
     while left.size:
         count += left.size
         b = left[:, None] + (right - left)[:, None] * x
-        inner = _over_a(f, g, common, b.ravel(), combine, nodes).reshape(own.size, left.size, nodes + 2)
+        inner = _over_a(f, g, common, b.ravel(), combine, nodes).reshape(own.size, left.size, order + 2)
         coefficients = inner[:, :, :-2] @ basis
-        masses = _masses(left, right, own, grid, nodes)
+        masses = _masses(left, right, own, grid, order)
         panels = (coefficients * masses).sum(axis=2)
         scale = size + np.abs(panels).sum(axis=1)
         last = np.abs(coefficients[:, :, -2:] * masses[:, :, -2:]).sum(axis=2)
@@ -145,8 +148,10 @@ def _over_a(f: Resolved, g: Resolved, common: Array, b: Array, combine: Combine,
         edges = np.sort(np.concatenate([np.broadcast_to(grid, (d.size, grid.size)), marks], axis=1), axis=1)
         width = np.diff(edges, axis=1)[:, :, None]
         a = (edges[:, :-1, None] + width * x).reshape(d.size, -1)
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            weighted = combine(f.f((a + d) / _ROOT2), g.f((a - d) / _ROOT2)) * (width * w).reshape(d.size, -1)
+        with np.errstate(all="ignore"):
+            weights = (width * w).reshape(d.size, -1)
+            weighted = combine(f.f((a + d) / _ROOT2), g.f((a - d) / _ROOT2)) * weights
+            weighted[weights == 0.0] = 0.0  # where marks coincide; f may be infinite there
             a *= a
             for i, variance in enumerate(var):
                 density = np.exp(a * (-0.5 / variance))

@@ -11,10 +11,11 @@ from propstats.activations.compile import compiled
 from propstats.activations.expression import Expr, evaluate, str_of
 from propstats.activations.namespaces import float_namespace, numpy_namespace
 from propstats.errors import DomainError
-from propstats.expectation.dual_panels import Array
-from propstats.expectation.dual_reading import terms_of
-from propstats.expectation.dual_resolved import NODES, Function, Resolved, resolve
-from propstats.expectation.dual_terms import Shape, Terms
+from propstats.expectation.dual.cells import Form, form_of
+from propstats.expectation.dual.panels import Array, Function
+from propstats.expectation.dual.reading import terms_of
+from propstats.expectation.dual.resolved import NODES, Resolved, resolve
+from propstats.expectation.dual.terms import Shape
 
 #: The part of a formula's parameters that can be a key.
 Params = tuple[tuple[str, float], ...]
@@ -34,7 +35,7 @@ class Input:
     mean: float
     std: float
 
-    @property
+    @cached_property
     def params(self) -> Params:
         """The parameters, in a fixed order."""
         return tuple(sorted(self.activation.params.items()))
@@ -42,19 +43,19 @@ class Input:
     @property
     def resolved(self) -> Resolved:
         """The function of z, on panels."""
-        return _resolved(self.activation.formula, self.params, self.activation.kinks, self.mean, self.std, NODES)
+        return _resolved(self.activation.text, self.params, self.mean, self.std, NODES)
 
     @property
     def finer(self) -> Resolved:
         """The same with more nodes, which tells how good the first one is."""
-        return _resolved(self.activation.formula, self.params, self.activation.kinks, self.mean, self.std, NODES + 6)
+        return _resolved(self.activation.text, self.params, self.mean, self.std, NODES + 6)
 
     @cached_property
-    def terms(self) -> Terms | None:
-        """The function of x as a sum of terms with closed forms, if it is one."""
+    def form(self) -> Form | None:
+        """The function of z as a sum of terms with closed forms, if it is one."""
         if self.std == 0.0:
-            return {Shape(): (self.value,)}
-        return terms_of(self.activation)
+            return _constant(self.value)
+        return _form(self.activation.text, self.params, self.mean, self.std)
 
     @property
     def value(self) -> float:
@@ -63,22 +64,19 @@ class Input:
         return float(evaluate(self.activation.formula, symbols, float_namespace()))
 
     @property
-    def scale(self) -> tuple[float, float]:
-        """The mean and standard deviation that the terms are to be taken at."""
-        return (0.0, 1.0) if self.std == 0.0 else (self.mean, self.std)
-
-    @property
     def slope(self) -> "Input":
         """The derivative of the function, without the deltas where it jumps."""
-        text = str_of(self.activation.slope_formula)
-        return replace(self, activation=Activation(f"{self.activation.name}'", text, self.activation.params))
+        return replace(self, activation=_slope(self.activation.text, self.params))
 
     @property
     def jumps(self) -> list[tuple[float, float]]:
         """Where in z the function jumps, and by how much."""
         if self.std == 0.0:
             return []
-        return [((kink - self.mean) / self.std, jump) for kink, jump in self.activation.jumps]
+        try:
+            return [((kink - self.mean) / self.std, jump) for kink, jump in self.activation.jumps]
+        except (ValueError, ArithmeticError):
+            return []  # poles have no sides to compare: the panels that close in on them show their error
 
 
 def inputs(
@@ -100,16 +98,39 @@ def inputs(
     return first, second
 
 
+# Texts are quick keys; a tree would be walked at every look.
+
+
+def _activation(text: str, params: Params) -> Activation:
+    return Activation("phi", text, dict(params))
+
+
 @lru_cache(maxsize=64)
-def _resolved(formula: Expr, params: Params, kinks: tuple[float, ...], mean: float, std: float, nodes: int) -> Resolved:
-    function = _function(formula, params)
+def _slope(text: str, params: Params) -> Activation:
+    return Activation("slope", str_of(_activation(text, params).slope_formula), dict(params))
+
+
+@lru_cache(maxsize=256)
+def _form(text: str, params: Params, mean: float, std: float) -> Form | None:
+    terms = terms_of(_activation(text, params))
+    return None if terms is None else form_of(terms, mean, std)
+
+
+@lru_cache(maxsize=64)
+def _constant(value: float) -> Form:
+    return form_of({Shape(): (value,)}, 0.0, 1.0)
+
+
+@lru_cache(maxsize=64)
+def _resolved(text: str, params: Params, mean: float, std: float, nodes: int) -> Resolved:
+    activation = _activation(text, params)
+    function = _function(activation.formula, params)
     if std == 0.0:
         value = function(np.array([mean]))[0]
         return resolve(lambda z: np.full_like(z, value), np.empty(0), nodes=nodes)
-    return resolve(lambda z: function(mean + std * z), (np.array(kinks) - mean) / std, mean / std, nodes)
+    return resolve(lambda z: function(mean + std * z), (np.array(activation.kinks) - mean) / std, mean / std, nodes)
 
 
-@lru_cache(maxsize=64)
 def _function(formula: Expr, params: Params) -> Function:
     names, values = [name for name, _ in params], [value for _, value in params]
     raw = compiled([formula], ["x", *names], numpy_namespace())

@@ -1,19 +1,23 @@
 """Gauss-Legendre panels on the line of a standard normal variable, and Hermite coefficients on them."""
 
 import math
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Function = Callable[[Array], Array]
 
-#: Where panels end: density and Hermite functions up to `TERMS` are as good as polynomials in between.
+#: Where panels end: density and Hermite functions up to `TERMS` are as good as polynomials in between; for four times
+#: as many, each is cut in two.
 GRID = (0.0, 1.0, 2.0, 3.0, 4.0, 5.5, 7.0, 8.5, 10.5, 13.0)
 #: Where panels end for functions that grow; the density underflows at the last one.
 OUTER = (16.0, 20.0, 26.0, 32.0, 38.0)
-#: How many Hermite coefficients are computed.
+#: How many Hermite coefficients are computed first, and how many where these leave too much.
 TERMS = 256
+MORE_TERMS = 1024
 
 
 def both_sides(half: tuple[float, ...]) -> Array:
@@ -58,19 +62,31 @@ def panel_nodes(edges: tuple[float, ...], nodes: int) -> tuple[Array, Array, Arr
 def hermite_rule(edges: tuple[float, ...], nodes: int) -> Array:
     """Return what turns values of f at the nodes into `E[f h_n]`, h_n orthonormal Hermite; shape (TERMS, nodes).
 
-    By the recurrence `sqrt(n + 1) h_{n+1} = z h_n - sqrt(n) h_{n-1}` for `h_n` times the root of the density, which
-    neither overflows nor loses digits where the function oscillates.
-
     >>> edges = tuple(both_sides(GRID).tolist())
     >>> values = panel_nodes(edges, 20)[0] ** 2  # z^2 = 1 + sqrt(2) h_2
     >>> abs(hermite_rule(edges, 20) @ values)[:4].round(12).tolist()
     [1.0, 0.0, 1.414213562373, 0.0]
     """
     z, weights, root = panel_nodes(edges, nodes)
-    found = np.empty((TERMS, z.size))
-    found[0], found[1] = root, z * root
-    for n in range(1, TERMS - 1):
-        np.multiply(found[n], z / math.sqrt(n + 1), out=found[n + 1])
-        found[n + 1] -= found[n - 1] * math.sqrt(n / (n + 1))
+    found = np.array(list(_hermite_functions(z, root, TERMS)))
     found *= root * weights
     return found
+
+
+def many_hermite(f: Function, edges: tuple[float, ...], nodes: int) -> Array:
+    """Return the first `MORE_TERMS` coefficients `E[f h_n]`."""
+    middles = np.add(edges[:-1], edges[1:]) / 2
+    z, weights, root = panel_nodes(tuple(np.sort(np.concatenate([edges, middles])).tolist()), nodes)
+    weighted = f(z) * (root * weights)
+    return np.array([weighted @ h for h in _hermite_functions(z, root, MORE_TERMS)])
+
+
+def _hermite_functions(z: Array, root: Array, terms: int) -> Iterator[Array]:
+    """Yield `h_n` times the root of the density, which neither overflows nor loses digits where it oscillates.
+
+    By the recurrence `sqrt(n + 1) h_{n+1} = z h_n - sqrt(n) h_{n-1}`.
+    """
+    before, here = np.zeros_like(z), root
+    for n in range(terms):
+        yield here
+        before, here = here, z * here * (1 / math.sqrt(n + 1)) - before * math.sqrt(n / (n + 1))

@@ -3,15 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import reduce
 from itertools import pairwise
 
 from propstats.activations.activation import Activation
 from propstats.activations.expression import Call, Expr, evaluate, symbols_of
 from propstats.activations.namespaces import float_namespace
-from propstats.activations.pieces import Piece, pieces
+from propstats.activations.pieces import Piece
 from propstats.errors import ExpressionError
-from propstats.expectation.dual_terms import (
+from propstats.expectation.dual.terms import (
     MAX_POWER,
     Gate,
     NoTermsError,
@@ -32,14 +32,9 @@ def terms_of(activation: Activation) -> Terms | None:
     >>> terms_of(activation("relu")), terms_of(activation("tanh"))
     ({Shape(linear=0.0, quadratic=0.0, gate=Gate(slope=1, offset=-0.0, noise=0.0)): (0.0, 1.0)}, None)
     """
-    return _terms_of(activation.formula, tuple(sorted(activation.params.items())))
-
-
-@lru_cache(maxsize=256)
-def _terms_of(formula: Expr, params: tuple[tuple[str, float], ...]) -> Terms | None:
-    values = dict(params)
+    values = activation.params
     try:
-        cut = pieces(formula, values)
+        cut = activation.pieces
         found = [_terms(piece.formula, values) for piece in cut]
         return _joined([_ends(piece, values) for piece in cut], found)
     except (NoTermsError, ExpressionError, ZeroDivisionError, OverflowError, ValueError):
@@ -96,12 +91,10 @@ def _terms(expr: Expr, params: Mapping[str, float]) -> Terms:
         case "div":
             return scaled(parts[0], 1.0 / _constant(parts[1]))
         case "pow":
-            power, result = _constant(parts[1]), _ONE
+            power = _constant(parts[1])
             if power not in range(MAX_POWER + 1):
                 raise NoTermsError
-            for _ in range(int(power)):
-                result = product(result, parts[0])
-            return result
+            return reduce(product, [parts[0]] * int(power), _ONE)
         case "exp":
             return _exponential(*_polynomial(parts[0]))
         case "expm1":
@@ -110,8 +103,8 @@ def _terms(expr: Expr, params: Mapping[str, float]) -> Terms:
             square = product(parts[0], parts[0])
             return scaled(_exponential(*_polynomial(scaled(square, -0.5))), 1.0 / math.sqrt(2 * math.pi))
         case "sin" | "cos":
-            offset, rate, square = _polynomial(parts[0])
-            if square:
+            offset, rate, bend = _polynomial(parts[0])
+            if bend:
                 raise NoTermsError
             phase = complex(math.cos(offset), math.sin(offset))
             ahead, back = (phase / 2, phase.conjugate() / 2)

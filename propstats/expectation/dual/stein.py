@@ -7,6 +7,7 @@ a moment of the conditional law, with one gate less.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from propstats.expectation.dual_bivariate import bivariate_cdf
+from propstats.expectation.dual.bivariate import bivariate_cdf, bivariate_size
 
 #: Numbers that are the same for all moments stay plain floats: those are quicker, and a zero drops out.
 Values = float | NDArray[Any]
@@ -94,10 +95,9 @@ class Moments:
     def _by_stein(self, p: int, q: int) -> Values:
         law = self._law
         mean_u, mean_v = law.sizes or (law.mean_u, law.mean_v)
-        cov, slope_u, slope_v = (
-            value if law.sizes is None else abs(value) for value in (law.cov, _slope(law.gate_u), _slope(law.gate_v))
-        )
-        terms = (
+        factors: tuple[Values, ...] = (law.cov, _slope(law.gate_u), _slope(law.gate_v))
+        cov, slope_u, slope_v = factors if law.sizes is None else map(np.abs, factors)
+        terms: tuple[tuple[Values, Callable[[int, int], Values], int, int], ...] = (
             (
                 (mean_u, self, p - 1, q),
                 ((p - 1) * law.var_u, self, p - 2, q),
@@ -115,35 +115,40 @@ class Moments:
         )
         total: Values = 0.0
         for factor, moment, i, j in terms:
-            if i >= 0 and j >= 0 and not (isinstance(factor, float) and factor == 0.0):
-                total = total + factor * moment(i, j)
+            if i >= 0 and j >= 0 and not _is_nothing(factor) and not _is_nothing(value := moment(i, j)):
+                total = total + factor * value
         return total
 
     def _at_u(self, p: int, q: int) -> Values:
         """Return the moment under a delta in place of the gate on u."""
-        if self._law.gate_u is None or (p and not self._law.gate_u.noise):
+        gate = self._law.gate_u
+        if gate is None or (p and not gate.noise):
             return 0.0  # the delta of a step is at u = 0
-        density, inner = self._given_u
-        return density * inner(p, q)
+        if not (p or q) and self._law.gate_v is None:
+            return self._density_u
+        return self._density_u * self._given_u(p, q)
 
     def _at_v(self, p: int, q: int) -> Values:
-        if self._law.gate_v is None or (q and not self._law.gate_v.noise):
-            return 0.0
         if self._law.twins:
             mirrored = np.asarray(self._at_u(q, p))
             return mirrored.swapaxes(0, 1) if mirrored.ndim == 3 else mirrored
-        density, inner = self._given_v
-        return density * inner(q, p)
+        return self._mirrored._at_u(q, p)
 
     @cached_property
-    def _given_u(self) -> tuple[Values, "Moments"]:
-        density, law = _given(self._law)
-        return density, Moments(law)
+    def _mirrored(self) -> "Moments":
+        return Moments(self._law.swapped)
 
     @cached_property
-    def _given_v(self) -> tuple[Values, "Moments"]:
-        density, law = _given(self._law.swapped)
-        return density, Moments(law)
+    def _density_u(self) -> Values:
+        return _density(self._law)
+
+    @cached_property
+    def _given_u(self) -> "Moments":
+        return Moments(_given(self._law))
+
+
+def _is_nothing(value: Values) -> bool:
+    return isinstance(value, float) and value == 0.0
 
 
 def _slope(gate: Gate | None) -> Values:
@@ -152,32 +157,42 @@ def _slope(gate: Gate | None) -> Values:
 
 def _behind(gate: Gate, mean: Values, var: Values) -> tuple[Values, Values]:
     """Return the mean, in standard deviations, and the variance of what a gate compares with 0."""
-    total = np.maximum(gate.slope * gate.slope * var + gate.noise, _TINY)  # the noise is 0 or 1
-    return (gate.slope * mean + gate.offset) / np.sqrt(total), total
+    total = gate.slope * gate.slope * var + gate.noise if gate.noise else var  # the slope of a step is +-1
+    return (gate.slope * mean + gate.offset) / np.sqrt(np.maximum(total, _TINY)), total
+
+
+def _behind_size(gate: Gate, size: Values, h: Values, total: Values) -> Values:
+    """Return what the rounding of that mean is proportional to."""
+    # Under a delta little variance may be left, but what rounding moves there is made up for under the other delta.
+    own: Values = (np.abs(gate.slope) * size + np.abs(gate.offset)) / np.sqrt(np.maximum(total, 1.0))
+    return own + np.abs(h)
 
 
 def _probability(law: Law) -> Values:
     """Return the probability that all gates are open, or its size."""
     from scipy.special import ndtr
 
-    u, v = law.gate_u, law.gate_v
-    if u is not None and v is not None:
-        # The bivariate distribution is good to some ulp of 1, however small it is.
-        return _both_open(law, u, v) if law.sizes is None else 1.0
-    if u is not None:
-        h, _ = _behind(u, law.mean_u, law.var_u)
-    elif v is not None:
-        h, _ = _behind(v, law.mean_v, law.var_v)
-    else:
+    if law.gate_u is not None and law.gate_v is not None:
+        return _both_open(law, law.gate_u, law.gate_v)
+    if law.gate_u is None and law.gate_v is None:
         return 1.0
+    one = law if law.gate_u is not None else law.swapped
+    assert one.gate_u is not None
+    h, var = _behind(one.gate_u, one.mean_u, one.var_u)
     probability = np.asarray(ndtr(h))
-    # An ulp of h changes Phi(h) by h phi(h) times as much.
-    return probability if law.sizes is None else probability + abs(h) * np.exp(-0.5 * h * h)
+    if one.sizes is None:
+        return probability
+    # An ulp of what h is made of changes Phi(h) by the density times as much.
+    size = _behind_size(one.gate_u, one.sizes[0], h, var)
+    return np.asarray(np.abs(probability) + size * np.abs(np.exp(-0.5 * h * h)))
 
 
 def _both_open(law: Law, u: Gate, v: Gate) -> Values:
-    """Return the probability that both gates are open."""
+    """Return the probability that both gates are open, or its size."""
     (h, var_h), (k, var_k) = _behind(u, law.mean_u, law.var_u), _behind(v, law.mean_v, law.var_v)
+    if law.sizes is not None:
+        sizes = _behind_size(u, law.sizes[0], h, var_h), _behind_size(v, law.sizes[1], k, var_k)
+        return bivariate_size(h, k, *sizes)
     product = var_h * var_k
     rho = np.clip(u.slope * v.slope * law.cov / np.sqrt(product), -1.0, 1.0)
     # The determinant of both w, as a sum without cancellation.
@@ -185,8 +200,20 @@ def _both_open(law: Law, u: Gate, v: Gate) -> Values:
     return bivariate_cdf(h, k, rho, det / product)
 
 
-def _given(law: Law) -> tuple[Values, Law]:
-    """Return the density of the gate on u at 0, and the conditional law there.
+def _density(law: Law) -> Values:
+    """Return the density of what the gate on u compares with 0, at 0, or its size."""
+    assert law.gate_u is not None
+    h, var = _behind(law.gate_u, law.mean_u, law.var_u)
+    density: Values = np.exp(-0.5 * h * h) / np.sqrt(2 * math.pi * np.maximum(var, _TINY))
+    if law.sizes is None:
+        return density
+    size = _behind_size(law.gate_u, law.sizes[0], h, var)
+    # No infinity times the zero that the density then is.
+    return np.asarray(np.abs(density) * (1 + np.minimum(np.abs(h) * size, 1e6)))
+
+
+def _given(law: Law) -> Law:
+    """Return the conditional law where the gate on u compares 0 with 0.
 
     With `r` the share of the noise in the variance of w, u moves by `-(1 - r) shift` and v by cov/var_u times that.
     For steps at one point the latter leaves a small difference of equal numbers, which is therefore formed first:
@@ -194,25 +221,34 @@ def _given(law: Law) -> tuple[Values, Law]:
     """
     gate = law.gate_u
     assert gate is not None
-    h, var = _behind(gate, law.mean_u, law.var_u)
-    density = np.exp(-0.5 * h * h) / np.sqrt(2 * math.pi * var)
-    noise = gate.noise / var
-    shift = law.mean_u + gate.offset / gate.slope
-    product = np.maximum(law.var_u * law.var_v, _TINY)
-    left = law.det / product  # 1 - correlation^2
-    left = left / (1 + np.sqrt(np.maximum(1 - left, 0.0)))  # 1 - |correlation|
-    moved = shift * np.copysign(np.sqrt(law.var_v / np.maximum(law.var_u, _TINY)), law.cov)
-    given = Law(
-        mean_u=law.mean_u * noise - (1 - noise) * gate.offset / gate.slope if gate.noise else 0.0,
-        mean_v=(law.mean_v - moved) + moved * (noise + (1 - noise) * left),
-        var_u=law.var_u * noise if gate.noise else 0.0,
-        cov=law.cov * noise if gate.noise else 0.0,
-        var_v=(law.var_v * gate.noise + gate.slope * gate.slope * law.det) / var,
-        det=law.det * noise if gate.noise else 0.0,
-        gate_v=law.gate_v,
-    )
+    _, var = _behind(gate, law.mean_u, law.var_u)
+    moved, left = _moved(law, gate)
+    if not gate.noise:
+        given = Law(
+            0.0, (law.mean_v - moved) + moved * left, 0.0, 0.0, law.det / np.maximum(var, _TINY), 0.0, None, law.gate_v
+        )
+    else:
+        noise = gate.noise / var
+        given = Law(
+            mean_u=law.mean_u * noise - (1 - noise) * gate.offset / gate.slope,
+            mean_v=(law.mean_v - moved) + moved * (noise + (1 - noise) * left),
+            var_u=law.var_u * noise,
+            cov=law.cov * noise,
+            var_v=(law.var_v * gate.noise + gate.slope * gate.slope * law.det) / var,
+            det=law.det * noise,
+            gate_v=law.gate_v,
+        )
     if law.sizes is not None:
-        density = density * (1 + np.minimum(h * h, 1e6))  # no infinity times the zero that it then is
         size_u, size_v = law.sizes
-        given = replace(given, sizes=(size_u if gate.noise else 0.0, size_v + abs(moved)))
-    return density, given
+        given = replace(given, sizes=(size_u if gate.noise else 0.0, size_v + np.abs(moved)))
+    return given
+
+
+def _moved(law: Law, gate: Gate) -> tuple[Values, Values]:
+    """Return how far v moves with u at perfect correlation, and one minus the size of the correlation."""
+    shift = law.mean_u + gate.offset / gate.slope
+    if _is_nothing(shift):
+        return 0.0, 0.0
+    product = law.det / np.maximum(law.var_u * law.var_v, _TINY)  # 1 - correlation^2
+    left = product / (1 + np.sqrt(np.maximum(1 - product, 0.0)))
+    return shift * np.copysign(np.sqrt(law.var_v / np.maximum(law.var_u, _TINY)), law.cov), left

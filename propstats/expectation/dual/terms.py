@@ -77,6 +77,8 @@ def product(a: Terms, b: Terms) -> Terms:
             linear = left.linear + right.linear
             if linear.imag == 0.0:
                 linear = linear.real
+            elif left.gate is not None or right.gate is not None:
+                raise NoTermsError  # two of them need distribution functions at complex points
             shape = Shape(linear, left.quadratic + right.quadratic, left.gate or right.gate)
             sums = [0.0j if isinstance(p[0] * q[0], complex) else 0.0] * (len(p) + len(q) - 1)
             for i, x in enumerate(p):
