@@ -40,7 +40,7 @@ def from_sympy(expr: Any, symbol: Any = None, *, name: str = "", **params: float
     if not isinstance(expr, sympy.Expr):
         raise ExpressionError(f"{type(expr).__name__} is no expression of sympy", "pass a formula in one symbol")
     symbol = symbol or _input_of(expr, params)
-    for other in sorted(expr.free_symbols - {symbol}, key=str):
+    for other in sorted(_symbols_of(expr) - {symbol}, key=str):
         if str(other) not in params:
             raise ExpressionError(f"the symbol {other} has no value", f"give it one: {other}=1.0")
     return activation_of(_Translator(symbol)(expr), name, params)
@@ -48,7 +48,7 @@ def from_sympy(expr: Any, symbol: Any = None, *, name: str = "", **params: float
 
 def _input_of(expr: Any, params: dict[str, float]) -> Any:
     """Return the symbol that is the input, when only one can be."""
-    free = sorted(expr.free_symbols, key=str)
+    free = sorted(_symbols_of(expr), key=str)
     left = [symbol for symbol in free if str(symbol) not in params]
     called_x = [symbol for symbol in left if str(symbol) == "x"]
     if len(left) == 1 or len(called_x) == 1:
@@ -58,6 +58,16 @@ def _input_of(expr: Any, params: dict[str, float]) -> Any:
         f"which symbol is the input? the expression has {names}",
         "say so, from_sympy(expr, x), and give the others values",
     )
+
+
+def _symbols_of(expr: Any) -> set[Any]:
+    """Return the symbols of an expression; sympy itself would visit again and again what occurs more than once."""
+    seen, waiting = {expr}, [expr]
+    while waiting:
+        new = set(waiting.pop().args) - seen
+        seen |= new
+        waiting += new
+    return {part for part in seen if part.is_Symbol}
 
 
 class _Translator:
@@ -152,6 +162,9 @@ class _Translator:
                 Condition.__and__ if isinstance(condition, sympy.And) else Condition.__or__
             )
             return reduce(join, parts)
+        if isinstance(condition, sympy.ITE):
+            asked, then, otherwise = map(self._condition, condition.args)
+            return (asked & then) | (~asked & otherwise)
         if condition.is_Relational:
             operators = {">": "gt", "<": "lt", ">=": "ge", "<=": "le", "==": "eq", "!=": "ne"}
             found = compare(operators[condition.rel_op], self(condition.lhs), self(condition.rhs))

@@ -6,6 +6,9 @@ from propstats.activations.expression import ONE, Call, Expr, Number, Symbol, ca
 from propstats.activations.polynomial.signs import is_positive
 from propstats.activations.polynomial.terms import HALF, Monomial, is_function, is_product
 
+#: From this denominator on a fraction is hard to read.
+_LONG = 10_000
+
 
 def product_of(coefficient: Fraction, monomial: Monomial, bracket: Expr | None) -> Expr:
     """Write a coefficient, powers of atoms and a sum in brackets as one quotient."""
@@ -41,10 +44,20 @@ def product_of(coefficient: Fraction, monomial: Monomial, bracket: Expr | None) 
         for side in (0, 1):
             if roots[side]:
                 sides[side].insert(0, call("sqrt", times(roots[side])))
-    sides[0].insert(0, Number(Fraction(scale.numerator)))
-    sides[1].insert(0, Number(Fraction(scale.denominator)))
+    above, below = (scale, Fraction(1)) if _is_decimal(scale) else (scale.numerator, scale.denominator)
+    sides[0].insert(0, Number(Fraction(above)))
+    sides[1].insert(0, Number(Fraction(below)))
     result = call("div", times(sides[0]), times(sides[1]))
     return call("neg", result) if coefficient < 0 else result
+
+
+def _is_decimal(value: Fraction) -> bool:
+    """Whether a number is better read as a decimal, as measured constants are, than as a fraction."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest == 1 and value.denominator >= _LONG
 
 
 def _kind(atom: Expr) -> int:

@@ -13,7 +13,8 @@ from propstats.activations.expression import Call, Expr, Number, Symbol, evaluat
 from propstats.activations.namespaces import numpy_namespace
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.expectation.rounding import Rounded, rounded_namespace
-from propstats.expectation.symbolic.derivation import Derivation, Line, derive
+from propstats.expectation.symbolic.derivation import Derivation, derive
+from propstats.expectation.symbolic.line import Line
 from propstats.report.formula import text_of
 
 _QUANTITIES = [*BASE, *DERIVED]
