@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from propstats.activations.activation import Activation
-from propstats.activations.expression import Expr, Number, Symbol
+from propstats.activations.expression import Expr, Number, Symbol, symbols_of
 from propstats.errors import unknown_name
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.expectation.symbolic.constants import named
@@ -34,6 +34,11 @@ class Derivation:
     def is_closed(self) -> bool:
         """Whether the result is a closed form."""
         return not self.open
+
+    @property
+    def is_closed_at_standard(self) -> bool:
+        """Whether it is one for `x ~ N(0, 1)`."""
+        return not any(name.startswith("E") and name[1:].isdigit() for name in symbols_of(self.standard))
 
 
 def derive(activation: Activation, quantity: str) -> Derivation:
