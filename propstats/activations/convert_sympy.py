@@ -40,7 +40,7 @@ def from_sympy(expr: Any, symbol: Any = None, *, name: str = "", **params: float
     if not isinstance(expr, sympy.Expr):
         raise ExpressionError(f"{type(expr).__name__} is no expression of sympy", "pass a formula in one symbol")
     symbol = symbol or _input_of(expr, params)
-    for other in sorted(_symbols_in(expr) - {symbol}, key=str):
+    for other in sorted(_symbols_of(expr) - {symbol}, key=str):
         if str(other) not in params:
             raise ExpressionError(f"the symbol {other} has no value", f"give it one: {other}=1.0")
     return activation_of(_Translator(symbol)(expr), name, params)
@@ -48,7 +48,7 @@ def from_sympy(expr: Any, symbol: Any = None, *, name: str = "", **params: float
 
 def _input_of(expr: Any, params: dict[str, float]) -> Any:
     """Return the symbol that is the input, when only one can be."""
-    free = sorted(_symbols_in(expr), key=str)
+    free = sorted(_symbols_of(expr), key=str)
     left = [symbol for symbol in free if str(symbol) not in params]
     called_x = [symbol for symbol in left if str(symbol) == "x"]
     if len(left) == 1 or len(called_x) == 1:
@@ -60,19 +60,14 @@ def _input_of(expr: Any, params: dict[str, float]) -> Any:
     )
 
 
-def _symbols_in(expr: Any) -> set[Any]:
-    """Return the free symbols; unlike `free_symbols`, what occurs more than once is looked at once."""
-    import sympy
-
-    found: set[Any] = set()
-    seen, left = set(), [expr]
-    while left:
-        node = left.pop()
-        if node not in seen:
-            seen.add(node)
-            found.update({node} if isinstance(node, sympy.Symbol) else ())
-            left.extend(node.args)
-    return found
+def _symbols_of(expr: Any) -> set[Any]:
+    """Return the symbols of an expression; sympy itself would visit again and again what occurs more than once."""
+    seen, waiting = {expr}, [expr]
+    while waiting:
+        new = set(waiting.pop().args) - seen
+        seen |= new
+        waiting += new
+    return {part for part in seen if part.is_Symbol}
 
 
 class _Translator:
@@ -167,9 +162,9 @@ class _Translator:
                 Condition.__and__ if isinstance(condition, sympy.And) else Condition.__or__
             )
             return reduce(join, parts)
-        if isinstance(condition, sympy.logic.boolalg.ITE):
-            chooses, then, otherwise = map(self._condition, condition.args)
-            return (chooses & then) | (~chooses & otherwise)
+        if isinstance(condition, sympy.ITE):
+            asked, then, otherwise = map(self._condition, condition.args)
+            return (asked & then) | (~asked & otherwise)
         if condition.is_Relational:
             operators = {">": "gt", "<": "lt", ">=": "ge", "<=": "le", "==": "eq", "!=": "ne"}
             found = compare(operators[condition.rel_op], self(condition.lhs), self(condition.rhs))

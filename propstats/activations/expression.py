@@ -237,6 +237,8 @@ _BINARY: dict[type[ast.operator], str] = {
 _MAX_LENGTH = 10_000
 _MAX_EXPONENT = 64
 _LARGEST = 1e300
+#: Products of a few long decimals are still written as decimals, not as fractions.
+_MAX_PLACES = 100
 
 
 def parse(text: str, symbols: set[str]) -> Expr:
@@ -272,8 +274,7 @@ def _convert(node: ast.expr, text: str, symbols: set[str]) -> Expr:
         case ast.Constant(value=int() | float() as value) if value is not True and value is not False:
             if abs(value) > _LARGEST:
                 raise refuse("a number too large")
-            # repr gives the shortest decimal: 0.1 is one tenth until a back end rounds it.
-            return Number(Fraction(repr(value)))
+            return Number(_as_written(node, value, text))
         case ast.Name(id=name):
             if name not in symbols and name != "pi":
                 raise refuse(f"unknown name {name!r}", f"known: {', '.join(sorted(symbols | {'pi'}))}")
@@ -302,6 +303,12 @@ def _convert(node: ast.expr, text: str, symbols: set[str]) -> Expr:
             raise refuse(f"unknown function {name!r}", f"known: {', '.join(sorted(ARITY))}, max, min")
         case _:
             raise refuse(f"{type(node).__name__} is not allowed", "use numbers, + - * / **, where and functions")
+
+
+def _as_written(node: ast.Constant, value: float, text: str) -> Fraction:
+    """Return a literal exactly: 0.1 is one tenth, and no digit is lost, until a back end rounds it."""
+    written = ast.get_source_segment(text, node) if isinstance(value, float) and abs(value) > 1 / _LARGEST else None
+    return Fraction(written or repr(value))
 
 
 _OPERATORS = {"add": (" + ", 1), "sub": (" - ", 1), "mul": ("*", 2), "div": ("/", 2), "pow": ("**", 4)}
@@ -338,7 +345,17 @@ def _text(expr: Expr) -> tuple[str, int]:
 
 def _number_text(value: Fraction) -> tuple[str, int]:
     """Write a constant as an integer, a decimal or a fraction, whichever a person would write."""
-    decimal = repr(float(value))
-    if value.denominator > 12 and Fraction(decimal) == value:
-        return decimal, 9 if value >= 0 else 1
-    return str(value), 9 if value.denominator == 1 and value >= 0 else 2 if value >= 0 else 1
+    tight = 9 if value >= 0 else 1
+    decimal = repr(float(value)) if value.denominator > 12 else ""
+    if decimal and Fraction(decimal) == value:
+        return decimal, tight
+    places = _places(value.denominator) if decimal else 0
+    if places:
+        digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
+        return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}", tight
+    return str(value), tight if value.denominator == 1 else 2 if value >= 0 else 1
+
+
+def _places(denominator: int) -> int:
+    """Return how many decimals a fraction has, 0 if they never end or are too many to read."""
+    return next((places for places in range(1, _MAX_PLACES) if 10**places % denominator == 0), 0)

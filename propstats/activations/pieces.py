@@ -20,7 +20,6 @@ from propstats.activations.expression import (
     symbols_of,
 )
 from propstats.activations.namespaces import float_namespace
-from propstats.activations.roots import real_roots
 from propstats.errors import ExpressionError
 
 #: The functions that choose a branch by a sign.
@@ -166,6 +165,8 @@ def _solve(boundary: Expr, params: Mapping[str, float]) -> tuple[list[Kink], boo
         formula = call("neg", call("div", substitute(boundary, {"x": ZERO}), rate))
         slope = evaluate(rate, params, float_namespace())
         return ([Kink(formula, evaluate(formula, params, float_namespace()) + 0.0)] if slope else []), True
+    from propstats.activations.roots import real_roots  # it needs numpy, the rest does not
+
     roots, complete = real_roots(boundary, params)
     return [Kink(None, root) for root in roots], complete
 

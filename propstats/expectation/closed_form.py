@@ -27,6 +27,7 @@ from propstats.expectation.derived import complete
 from propstats.expectation.moments import BASE, derived_formulas
 from propstats.expectation.point_mass import point_mass
 from propstats.expectation.rounding import Rounded, rounded_namespace
+from propstats.expectation.symbolic.constants import named, unnamed
 from propstats.expectation.symbolic.reduction import even_part, reduce_pieces
 
 #: Beyond this a formula is evaluated once more, with as many digits as its cancellation needs.
@@ -44,15 +45,16 @@ def formulas(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> 
     >>> str_of(formulas(activation("prelu"))["mean"])
     '(1 - a)/sqrt(2*pi)'
     """
+    unit, constants = named(activation)
     try:
-        pieces = activation.pieces
+        pieces = unit.pieces
     except ExpressionError:
         return {}  # no closed form without all kinks
-    found = _base_formulas(pieces, bool(activation.jumps), mean == 0.0, std == 1.0)
+    found = dict(_base_formulas(pieces, bool(unit.jumps), mean == 0.0, std == 1.0))
     for name, formula in derived_formulas().items():
         if symbols_of(formula) <= {"s", *found}:
             found[name] = substitute(formula, found)
-    return found
+    return {name: unnamed(formula, constants) for name, formula in found.items()} if constants else found
 
 
 @lru_cache(maxsize=256)

@@ -81,7 +81,7 @@ def _apply(name: str, function: Callable[..., float], *args: Rounded) -> Rounded
                 error += abs(partial_of(*point)[0]) * inner
     except (ZeroDivisionError, OverflowError, ValueError):
         return UNDEFINED
-    return Rounded(value, error) if math.isfinite(value) and math.isfinite(error) else UNDEFINED
+    return _or_undefined(value, error)
 
 
 @cache
@@ -116,7 +116,11 @@ def _between(u: Rounded, v: Rounded) -> Rounded:
     ends = [_apply(name, function, Rounded(flip * end.value, abs(flip) * end.error)) for end in (u, v)]
     half = 0.5 if name == "erf" else flip
     value = half * (ends[1].value - ends[0].value)
-    return Rounded(value, ends[0].error + ends[1].error + _EPS * abs(value))
+    return _or_undefined(value, ends[0].error + ends[1].error + _EPS * abs(value))
+
+
+def _or_undefined(value: float, error: float) -> Rounded:
+    return Rounded(value, error) if math.isfinite(value) and math.isfinite(error) else UNDEFINED
 
 
 def _namespace_value(name: str) -> Callable[..., float]:
@@ -132,4 +136,4 @@ def _power(base: Rounded, exponent: Rounded) -> Rounded:
         slope = exponent.value * math.pow(base.value, exponent.value - 1) if exponent.value else 0.0
     except (ZeroDivisionError, OverflowError, ValueError):
         return UNDEFINED
-    return Rounded(value, abs(slope) * base.error + _LIBM_ULPS * _EPS * abs(value))
+    return _or_undefined(value, abs(slope) * base.error + _LIBM_ULPS * _EPS * abs(value))

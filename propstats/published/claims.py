@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from propstats.expectation.decimals import decimal
+from propstats.expectation.certified.decimals import decimal
 from propstats.published.evaluation import value_of
 from propstats.published.language import Reading, read
 from propstats.published.printed import Printed

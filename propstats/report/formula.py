@@ -116,11 +116,11 @@ def _call(function: str, args: tuple[Expr, ...]) -> str:
 
 
 def _symbol(name: str) -> str:
-    """Write a symbol; names made of words become text, `E1` an expectation with an index."""
+    """Write a symbol; names made of words become text, `E1` and `c1` have an index."""
     if name in _GREEK or len(name) == 1:
         return _GREEK.get(name, name)
-    if name[0] == "E" and name[1:].isdigit():
-        return f"E_{{{name[1:]}}}"
+    if name[0].isalpha() and name[1:].isdigit():
+        return f"{name[0]}_{{{name[1:]}}}"
     if name.startswith("E["):
         return rf"\mathbb{{E}}\left[{_words(name[2:-1])}\right]"
     return _words(name) if name.endswith("(x)") else rf"\mathrm{{{_escaped(name)}}}"

@@ -9,7 +9,7 @@ from propstats.activations.expression import str_of
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form, quadrature
-from propstats.expectation.growth import exists
+from propstats.expectation.certified.growth import exists
 from propstats.expectation.moments import BASE, DERIVED
 
 

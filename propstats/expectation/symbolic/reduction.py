@@ -83,7 +83,7 @@ class Reduction:
 def reduce_pieces(pieces: Sequence[Piece], mean: Expr = GAUSSIAN.mean) -> Reduction:
     """Reduce the expectation of a formula that is given by its pieces, under `N(mean, s^2)`.
 
-    >>> from propstats.activations.expression import str_of
+    >>> from propstats.activations.expression import ZERO, str_of
     >>> from propstats.activations.polynomial import to_expr
     >>> relu = (Piece(None, ZERO, ZERO), Piece(ZERO, None, Symbol("x")))
     >>> str_of(to_expr(reduce_pieces(relu).value))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from propstats.activations.expression import Call, Expr, Number, Symbol, evaluat
 from propstats.activations.namespaces import numpy_namespace
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.expectation.rounding import Rounded, rounded_namespace
-from propstats.expectation.symbolic.derivation import Derivation, Line, derive
+from propstats.expectation.symbolic.derivation import Derivation, derive
+from propstats.expectation.symbolic.line import Line
 from propstats.report.formula import text_of
 
 _QUANTITIES = [*BASE, *DERIVED]
@@ -91,7 +93,11 @@ class _Reader:
 
     def _mean_of(self, words: str) -> Rounded:
         """Integrate what is said of the activation, from the formula with all its branches."""
-        parts = {"f(x)": self.act, "f'(x)": self.act.slope, "(x - mu)": lambda x: x - self.mean}
+        parts: Mapping[str, Callable[[np.ndarray], Any]] = {
+            "f(x)": self.act,
+            "f'(x)": self.act.slope,
+            "(x - mu)": lambda x: x - self.mean,
+        }
 
         def product(x: np.ndarray) -> Any:
             total: Any = 1.0
@@ -104,7 +110,7 @@ class _Reader:
 
     def _over_the_pieces(self, f: Callable[[np.ndarray], Any]) -> Rounded:
         ends = [-np.inf, *self.act.kinks, np.inf]
-        parts = [_average(f, (a, b), (self.mean, self.std)) for a, b in zip(ends, ends[1:], strict=False)]
+        parts = [_average(f, (a, b), (self.mean, self.std)) for a, b in pairwise(ends)]
         return Rounded(sum(p.value for p in parts), sum(p.error for p in parts))
 
     def _quantity(self, name: str) -> Rounded:

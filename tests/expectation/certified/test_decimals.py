@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propstats.expectation.decimals import decimal, zero
+from propstats.expectation.certified.decimals import decimal, zero
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from propstats.expectation.balls import exact, precision
+from propstats.expectation.certified.balls import exact, precision
 
 if TYPE_CHECKING:
     from flint import arb

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracle import mpmath_namespace
 
 from propstats.activations.functions import ARITY
-from propstats.expectation.balls import Balls, ends, exact, precision
+from propstats.expectation.certified.balls import Balls, ends, exact, precision
 
 _COMPARED = sorted(ARITY.keys() - {"where", "owens_t"})
 

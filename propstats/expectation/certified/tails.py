@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from propstats.activations.expression import ZERO, Expr, evaluate, str_of
 from propstats.errors import CertificateError
-from propstats.expectation.balls import Balls, ends, exact, precision
-from propstats.expectation.enclosure import Tail
-from propstats.expectation.exponential_sums import ONE, Range, Scalars, Sum
+from propstats.expectation.certified.balls import Balls, ends, exact, precision
+from propstats.expectation.certified.enclosure import Tail
+from propstats.expectation.certified.exponential_sums import ONE, Range, Scalars, Sum
 
 if TYPE_CHECKING:
     from flint import arb

@@ -15,11 +15,11 @@ from propstats.activations.expression import Expr, str_of
 from propstats.activations.pieces import pieces
 from propstats.errors import DomainError
 from propstats.estimate import Estimate
-from propstats.expectation.balls import precision
-from propstats.expectation.integrals import GaussianIntegrals
-from propstats.expectation.moment_balls import GUARD_BITS, MomentBalls, point_mass_claims, value_of
-from propstats.expectation.proof import Claim, Deadline, prove
-from propstats.expectation.tails import Segment
+from propstats.expectation.certified.balls import precision
+from propstats.expectation.certified.integrals import GaussianIntegrals
+from propstats.expectation.certified.moment_balls import GUARD_BITS, MomentBalls, point_mass_claims, value_of
+from propstats.expectation.certified.proof import Claim, Deadline, prove
+from propstats.expectation.certified.tails import Segment
 
 
 def moments(

@@ -8,9 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 from propstats.activations.expression import Call, Expr, Symbol, evaluate, parse
-from propstats.expectation import exponential_sums as sums
-from propstats.expectation.bounds import UNKNOWN, Bound, BoundArithmetic
-from propstats.expectation.exponential_sums import ONE, Range, Sum
+from propstats.expectation.certified import exponential_sums as sums
+from propstats.expectation.certified.bounds import UNKNOWN, Bound, BoundArithmetic
+from propstats.expectation.certified.exponential_sums import ONE, Range, Sum
 
 _DENSITY_AT_0 = parse("1/sqrt(2*pi)", set())
 #: Functions with values in an interval that does not depend on the argument.

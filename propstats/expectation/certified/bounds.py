@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from propstats.expectation import exponential_sums as sums
-from propstats.expectation.exponential_sums import ONE, Key, Range, Sum
+from propstats.expectation.certified import exponential_sums as sums
+from propstats.expectation.certified.exponential_sums import ONE, Key, Range, Sum
 
 
 @dataclass(frozen=True, slots=True)

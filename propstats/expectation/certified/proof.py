@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from propstats.errors import CertificateError, DomainError
 from propstats.estimate import Estimate, Route
-from propstats.expectation.balls import ends
-from propstats.expectation.decimals import decimal, zero
+from propstats.expectation.certified.balls import ends
+from propstats.expectation.certified.decimals import decimal, zero
 
 if TYPE_CHECKING:
     from flint import arb

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from propstats.activations.expression import Expr, str_of
 from propstats.activations.namespaces import float_namespace
-from propstats.expectation.bounds import Bound
-from propstats.expectation.enclosure import Tail
-from propstats.expectation.exponential_sums import FLOATS, Range, is_integrable
-from propstats.expectation.poles import find_pole
+from propstats.expectation.certified.bounds import Bound
+from propstats.expectation.certified.enclosure import Tail
+from propstats.expectation.certified.exponential_sums import FLOATS, Range, is_integrable
+from propstats.expectation.certified.poles import find_pole
 
 
 def exists(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> bool | None:

@@ -191,7 +191,7 @@ class TestPlantedFaults:
         assert right["mean"].digits != wrong["mean"].digits
 
     def test_tails_that_are_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from propstats.expectation.tails import Tails
+        from propstats.expectation.certified.tails import Tails
 
         def too_short(self: Tails, exponents: list[int]) -> tuple[Fraction, list[Any]]:
             return Fraction(3), [flint.arb(0)] * len(exponents)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from propstats.activations.compile import compiled
 from propstats.activations.expression import ZERO, Expr, evaluate
 from propstats.errors import CertificateError, DomainError
-from propstats.expectation.balls import Balls, ends, exact, indeterminate, precision
-from propstats.expectation.growth import obstacle
-from propstats.expectation.proof import Deadline
-from propstats.expectation.scales import BITS, rough_exponents
-from propstats.expectation.singular import describe, singular_point
-from propstats.expectation.tails import Segment, Tails, UnboundedError
+from propstats.expectation.certified.balls import Balls, ends, exact, indeterminate, precision
+from propstats.expectation.certified.growth import obstacle
+from propstats.expectation.certified.proof import Deadline
+from propstats.expectation.certified.scales import BITS, rough_exponents
+from propstats.expectation.certified.singular import describe, singular_point
+from propstats.expectation.certified.tails import Segment, Tails, UnboundedError
 
 if TYPE_CHECKING:
     from flint import acb, arb

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from propstats.activations.activation import Activation
 from propstats.activations.expression import Expr, Number, Symbol, call, differentiate, evaluate
-from propstats.expectation.balls import Balls, ends, exact, indeterminate, precision
-from propstats.expectation.integrals import GaussianIntegrals
+from propstats.expectation.certified.balls import Balls, ends, exact, indeterminate, precision
+from propstats.expectation.certified.integrals import GaussianIntegrals
+from propstats.expectation.certified.proof import LARGEST, SMALLEST, Claim, Deadline
+from propstats.expectation.certified.tails import Segment
 from propstats.expectation.moments import derived_formulas
-from propstats.expectation.proof import LARGEST, SMALLEST, Claim, Deadline
-from propstats.expectation.tails import Segment
 
 if TYPE_CHECKING:
     from flint import arb

@@ -5,8 +5,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from propstats.activations.expression import Call, Expr, evaluate, str_of
-from propstats.expectation.balls import Balls, exact
-from propstats.expectation.growth import law
+from propstats.expectation.certified.balls import Balls, exact
+from propstats.expectation.certified.growth import law
 
 if TYPE_CHECKING:
     from flint import arb
