@@ -145,7 +145,8 @@ def kinks_at(parts: tuple[Both, ...], ends: tuple[Expr, ...], params: Mapping[st
         with np.errstate(all="ignore"):
             below, above = (part(np.asarray(at, dtype=float), *params.values()) for part in parts[i : i + 2])
         if are_numbers:
-            at, below, above = float(at), tuple(map(float, below)), tuple(map(float, above))
+            at, *sides = map(float, (at, *below, *above))
+            below, above = (sides[0], sides[1]), (sides[2], sides[3])
             error = evaluate_rounded(end, {name: Rounded(value) for name, value in params.items()}).error
         jump = above[0] - below[0]
         certain = abs(jump) > 1e-13 * (1.0 + abs(at) + abs(above[0]) + abs(below[0]))
