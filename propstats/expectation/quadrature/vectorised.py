@@ -35,15 +35,17 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
     scales = branches.scales
     z = tuple([(kink.at - mean) / std for kink in branches.kinks])
     case = Case(mean, std, tuple(branches.params.values()), branches.kinks, z, scales)
-    for reach, split in _ATTEMPTS if branches.is_settled else ():
+    for reach, split in _attempts(branches):
         ends = [-reach, *[min(max(end, -reach), reach) for end in z], reach]
         widths = [high - low for low, high in pairwise(ends)]
         active = [i for i, width in enumerate(widths) if width > 0.0]
         with np.errstate(all="ignore"):
             if len(active) == 1:
-                plan = Plan(active[0], int(trapezoid.level_of(scales[active[0]], std, split)), (), reach)
+                plan = Plan(active[0], _whole(trapezoid.level_of(scales[active[0]], std, split)), (), reach)
             else:
-                counts = [int(between_kinks.panels_of(s, std, w, split)) for s, w in zip(scales, widths, strict=True)]
+                counts = [
+                    _whole(between_kinks.panels_of(s, std, w, split)) for s, w in zip(scales, widths, strict=True)
+                ]
                 plan = Plan(-1, 0, tuple(counts), reach)
             averages = plan.averages(branches, case, np.array(ends)) if plan.size else None
             if averages is not None:
@@ -51,6 +53,15 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
                 if good:
                     return values, errors
     return adaptive.integrate(branches, mean, std)
+
+
+def _whole(count: float) -> int:
+    return int(min(count, _TOO_MANY)) if count == count else int(_TOO_MANY)
+
+
+def _attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
+    """Return what to try before the careful way: nothing where there may be kinks or poles that no plan knows of."""
+    return _ATTEMPTS if branches.is_settled and not branches.undefined else ()
 
 
 def moments_of_many(
@@ -69,7 +80,7 @@ def moments_of_many(
     todo = np.ones(mean.size, dtype=bool)
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
-        for reach, split in _ATTEMPTS if branches.is_settled else ():
+        for reach, split in _attempts(branches):
             for which, found, bounds, good in _attempt(branches, case, np.flatnonzero(todo), reach, split):
                 for i, name in enumerate(BASE):
                     values[i, which], errors[i, which] = found[name], bounds[name]
