@@ -43,7 +43,7 @@ def compiled(exprs: Sequence[Expr], arguments: Sequence[str], namespace: Namespa
     function = module.body[0]
     assert isinstance(function, ast.FunctionDef)
     function.args.args = [ast.arg(f"s_{name}") for name in arguments]
-    function.body = [*builder.body, ast.Return(ast.Tuple(results, ast.Load()))]
+    function.body = [*builder.statements(exprs), ast.Return(ast.Tuple(results, ast.Load()))]
     ast.fix_missing_locations(module)
     scope: dict[str, Any] = {"__builtins__": {}, **builder.constants}
     exec(compile(module, "<formulas>", "exec"), scope)
@@ -57,6 +57,7 @@ class _Builder:
     def __init__(self, arguments: Sequence[str], namespace: Namespace) -> None:
         self.body: list[ast.stmt] = []
         self.constants: dict[str, Any] = {}
+        self._uses: list[tuple[str, ...]] = []  # the names that each statement uses
         self._arguments = set(arguments)
         self._namespace = namespace
         self._seen: dict[int, str] = {}  # by identity: trees share their branches
@@ -65,6 +66,22 @@ class _Builder:
 
     def name(self, expr: Expr) -> ast.expr:
         return ast.Name(self._name(expr), ast.Load())
+
+    def statements(self, exprs: Sequence[Expr]) -> list[ast.stmt]:
+        """Return the statements for some formulas, with every name deleted after its last use.
+
+        Memory that is given back at once is used again at once: fresh memory costs numpy more than most functions.
+        """
+        needed = {self._name(expr) for expr in exprs} | self.constants.keys()
+        needed |= {f"s_{name}" for name in self._arguments}
+        found: list[ast.stmt] = []
+        for statement, uses in zip(reversed(self.body), reversed(self._uses), strict=True):
+            done = sorted(set(uses) - needed)
+            if done:
+                found.append(ast.Delete([ast.Name(name, ast.Del()) for name in done]))
+            found.append(statement)
+            needed |= set(uses)
+        return found[::-1]
 
     def _name(self, expr: Expr) -> str:
         known = self._seen.get(id(expr))
@@ -92,6 +109,7 @@ class _Builder:
             self._known[key] = f"t{len(self.body)}"
             target = ast.Name(self._known[key], ast.Store())
             self.body.append(ast.Assign([target], self._call(*key)))
+            self._uses.append(key[1:])
         return self._known[key]
 
     def _call(self, function: str, *args: str) -> ast.expr:

@@ -32,8 +32,8 @@ def breakpoints(
         kinks: Where the function is not smooth.
         centres: Where something else happens, each with the length on which it does.
 
-    >>> breakpoints(0.0, 1.0, (0.5,))[17:20].tolist()
-    [0.0, 0.5, 1.0]
+    >>> breakpoints(0.0, 1.0, (0.5,))[18:21].tolist()
+    [0.5, 1.0, 2.0]
     """
     grid = np.array(_Z_GRID)
     features = [np.asarray(kinks, dtype=float)]

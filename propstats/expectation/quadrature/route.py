@@ -58,35 +58,29 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
         params: Parameters of the activation that differ from input to input, broadcast with the means.
 
     Raises:
-        DomainError: If a mean or a standard deviation is not finite, or a standard deviation is negative.
+        DomainError: If a mean, a standard deviation or a parameter is not finite, or a standard deviation is negative.
         UnknownNameError: If the activation has no such parameter.
 
     >>> from propstats.activations import activation
     >>> found = values(activation("relu"), [0.0, 1.0], 1.0)
     >>> found["second_moment"].round(12).tolist(), bool((found.errors < 1e-13).all())
-    ([0.5, 1.925326660615], True)
+    ([0.5, 1.924660216656], True)
     >>> values(activation("prelu"), 0.0, 1.0, a=[0.0, 1.0])["mean"].round(12).tolist()
     [0.398942280401, 0.0]
     """
     own = branches(activation)
-    if (
-        not params
-        and isinstance(mean, float)
-        and isinstance(std, float)
-        and 0.0 < std < math.inf
-        and math.isfinite(mean)
-    ):
+    if not params and isinstance(mean, float) and isinstance(std, float) and _is_spread(mean, std):
         return Values(*(np.array([row[name] for name in BASE]) for row in moments_of_one(own, mean, std)))
     activation.with_params(**dict.fromkeys(params, 0.0))  # complains of names that it does not know
     arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mean, std, *params.values())))
-    for what, array, least in (("mean", arrays[0], -math.inf), ("standard deviation", arrays[1], 0.0)):
-        wrong = array[~(np.isfinite(array) & (array >= least))]
-        if wrong.size:
-            raise DomainError(f"the {what} of an input is {wrong[0]}", "finite numbers, deviations not below 0")
-    flat = [np.ravel(array) for array in arrays]
-    table = {**activation.params, **dict(zip(params, flat[2:], strict=True))}
-    result = np.empty((2, len(BASE), flat[0].size))
-    spread, points = np.flatnonzero(flat[1] > 0.0), np.flatnonzero(flat[1] == 0.0)
+    means, stds, *own_params = (np.ravel(array) for array in arrays)
+    _check("mean", means)
+    _check("standard deviation", stds, 0.0)
+    for name, array in zip(params, own_params, strict=True):
+        _check(f"parameter {name}", array)
+    table: dict[str, Any] = {**activation.params, **dict(zip(params, own_params, strict=True))}
+    result = np.empty((2, len(BASE), means.size))
+    spread, points = np.flatnonzero(stds > 0.0), np.flatnonzero(stds == 0.0)
 
     def those(which: Any) -> dict[str, Any]:
         return {name: value[which] if name in params else value for name, value in table.items()}
@@ -94,9 +88,21 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
     def at(i: int) -> Branches:
         return branches(activation.with_params(**{name: float(table[name][spread[i]]) for name in params}))
 
-    result[:, :, spread] = moments_of_many(own, flat[0][spread], flat[1][spread], those(spread), at)
-    result[:, :, points] = moments_of_points(own, flat[0][points], those(points))
+    result[:, :, spread] = moments_of_many(own, means[spread], stds[spread], those(spread), at)
+    result[:, :, points] = moments_of_points(own, means[points], those(points))
     return Values(*result.reshape(2, len(BASE), *arrays[0].shape))
+
+
+def _is_spread(mean: float, std: float) -> bool:
+    return 0.0 < std < math.inf and math.isfinite(mean)
+
+
+def _check(what: str, array: Array, least: float = -math.inf) -> None:
+    """Refuse numbers that are not finite or too small."""
+    wrong = array[~(np.isfinite(array) & (array >= least))]
+    if wrong.size:
+        bound = "" if least == -math.inf else f", not below {least:g}"
+        raise DomainError(f"the {what} of an input is {wrong[0]:g}", f"give a finite number{bound}")
 
 
 def moments(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> Mapping[str, Estimate]:
@@ -107,13 +113,19 @@ def moments(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> M
         mean: Mean of the input.
         std: Standard deviation of the input; at 0 the input is the number `mean`.
 
+    Raises:
+        DomainError: If the mean or the standard deviation is not finite, or the latter is negative.
+
     >>> from propstats.activations import activation
     >>> e = moments(activation("tanh"))["second_moment"]
     >>> abs(e.value - 0.394294490397841174) <= e.error < 1e-14
     True
     """
-    if std == 0.0:
+    mean, std = float(mean), float(std)
+    if not _is_spread(mean, std):
+        _check("mean", np.array([mean]))
+        _check("standard deviation", np.array([std]), 0.0)
         return point_mass(activation, mean, Route.QUADRATURE)
-    found, errors = moments_of_one(branches(activation), float(mean), float(std))
+    found, errors = moments_of_one(branches(activation), mean, std)
     base = {name: Rounded(float(found[name]), float(errors[name]) + _TINY) for name in BASE}
     return complete(base, std, Route.QUADRATURE)

@@ -109,17 +109,18 @@ class Sums:
         mean_missed, d_missed, dd_missed, yy_missed, ydz_missed = self.missed
         second = var + m * m
         size, spread, slope, lever = root(second), root(var), root(dd), root(dzdz)
-        # phi is rounded, and so is x = mean + std z, twice.
-        f_error = EPS * (6 * size + abs(mean) * slope + 2 * std * lever)
-        d_error = EPS * (4 + 2 * rate * (abs(mean) + 2 * std)) * slope
+        # phi is rounded (a few operations, one sum), and so is x = mean + std z: in z, the product and the sum.
+        f_error = EPS * (5 * size + 0.5 * abs(mean) * slope + 1.5 * std * lever)
+        d_error = EPS * (4 + rate * (abs(mean) + 3 * std)) * slope
         # Probes are some nodes among many: four times what they see.
         far_yy, far_dd = 4 * self.beyond_yy, 4 * self.beyond_dd
         mean_error = mean_missed + f_error + root(_OUTSIDE * far_yy)
         # The density magnifies the rounding of z by z; E[y^2 z^2] = E[y^2] + 2 s E[y y' z] by Stein's lemma.
-        var_rounding = EPS * (6 * var + 2 * std * abs(self.ydz)) + 2 * spread * f_error
+        zzyy = var + 2 * std * abs(self.ydz)
+        var_rounding = EPS * (5 * var + zzyy) + 2 * spread * f_error
         var_error = yy_missed + far_yy + var_rounding + mean_error * mean_error
         d_bound = d_missed + d_error + 2 * EPS * lever + root(_OUTSIDE * far_dd)
-        lever_error = ydz_missed + f_error * lever + 4 * spread * d_error + 16 * EPS * spread * lever
+        lever_error = ydz_missed + f_error * lever + 2 * root(zzyy) * d_error + 8 * EPS * spread * lever
         values = {
             "mean": m,
             "second_moment": second,

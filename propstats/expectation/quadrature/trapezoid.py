@@ -83,8 +83,9 @@ def averages(branches: Branches, branch: int, level: int, reach: float, inputs: 
         inputs: The inputs.
 
     Returns:
-        E[phi], E[y z], E[d], E[y d z]; E[d^2] and the same with z^2, off every other node, beyond; E[y^2] likewise: for
-        y = phi - E[phi] and d = phi', each a float for one input, of shape (batch,) for many; and 2 pi over the spacing.
+        E[phi], E[y z], E[d], E[y d z]; E[d^2] and the same with z^2, off every other node, beyond; E[y^2] likewise:
+        for y = phi - E[phi] and d = phi', each a float for one input, of shape (batch,) for many; and 2 pi over the
+        spacing.
     """
     line, one, first, four = _layout(level, reach)
     if not isinstance(inputs.mean, np.ndarray):

@@ -1,7 +1,6 @@
 """The moments for many inputs at once: the fast way where its own errors approve of it, the careful way elsewhere."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
 from itertools import groupby, pairwise
 from typing import Any
@@ -11,10 +10,11 @@ from numpy.typing import NDArray
 
 from propstats.expectation.moments import BASE
 from propstats.expectation.quadrature import adaptive, between_kinks, trapezoid
-from propstats.expectation.quadrature.branches import Branches, Kink, Scale, kinks_at, scales_at
-from propstats.expectation.quadrature.panels import EPS, Z_MAX
+from propstats.expectation.quadrature.branches import Branches, kinks_at, scales_at
+from propstats.expectation.quadrature.panels import EPS
+from propstats.expectation.quadrature.plans import Case, Plan
 from propstats.expectation.quadrature.rule import Array
-from propstats.expectation.quadrature.sums import Gaussians, Moments, Sums, add_kink, any_of
+from propstats.expectation.quadrature.sums import Moments
 
 #: So many numbers at a time: what one step works on stays in the processor's cache.
 _CHUNK = 7_000
@@ -22,105 +22,6 @@ _CHUNK = 7_000
 _ATTEMPTS = ((9.0, 1), (13.0, 2))
 #: More panels or levels than there are plans for.
 _TOO_MANY = 99.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One input or many, and what the activation looks like for them: numbers, or arrays of shape (batch,).
-
-    Args:
-        mean: Means.
-        std: Standard deviations.
-        params: The parameters.
-        kinks: The kinks.
-        z: z of the kinks.
-        scales: How fast each branch changes.
-    """
-
-    mean: Any
-    std: Any
-    params: Sequence[Any]
-    kinks: tuple[Kink, ...]
-    z: tuple[Any, ...]
-    scales: tuple[Scale, ...]
-
-    def take(self, which: Any) -> "_Case":
-        """Return some of the inputs."""
-
-        def pick(value: Any) -> Any:
-            return value[which] if isinstance(value, np.ndarray) and value.ndim else value
-
-        kinks = (
-            Kink(pick(k.at), k.error, (pick(k.below[0]), pick(k.below[1])), (pick(k.above[0]), pick(k.above[1])),
-                 pick(k.jump))
-            for k in self.kinks
-        )  # fmt: skip
-        scales = (Scale(pick(s.rate), pick(s.strip), pick(s.narrow)) for s in self.scales)
-        params, z = (tuple(map(pick, numbers)) for numbers in (self.params, self.z))
-        return _Case(self.mean[which], self.std[which], params, tuple(kinks), z, tuple(scales))
-
-    def ends(self, reach: float) -> Array:
-        """Return where the branches begin and end in z, none beyond the reach of the nodes; shape (batch, ends)."""
-        edge = np.full(self.mean.size, reach)
-        return np.clip(np.stack([-edge, *self.z, edge], axis=-1), -reach, reach)
-
-    def sums(self, branch: int, averages: Sequence[Any]) -> Sums:
-        """Return the sums that follow from averages over one branch, or over all of them (-1)."""
-        if branch < 0:
-            return between_kinks.sums(averages)
-        return trapezoid.sums(averages, self.std, self.scales[branch])
-
-    def moments(self, sums: Sums) -> tuple[dict[str, Any], dict[str, Any], Any]:
-        """Return moments, bounds on their errors, and where these are good."""
-        rates = [scale.rate for scale in self.scales]
-        rate = max(rates) if all(isinstance(number, float) for number in rates) else reduce(np.maximum, rates)
-        values, errors, good = sums.moments(self.mean, self.std, rate)
-        for kink, z in zip(self.kinks, self.z, strict=True):
-            if kink.error or any_of(kink.jump):
-                # Further out there is nothing of the density.
-                z = (
-                    np.clip(z, -Z_MAX - 1, Z_MAX + 1)
-                    if isinstance(z, np.ndarray)
-                    else min(max(z, -Z_MAX - 1), Z_MAX + 1)
-                )
-                middle = (kink.below[0] + kink.above[0]) / 2 - values["mean"]
-                slopes = kink.below[1], kink.above[1]
-                add_kink(values, errors, z, self.std, kink.jump, middle, slopes, EPS * abs(z) + kink.error / self.std)
-        return values, errors, good
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How to integrate: one branch by the trapezoidal rule, or all of them by Gauss's rule.
-
-    Args:
-        branch: The branch, or -1.
-        level: The level of the trapezoidal rule.
-        counts: The panels of Gauss's rule on each branch.
-        reach: Where the nodes end.
-    """
-
-    branch: int
-    level: int
-    counts: tuple[int, ...]
-    reach: float
-
-    @property
-    def size(self) -> int:
-        """The number of nodes; 0 where they would be too many."""
-        if self.branch >= 0:
-            return trapezoid.nodes(self.level, self.reach)[0].size if self.level <= trapezoid.MAX_LEVEL else 0
-        count = sum(self.counts)
-        return between_kinks.NODES * count if count <= between_kinks.MAX_PANELS else 0
-
-    def averages(self, branches: Branches, case: _Case, ends: Array) -> Sequence[Any] | None:
-        """Integrate; None where that is not the way."""
-        params = [value[:, None] if isinstance(value, np.ndarray) else value for value in case.params]
-        beyond = any(any_of((abs(z) > self.reach) & (abs(z) < Z_MAX)) for z in case.z)
-        inputs = Gaussians(case.mean, case.std, params, beyond)
-        if self.branch >= 0:
-            return trapezoid.averages(branches, self.branch, self.level, self.reach, inputs)
-        return between_kinks.averages(branches, ends, self.counts, self.reach, inputs)
 
 
 def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
@@ -133,23 +34,34 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
     """
     scales = branches.scales
     z = tuple([(kink.at - mean) / std for kink in branches.kinks])
-    case = _Case(mean, std, tuple(branches.params.values()), branches.kinks, z, scales)
-    for reach, split in _ATTEMPTS if branches.is_settled else ():
+    case = Case(mean, std, tuple(branches.params.values()), branches.kinks, z, scales)
+    for reach, split in _attempts(branches):
         ends = [-reach, *[min(max(end, -reach), reach) for end in z], reach]
         widths = [high - low for low, high in pairwise(ends)]
         active = [i for i, width in enumerate(widths) if width > 0.0]
         with np.errstate(all="ignore"):
             if len(active) == 1:
-                plan = _Plan(active[0], int(trapezoid.level_of(scales[active[0]], std, split)), (), reach)
+                plan = Plan(active[0], _whole(trapezoid.level_of(scales[active[0]], std, split)), (), reach)
             else:
-                counts = [int(between_kinks.panels_of(s, std, w, split)) for s, w in zip(scales, widths, strict=True)]
-                plan = _Plan(-1, 0, tuple(counts), reach)
+                counts = [
+                    _whole(between_kinks.panels_of(s, std, w, split)) for s, w in zip(scales, widths, strict=True)
+                ]
+                plan = Plan(-1, 0, tuple(counts), reach)
             averages = plan.averages(branches, case, np.array(ends)) if plan.size else None
             if averages is not None:
                 values, errors, good = case.moments(case.sums(plan.branch, averages))
                 if good:
                     return values, errors
     return adaptive.integrate(branches, mean, std)
+
+
+def _whole(count: float) -> int:
+    return int(min(count, _TOO_MANY)) if count == count else int(_TOO_MANY)
+
+
+def _attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
+    """Return what to try before the careful way: nothing where there may be kinks or poles that no plan knows of."""
+    return _ATTEMPTS if branches.is_settled and not branches.undefined else ()
 
 
 def moments_of_many(
@@ -168,7 +80,7 @@ def moments_of_many(
     todo = np.ones(mean.size, dtype=bool)
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
-        for reach, split in _ATTEMPTS if branches.is_settled else ():
+        for reach, split in _attempts(branches):
             for which, found, bounds, good in _attempt(branches, case, np.flatnonzero(todo), reach, split):
                 for i, name in enumerate(BASE):
                     values[i, which], errors[i, which] = found[name], bounds[name]
@@ -201,17 +113,17 @@ def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]
     return values, errors
 
 
-def _case(branches: Branches, mean: Array, std: Array, params: Mapping[str, Any]) -> _Case:
+def _case(branches: Branches, mean: Array, std: Array, params: Mapping[str, Any]) -> Case:
     """Return many inputs with what the activation looks like for them."""
     kinks, scales = branches.kinks, branches.scales
     if any(isinstance(value, np.ndarray) for value in params.values()):
         kinks, scales = kinks_at(branches.parts, branches.ends, params), scales_at(branches.features, params)
     z = tuple((kink.at - mean) / std for kink in kinks)
-    return _Case(mean, std, tuple(params.values()), kinks, z, scales)
+    return Case(mean, std, tuple(params.values()), kinks, z, scales)
 
 
 def _attempt(
-    branches: Branches, case: _Case, todo: NDArray[np.intp], reach: float, split: int
+    branches: Branches, case: Case, todo: NDArray[np.intp], reach: float, split: int
 ) -> Iterator[tuple[NDArray[np.intp], dict[str, Any], dict[str, Any], NDArray[np.bool_]]]:
     """Yield moments, bounds on their errors and where these are good, for those inputs for which there is a plan."""
     order, groups = _groups(case.take(todo), reach, split)
@@ -235,7 +147,7 @@ def _attempt(
             yield order[where], *part.moments(part.sums(branch, table[:, where]))
 
 
-def _groups(case: _Case, reach: float, split: int) -> tuple[NDArray[np.intp], list[tuple[_Plan, int, int]]]:
+def _groups(case: Case, reach: float, split: int) -> tuple[NDArray[np.intp], list[tuple[Plan, int, int]]]:
     """Sort inputs by how they are integrated.
 
     Returns:
@@ -257,7 +169,7 @@ def _groups(case: _Case, reach: float, split: int) -> tuple[NDArray[np.intp], li
     found = []
     for start, stop in pairwise([*starts.tolist(), order.size]):
         branch, *counts = plans[:, start].tolist()
-        plan = _Plan(branch, counts[branch], (), reach) if branch >= 0 else _Plan(-1, 0, tuple(counts), reach)
+        plan = Plan(branch, counts[branch], (), reach) if branch >= 0 else Plan(-1, 0, tuple(counts), reach)
         if plan.size:
             found.append((plan, start, stop))
     return usable[order], found

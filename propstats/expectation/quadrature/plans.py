@@ -1,0 +1,113 @@
+"""How to integrate: which rule with how many nodes, for one input or for many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from propstats.expectation.quadrature import between_kinks, trapezoid
+from propstats.expectation.quadrature.branches import Branches, Kink, Scale
+from propstats.expectation.quadrature.panels import EPS, Z_MAX
+from propstats.expectation.quadrature.rule import Array
+from propstats.expectation.quadrature.sums import Gaussians, Sums, add_kink, any_of
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input or many, and what the activation looks like for them: numbers, or arrays of shape (batch,).
+
+    Args:
+        mean: Means.
+        std: Standard deviations.
+        params: The parameters.
+        kinks: The kinks.
+        z: z of the kinks.
+        scales: How fast each branch changes.
+    """
+
+    mean: Any
+    std: Any
+    params: Sequence[Any]
+    kinks: tuple[Kink, ...]
+    z: tuple[Any, ...]
+    scales: tuple[Scale, ...]
+
+    def take(self, which: Any) -> "Case":
+        """Return some of the inputs."""
+
+        def pick(value: Any) -> Any:
+            return value[which] if isinstance(value, np.ndarray) and value.ndim else value
+
+        kinks = (
+            Kink(pick(k.at), k.error, (pick(k.below[0]), pick(k.below[1])), (pick(k.above[0]), pick(k.above[1])),
+                 pick(k.jump))
+            for k in self.kinks
+        )  # fmt: skip
+        scales = (Scale(pick(s.rate), pick(s.strip), pick(s.narrow)) for s in self.scales)
+        params, z = (tuple(map(pick, numbers)) for numbers in (self.params, self.z))
+        return Case(self.mean[which], self.std[which], params, tuple(kinks), z, tuple(scales))
+
+    def ends(self, reach: float) -> Array:
+        """Return where the branches begin and end in z, none beyond the reach of the nodes; shape (batch, ends)."""
+        edge = np.full(self.mean.size, reach)
+        return np.asarray(np.clip(np.stack([-edge, *self.z, edge], axis=-1), -reach, reach))
+
+    def sums(self, branch: int, averages: Any) -> Sums:
+        """Return the sums that follow from averages over one branch, or over all of them (-1)."""
+        if branch < 0:
+            return between_kinks.sums(averages)
+        return trapezoid.sums(averages, self.std, self.scales[branch])
+
+    def moments(self, sums: Sums) -> tuple[dict[str, Any], dict[str, Any], Any]:
+        """Return moments, bounds on their errors, and where these are good."""
+        rates = [scale.rate for scale in self.scales]
+        rate = max(rates) if all(isinstance(number, float) for number in rates) else reduce(np.maximum, rates)
+        values, errors, good = sums.moments(self.mean, self.std, rate)
+        for kink, z in zip(self.kinks, self.z, strict=True):
+            if kink.error or any_of(kink.jump):
+                # Further out there is nothing of the density.
+                z = (
+                    np.clip(z, -Z_MAX - 1, Z_MAX + 1)
+                    if isinstance(z, np.ndarray)
+                    else min(max(z, -Z_MAX - 1), Z_MAX + 1)
+                )
+                middle = (kink.below[0] + kink.above[0]) / 2 - values["mean"]
+                slopes = kink.below[1], kink.above[1]
+                add_kink(values, errors, z, self.std, kink.jump, middle, slopes, EPS * abs(z) + kink.error / self.std)
+        return values, errors, good
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to integrate: one branch by the trapezoidal rule, or all of them by Gauss's rule.
+
+    Args:
+        branch: The branch, or -1.
+        level: The level of the trapezoidal rule.
+        counts: The panels of Gauss's rule on each branch.
+        reach: Where the nodes end.
+    """
+
+    branch: int
+    level: int
+    counts: tuple[int, ...]
+    reach: float
+
+    @property
+    def size(self) -> int:
+        """The number of nodes; 0 where they would be too many."""
+        if self.branch >= 0:
+            return trapezoid.nodes(self.level, self.reach)[0].size if self.level <= trapezoid.MAX_LEVEL else 0
+        count = sum(self.counts)
+        return between_kinks.NODES * count if count <= between_kinks.MAX_PANELS else 0
+
+    def averages(self, branches: Branches, case: Case, ends: Array) -> Sequence[Any] | None:
+        """Integrate; None where that is not the way."""
+        params = [value[:, None] if isinstance(value, np.ndarray) else value for value in case.params]
+        beyond = any(any_of((abs(z) > self.reach) & (abs(z) < Z_MAX)) for z in case.z)
+        inputs = Gaussians(case.mean, case.std, params, beyond)
+        if self.branch >= 0:
+            return trapezoid.averages(branches, self.branch, self.level, self.reach, inputs)
+        return between_kinks.averages(branches, ends, self.counts, self.reach, inputs)
