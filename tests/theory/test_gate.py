@@ -4,6 +4,7 @@ import pytest
 from oracle import oracle_moments
 
 from propstats.activations import activation
+from propstats.activations.expression import parse
 from propstats.activations.gates import GATES, Gate
 from propstats.errors import DomainError, UnknownNameError
 from propstats.estimate import Route
@@ -48,7 +49,7 @@ def test_known_numbers() -> None:
 def test_a_wrong_factorisation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted fault: E[a^2] taken for Var a, which only sampling of both inputs can see."""
     text = "s**2*slope_second_moment"
-    monkeypatch.setitem(module._FORMULAS, "gate_slope", module.parse(text, {"s", "slope_second_moment"}))
+    monkeypatch.setitem(module._FORMULAS, "gate_slope", parse(text, {"s", "slope_second_moment"}))
     result = gate_moments("swiglu", mean=1.0, digits=None)
     assert not result.backward.gate_slope.agree
     assert not result.agree
