@@ -16,18 +16,26 @@ if TYPE_CHECKING:
     from propstats.estimate import Quantity as Quantity
     from propstats.estimate import Route as Route
     from propstats.estimate import Signal as Signal
+    from propstats.expectation.dual import dual as dual
+    from propstats.expectation.dual import dual_slope as dual_slope
     from propstats.experiments.demo import DemoResult as DemoResult
     from propstats.experiments.demo import demo as demo
     from propstats.simulation.jacobian import JacobianSpectrum as JacobianSpectrum
     from propstats.simulation.jacobian import jacobian as jacobian
+    from propstats.theory.derivation import CheckedDerivation as CheckedDerivation
+    from propstats.theory.derivation import derive as derive
+    from propstats.theory.gate import GateMoments as GateMoments
+    from propstats.theory.gate import gate_moments as gate_moments
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
 else:
     _HOMES = {
         "Activation": "activations",
         "AuditReport": "auditing.records",
+        "CheckedDerivation": "theory.derivation",
         "DemoResult": "experiments.demo",
         "Estimate": "estimate",
+        "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
         "PropstatsError": "errors",
         "Quantity": "estimate",
@@ -38,6 +46,10 @@ else:
         "activation_names": "activations",
         "audit": "auditing.audit",
         "demo": "experiments.demo",
+        "derive": "theory.derivation",
+        "dual": "expectation.dual",
+        "dual_slope": "expectation.dual",
+        "gate_moments": "theory.gate",
         "jacobian": "simulation.jacobian",
         "moments": "theory.unit",
     }
