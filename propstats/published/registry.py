@@ -3,6 +3,7 @@
 from functools import cache
 
 from propstats.activations.catalog import CATALOG
+from propstats.activations.gates import GATES
 from propstats.published.constants import Constant
 
 _SELU = '"selu_lambda*where(x > 0, x, selu_alpha*expm1(x))"'
@@ -94,8 +95,10 @@ _NAMED: tuple[Constant, ...] = (
         f"slope_second_moment({_SELU})",
         "chi_1 of a self-normalising network",
     ),
-    Constant("silu_glu_gain", "gain(silu)", "of x*silu(g), x and g independent"),
-    Constant("glu_gain", "gain(sigmoid)", "of x*sigmoid(g), x and g independent"),
+    *(
+        Constant(f"{name}_gain", f"gain({gate.gate.name})", f"keeps the second moment of {gate}, a and b independent")
+        for name, gate in GATES.items()
+    ),
     # kernels
     Constant("relu_kernel_at_0", "1/pi", "E[phi(u) phi(v)]/E[phi^2] of uncorrelated inputs: Cho & Saul 2009"),
     Constant("relu_kernel_at_half", "(sqrt(3)/2 + pi/3)/pi", "the same for inputs of correlation 1/2"),

@@ -23,7 +23,9 @@ def test_digits_are_correctly_rounded(text: str, digits: int) -> None:
         found = value_of(read(text), digits)
         assert found.digits is not None
         size = mpmath.mpf(10) ** (mpmath.floor(mpmath.log10(abs(truth))) + 1)
-        assert abs(mpmath.mpf(found.digits) - truth) <= size * mpmath.mpf(10) ** -digits / 2 * (1 + mpmath.mpf(10) ** -20)
+        assert abs(mpmath.mpf(found.digits) - truth) <= size * mpmath.mpf(10) ** -digits / 2 * (
+            1 + mpmath.mpf(10) ** -20
+        )
         assert len(found.digits.partition("e")[0].lstrip("-0.").replace(".", "")) == digits
 
 

@@ -34,7 +34,24 @@ def test_reading(text: str, value: Fraction, half_unit: Fraction, digits: int) -
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "one", "1,5", "1.2.3", "0x10", "1e", "e5", "nan", "inf", "1_000", "--1", "1e99999", "٣", "1" * 2001, "1 2"],
+    [
+        "",
+        " ",
+        "one",
+        "1,5",
+        "1.2.3",
+        "0x10",
+        "1e",
+        "e5",
+        "nan",
+        "inf",
+        "1_000",
+        "--1",
+        "1e99999",
+        "٣",
+        "1" * 2001,
+        "1 2",
+    ],
 )
 def test_what_is_no_decimal_number(text: str) -> None:
     with pytest.raises(DataError, match="is no decimal number") as caught:

@@ -141,6 +141,7 @@ CLAIMS: tuple[Claim, ...] = (
         "second moment after hardtanh",
         "0.19875",
         "second_moment(hardtanh)",
+        note="what saturated units add is missing: this is E[x^2] over |x| < 1",
     ),
     Claim(
         "freenn-hardtanh-slope",

@@ -160,6 +160,7 @@ CLAIMS: tuple[Claim, ...] = (
         "1",
         "sigmoid(0)*(1 - sigmoid(0))",
         equal=True,
+        note="near 0 it is 1/2 + x/4",
     ),
     Claim(
         "notes-tanh-var",
@@ -169,6 +170,7 @@ CLAIMS: tuple[Claim, ...] = (
         "1",
         "var(tanh)",
         equal=True,
+        note="it is linear near 0 only, and an input of variance 1 goes beyond",
     ),
     Claim(
         "notes-sigmoid-var",
@@ -178,6 +180,7 @@ CLAIMS: tuple[Claim, ...] = (
         "1",
         "var(sigmoid)",
         equal=True,
+        note="its slope is at most 1/4, so it keeps at most 1/16 of a variance",
     ),
     Claim(
         "notes-half-active",
