@@ -114,6 +114,14 @@ def dual_estimates(
     ]
 
 
+@overload
+def dual_slope(
+    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float
+) -> float: ...
+@overload
+def dual_slope(
+    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
+) -> float | Array: ...
 def dual_slope(
     phi: Activation,
     psi: Activation | None = None,
@@ -249,7 +257,8 @@ def _joint_density(x: float, y: float, rho: Array) -> Array:
     size, side = np.abs(rho), np.copysign(1.0, rho)
     with np.errstate(divide="ignore", invalid="ignore"):
         left = (1.0 - size) * (1.0 + size)
-        gap = np.nan_to_num((x - side * y) ** 2 / left, nan=0.0)
-        exponent = -0.5 * gap - side * x * y / (1.0 + size)
-        # exp(-infinity)/0 is 0: the deltas are apart.
-        return np.where(np.isinf(gap), 0.0, np.exp(exponent) / (2 * math.pi * np.sqrt(left)))
+        apart = (x - side * y) ** 2
+        # At perfect correlation, deltas that are apart do not meet, and those that are not do so infinitely densely.
+        gap = np.where(apart > 0.0, apart / left, 0.0)
+        found = np.exp(-0.5 * gap - side * x * y / (1.0 + size)) / (2 * math.pi * np.sqrt(left))
+        return np.where(np.isinf(gap), 0.0, found)
