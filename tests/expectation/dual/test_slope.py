@@ -7,7 +7,7 @@ import pytest
 
 from propstats.activations import activation, activation_names
 from propstats.activations.activation import Activation
-from propstats.expectation.dual import dual, dual_estimates, dual_slope, expect
+from propstats.expectation.dual import dual, dual_estimates, dual_slope, slope
 
 _LAW = {"mean": (0.3, -0.2), "std": (1.7, 0.9)}
 #: What the issue allows, of the root of E[f^2] E[g^2].
@@ -56,7 +56,7 @@ def test_of_two_functions(pair: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize(("name", "forgotten"), [("step", "_joint_density"), ("hardshrink", "_given")])
 def test_a_forgotten_jump_is_found(name: str, forgotten: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expect, forgotten, lambda *_: 0.0)
+    monkeypatch.setattr(slope, forgotten, lambda *_: 0.0)
     found, allowed = _surplus(activation(name), activation(name), 0.8, 0.95)
     assert found > 1e3 * allowed
 
