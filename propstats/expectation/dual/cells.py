@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from propstats.expectation.dual.stein import Gate, Values
+from propstats.expectation.dual.law import Gate, Values
 from propstats.expectation.dual.terms import Gate as GateInX
 from propstats.expectation.dual.terms import Polynomial, Shape, Terms, add
 
