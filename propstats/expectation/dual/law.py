@@ -113,7 +113,7 @@ def _both_open(law: Law, u: Gate, v: Gate) -> Values:
     rho = np.clip(u.slope * v.slope * law.cov / np.sqrt(product), -1.0, 1.0)
     # The determinant of both w, as a sum without cancellation.
     det = (u.slope * v.slope) ** 2 * law.det + u.slope * u.slope * law.var_u * v.noise + u.noise * var_k
-    return bivariate_cdf(h, k, rho, det / product)
+    return bivariate_cdf(h, k, rho, det / product, twins=law.twins)
 
 
 def density_of(law: Law) -> Values:
