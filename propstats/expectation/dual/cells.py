@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from propstats.expectation.dual.stein import Gate, Values
+from propstats.expectation.dual.law import Gate, Values
 from propstats.expectation.dual.terms import Gate as GateInX
 from propstats.expectation.dual.terms import Polynomial, Shape, Terms, add
 
 Array = NDArray[np.float64]
+
+#: Standard deviations at which the density is below the smallest number.
+_UNFELT = 39.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,7 @@ def form_of(terms: Terms, mean: float, std: float) -> Form:
     powers = np.array([c.real * std**p for p, c in enumerate(_about(polynomial, mean))])
     groups: dict[float | None, list[tuple[Shape, Polynomial]]] = {}
     for shape, factors in opened.items():
-        if any(factors):
+        if any(factors) and not _is_never_felt(shape, mean, std):
             groups.setdefault(None if shape.gate is None else shape.gate.noise, []).append((shape, factors))
     return Form(powers, tuple(_cells(group, kind, mean, std) for kind, group in groups.items()))
 
@@ -95,6 +98,14 @@ def _opened_outwards(shape: Shape, polynomial: Polynomial, mean: float) -> Terms
         return {shape: polynomial}
     closed = GateInX(-gate.slope, -gate.offset, 0.0)
     return {Shape(): polynomial, replace(shape, gate=closed): tuple(-c for c in polynomial)}
+
+
+def _is_never_felt(shape: Shape, mean: float, std: float) -> bool:
+    """Whether a step opens only where the density underflows, and what it opens does not grow further out."""
+    gate = shape.gate
+    if gate is None or gate.noise or shape.quadratic > 0 or shape.linear.real * gate.slope > 0:
+        return False
+    return gate.slope * mean + gate.offset < -_UNFELT * std
 
 
 def _cells(terms: list[tuple[Shape, Polynomial]], kind: float | None, mean: float, std: float) -> Cells:

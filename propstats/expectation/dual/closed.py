@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propstats.expectation.dual.cells import Cells, Form
-from propstats.expectation.dual.stein import Law, Moments, Values
+from propstats.expectation.dual.law import Law, Values
+from propstats.expectation.dual.stein import Moments
 
 Array = NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Expectations of two activations at correlated Gaussian inputs: the dual, its slope, and what it leaves.
+"""Expectations of two activations at correlated Gaussian inputs: the dual, and what it leaves.
 
 `E[phi(u) psi(v)]` for Gaussians u and v of any means, variances and correlation is how a layer maps the covariance of
 two signals (Cho & Saul 2009; Daniely, Frostig & Singer 2016, arXiv:1602.05897). There is a closed form for whatever is
@@ -70,8 +70,8 @@ def dual(
     [-0.265112722172, 0.319207295392]
     """
     first, second = inputs(phi, psi, mean, std)
-    rho = _correlations(correlation)
-    return _shaped(_best(first, second, rho), correlation)
+    rho = correlations(correlation)
+    return shaped(best(first, second, rho), correlation)
 
 
 def dual_estimates(
@@ -103,7 +103,7 @@ def dual_estimates(
     ('closed_form', ['closed_form', 'quadrature'], True, True)
     """
     first, second = inputs(phi, psi, mean, std)
-    rho = _correlations(correlation)
+    rho = correlations(correlation)
     routes = {Route.QUADRATURE: _by_quadrature(first, second, rho)}
     if first.form is not None and second.form is not None:
         value, error = closed_dual(first.form, second.form, rho, errors=True)
@@ -112,52 +112,6 @@ def dual_estimates(
         Quantity.of({route: _estimate(value[i], error[i], route) for route, (value, error) in routes.items()})
         for i in range(rho.size)
     ]
-
-
-def dual_slope(
-    phi: Activation,
-    psi: Activation | None = None,
-    *,
-    mean: Pair = 0.0,
-    std: Pair = 1.0,
-    correlation: ArrayLike,
-) -> float | Array:
-    """Return the derivative of the dual in the correlation, `s_u s_v E[phi'(u) psi'(v)]`.
-
-    Where phi jumps, its derivative contains a delta, and the expectation is one given that u is there. Two deltas
-    leave the joint density, which is infinite at rho = 1 if they coincide.
-
-    Args:
-        phi: The activation at u.
-        psi: The activation at v; phi if left out.
-        mean: Mean of u and v, or one for each.
-        std: Standard deviation of u and v, or one for each; not negative.
-        correlation: Their correlation, in [-1, 1]; a number or an array.
-
-    Raises:
-        DomainError: As `dual`.
-
-    References:
-        Price 1958, "A useful theorem for nonlinear devices having Gaussian inputs".
-
-    >>> from propstats.activations import activation
-    >>> round(dual_slope(activation("relu"), correlation=0.5), 12)  # (pi - acos(1/2))/(2 pi)
-    0.333333333333
-    >>> round(dual_slope(activation("step"), correlation=0.0), 12)  # 1/(2 pi)
-    0.159154943092
-    """
-    first, second = inputs(phi, psi, mean, std)
-    rho = _correlations(correlation)
-    if first.std == 0.0 or second.std == 0.0:
-        return _shaped(np.zeros(rho.shape), correlation)
-    total = first.std * second.std * _best(first.slope, second.slope, rho)
-    for one, other in ((first, second), (second, first)):
-        for kink, jump in one.jumps:
-            total += jump * other.std * _density(kink) * _given(other.slope, kink, rho)
-    for kink, jump in first.jumps:
-        for other_kink, other_jump in second.jumps:
-            total += jump * other_jump * _joint_density(kink, other_kink, rho)
-    return _shaped(total, correlation)
 
 
 def difference(activation: Activation, *, mean: float, common: float, own: float) -> float:
@@ -181,7 +135,12 @@ def difference(activation: Activation, *, mean: float, common: float, own: float
     return float(rotated(f, f, *parts, combine=lambda y, z: 0.5 * (y - z) ** 2)[0])
 
 
-def _correlations(correlation: ArrayLike) -> Array:
+def correlations(correlation: ArrayLike) -> Array:
+    """Return correlations in a row.
+
+    Raises:
+        DomainError: If one is outside [-1, 1].
+    """
     rho = np.asarray(correlation, dtype=float).ravel()
     wrong = rho[~(np.abs(rho) <= 1.0)]
     if wrong.size:
@@ -189,11 +148,12 @@ def _correlations(correlation: ArrayLike) -> Array:
     return rho
 
 
-def _shaped(values: Array, like: ArrayLike) -> float | Array:
+def shaped(values: Array, like: ArrayLike) -> float | Array:
+    """Return values in the shape that the correlations came in."""
     return values.reshape(np.shape(like)) if np.ndim(like) else float(values[0])
 
 
-def _best(first: Input, second: Input, rho: Array) -> Array:
+def best(first: Input, second: Input, rho: Array) -> Array:
     """Return the dual by the closed form where there is one and its digits hold, else by quadrature."""
     if first.form is not None and second.form is not None and _is_trusted(first.form, second.form):
         return closed_dual(first.form, second.form, rho)[0]
@@ -224,7 +184,7 @@ def _input_rounding(first: Input, second: Input) -> float:
         for kink, jump in one.jumps:
             moved = np.finfo(float).eps * (abs(kink) + abs(one.mean / one.std))
             # Given that one variable is at the kink, the other function is at most some root of its second moment.
-            total += abs(jump) * moved * math.sqrt(_density(kink)) * other.resolved.norm
+            total += abs(jump) * moved * math.sqrt(density(kink)) * other.resolved.norm
     return total
 
 
@@ -233,23 +193,6 @@ def _estimate(value: float, error: float, route: Route) -> Estimate:
     return Estimate(float(value), float(error), route) if defined else Estimate(math.nan, math.inf, route)
 
 
-def _density(z: float) -> float:
+def density(z: float) -> float:
+    """Return the density of a standard normal variable."""
     return math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-
-
-def _given(function: Input, z: float, rho: Array) -> Array:
-    """Return the expectation of a function of v given the value z of the other variable."""
-    # At perfect correlation a hair's breadth stays, which takes the mean of both sides of a kink there.
-    spread = np.maximum(np.sqrt((1.0 - rho) * (1.0 + rho)), 1e-13)
-    return function.resolved.given(rho * z, spread)
-
-
-def _joint_density(x: float, y: float, rho: Array) -> Array:
-    """Return the density of two standard normal variables at (x, y)."""
-    size, side = np.abs(rho), np.copysign(1.0, rho)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        left = (1.0 - size) * (1.0 + size)
-        gap = np.nan_to_num((x - side * y) ** 2 / left, nan=0.0)
-        exponent = -0.5 * gap - side * x * y / (1.0 + size)
-        # exp(-infinity)/0 is 0: the deltas are apart.
-        return np.where(np.isinf(gap), 0.0, np.exp(exponent) / (2 * math.pi * np.sqrt(left)))

@@ -38,7 +38,7 @@ EXACT: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("std", [0.5, 1.0, 3.0, 100.0])
+@pytest.mark.parametrize("std", [0.5, 1.0, 3.0, 30.0])
 @pytest.mark.parametrize("name", sorted(EXACT))
 def test_both_routes_keep_their_word(name: str, std: float) -> None:
     if name == "exp" and std > 10:
