@@ -1,5 +1,6 @@
 """The record of an activation: one formula, its parameters, and what is known exactly about it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,16 +77,23 @@ class Activation:
 
     @cached_property
     def jumps(self) -> tuple[tuple[float, float], ...]:
-        """The kinks at which the function itself jumps, each with `phi(k+) - phi(k-)`."""
+        """The kinks at which the function itself jumps, each with `phi(k+) - phi(k-)`; NaN where it is unbounded."""
         found = []
         for left, right in pairwise(cut(self.formula, self._found_kinks[0], self.params)):
             assert right.low is not None
             kink = evaluate(right.low, self.params, float_namespace())
-            below, above = (evaluate(p.formula, {"x": kink, **self.params}, float_namespace()) for p in (left, right))
+            below, above = (self._value(p.formula, kink) for p in (left, right))
             # What rounding of the kink and of the two values can make.
-            if abs(above - below) > 1e-13 * (1.0 + abs(kink) + abs(above) + abs(below)):
+            if not abs(above - below) <= 1e-13 * (1.0 + abs(kink) + abs(above) + abs(below)):
                 found.append((kink, above - below))
         return tuple(found)
+
+    def _value(self, formula: Expr, x: float) -> float:
+        """Return a value in floats; NaN where there is none."""
+        try:
+            return float(evaluate(formula, {"x": x, **self.params}, float_namespace()))
+        except (ValueError, ZeroDivisionError, OverflowError):
+            return math.nan
 
     def __call__(self, x: Any) -> Any:
         """Apply the activation, elementwise."""

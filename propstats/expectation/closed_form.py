@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
 
 from propstats.activations.activation import Activation
@@ -102,12 +103,20 @@ def _base_formulas(pieces: tuple[Piece, ...], jumps: bool, centred: bool, unit: 
             found.setdefault("linear_slope", found["mean_slope"])
     known = {name: value for name, value, given in (("mu", ZERO, centred), ("s", ONE, unit)) if given}
     if known:
-        # The rate is for evaluation only: it is long in any form.
-        tidy = {name: form for name, form in found.items() if name not in ("var", "var_rate")}
-        found |= {name: canonical(substitute(form, known)) for name, form in tidy.items()}
-        found |= {name: substitute(found[name], known) for name in found.keys() & {"var_rate"}}
-        if "var" in found:
-            found["var"] = _variance(found)
+        found = _with_values(found, known)
+    return found
+
+
+def _with_values(forms: Mapping[str, Expr], values: Mapping[str, Expr]) -> dict[str, Expr]:
+    """Put numbers into formulas; those that have no value there are left out."""
+    found = {}
+    for name in forms.keys() - {"var", "var_rate"}:
+        with suppress(ExpressionError):
+            found[name] = canonical(substitute(forms[name], values))
+    if "var" in forms and {"mean", "second_moment"} <= found.keys():
+        found["var"] = _variance(found)
+        # For evaluation only: it is long in any form.
+        found["var_rate"] = substitute(forms["var_rate"], values)
     return found
 
 

@@ -119,7 +119,7 @@ def _results(result: CheckedDerivation) -> list[tuple[Expr, Expr, str]]:
     """Return what came out, and for which inputs."""
     found, name = result.derivation, Symbol(result.quantity)
     results: list[tuple[Expr, Expr, str]] = [(name, found.formula, "")]
-    if found.standard != found.formula:
+    if found.standard not in (None, found.formula):
         results.append((name, found.standard, " for x ~ N(0, 1)"))
     return results
 

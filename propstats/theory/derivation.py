@@ -56,15 +56,17 @@ def derive(
     Raises:
         UnknownNameError: If the activation, a parameter or the quantity is not known.
         ExpressionError: If the kinks of the activation are not certainly all known.
-        DomainError: If `std` is not a positive number.
+        DomainError: If `std` is not a positive number, or the mean of the activation does not exist.
 
     >>> from propstats.report.formula import text_of
     >>> text_of(derive("relu", "jacobian_factor").derivation.standard)  # 1.2111738962 (Arpit et al. 2016, section 3.4)
     'sqrt(pi)/sqrt(pi - 1)'
     """
     unit = activation(act, **params)
-    found = symbolic.derive(unit, quantity)
     if not std > 0:
         raise DomainError(f"std must be greater than 0, got {std:g}", "at 0 there is nothing to derive")
-    check = quantities(unit, mean=mean, std=std, digits=digits)[0][quantity]
+    # Before the derivation, which does not ask whether the expectation exists.
+    known = quantities(unit, mean=mean, std=std, digits=digits)[0]
+    found = symbolic.derive(unit, quantity)
+    check = known[quantity]
     return CheckedDerivation(unit.name, unit.params, unit.text, quantity, found, Input(mean, std), check)

@@ -9,7 +9,7 @@ from propstats.activations.expression import str_of
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form, quadrature
-from propstats.expectation.certified.growth import exists
+from propstats.expectation.certified.growth import obstacle
 from propstats.expectation.moments import BASE, DERIVED
 
 
@@ -187,9 +187,9 @@ def quantities(
         raise DomainError(f"std must be at least 0, got {std:g}", "it is a standard deviation, not a variance")
     if samples < 0:
         raise DomainError(f"samples must be at least 0, got {samples}", "0 leaves the sampling route out")
-    if exists(unit.formula, unit.params, mean=mean, std=std) is False:
-        law = f"N({mean:g}, {std:g}^2)"
-        raise DomainError(f"the expectation of {unit.text} under {law} does not exist: it outgrows the density")
+    reason = obstacle(unit.formula, unit.params, mean=mean, std=std)
+    if reason is not None:
+        raise DomainError(reason)
     notes = [] if unit.is_settled else [f"the kinks of {unit.name} were searched for in [-64, 64]: there may be more"]
     by_route = {Route.CLOSED_FORM: closed_form.moments(unit, mean=mean, std=std)}
     if digits is not None:  # before quadrature, which does not see every pole

@@ -19,14 +19,14 @@ class Derivation:
     Args:
         lines: The steps.
         formula: The result, in `mu`, `s`, the parameters, the constants and, where it is not closed, `E1`, `E2`, ...
-        standard: The result for `x ~ N(0, 1)`.
+        standard: The result for `x ~ N(0, 1)`; None if it does not exist there.
         open: `E1`, `E2`, ...: expectations that no rule fits, as `Call("E", ...)`.
         constants: `c1`, `c2`, ...: long decimals of the formula.
     """
 
     lines: tuple[Line, ...]
     formula: Expr
-    standard: Expr
+    standard: Expr | None
     open: tuple[Expr, ...]
     constants: Mapping[str, Number]
 
@@ -38,7 +38,8 @@ class Derivation:
     @property
     def is_closed_at_standard(self) -> bool:
         """Whether it is one for `x ~ N(0, 1)`."""
-        return not any(name.startswith("E") and name[1:].isdigit() for name in symbols_of(self.standard))
+        names = symbols_of(self.standard) if self.standard is not None else {"E1"}
+        return not any(name.startswith("E") and name[1:].isdigit() for name in names)
 
 
 def derive(activation: Activation, quantity: str) -> Derivation:

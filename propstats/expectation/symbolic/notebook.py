@@ -43,10 +43,10 @@ _INTEGRALS: Mapping[str, tuple[str, Callable[[Expr], Expr]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A quantity in general, and for the standard normal input, for which more may be known."""
+    """A quantity in general, and for the standard normal input, for which more may be known, or nothing exist."""
 
     general: Expr
-    standard: Expr
+    standard: Expr | None
 
 
 _CENTRED = Law(ZERO, GAUSSIAN.var)
@@ -97,7 +97,7 @@ class Notebook:
             raise ExpressionError("no derivation of var_rate where f jumps and its variance has no closed form")
         general = _shorter(call("mul", parse("s/2", {"s"}), differentiate(var, "s")))
         self.write("f jumps: differentiate the variance, (s/2) d var/d s", Symbol("var_rate"), general)
-        return Result(general, canonical(substitute(general, _STANDARD)))
+        return Result(general, _at_standard(general))
 
     def _by_definition(self, name: str, text: str) -> Result:
         """Put what is needed into a definition."""
@@ -108,8 +108,10 @@ class Notebook:
         shown = {base: Symbol(f"E[{_INTEGRALS[base][0]}]") for base in needed if base in _INTEGRALS}
         self.write("definition", Symbol(name), substitute(definition, shown))
         general = substitute(definition, {base: result.general for base, result in found.items()})
-        standard = substitute(definition, {"s": ONE, **{base: result.standard for base, result in found.items()}})
-        result = Result(_shorter(general), _shorter(standard))
+        at_standard = {base: result.standard for base, result in found.items() if result.standard is not None}
+        is_known = len(at_standard) == len(found)
+        standard = _shorter(substitute(definition, {"s": ONE, **at_standard})) if is_known else None
+        result = Result(_shorter(general), standard)
         self.write("put in", Symbol(name), result.general)
         self._standard(name, result)
         return result
@@ -127,7 +129,7 @@ class Notebook:
         self._show(reduction, whole)
         general = self._named(reduction)
         self.write("collect", whole, general)
-        standard = canonical(substitute(general, _STANDARD))
+        standard = _at_standard(general)
         if not reduction.is_closed:
             standard = self._by_symmetry(whole, pieces) or self._open_by_symmetry(standard, reduction)
         result = Result(general, standard)
@@ -145,17 +147,19 @@ class Notebook:
         self.write(_SYMMETRY, whole, total(parts))
         if total(parts) != value:
             self._show(reduction, whole)
-        return canonical(substitute(value, _STANDARD))
+        return _at_standard(value)
 
-    def _open_by_symmetry(self, standard: Expr, reduction: Reduction) -> Expr:
+    def _open_by_symmetry(self, standard: Expr | None, reduction: Reduction) -> Expr | None:
         """Put in those of the open expectations that symmetry knows."""
+        if standard is None:
+            return None
         known = {}
         for e in reduction.open:
             even = even_part((Piece(e.low, e.high, e.integrand.formula),)) if e.is_whole else None
             value = reduce_pieces(even, ZERO) if even is not None else None
             if value is not None and value.is_closed:
                 name = f"E{self.open.index(e) + 1}"
-                known[name] = canonical(substitute(to_expr(value.value), _STANDARD))
+                known[name] = substitute(to_expr(value.value), _STANDARD)
                 if e not in self._balanced:
                     self._balanced.add(e)
                     self.write(_SYMMETRY, Symbol(name), to_expr(value.value))
@@ -210,7 +214,7 @@ class Notebook:
         return substitute(to_expr(reduction.value), self._names(reduction))
 
     def _standard(self, name: str, result: Result) -> None:
-        if result.standard != result.general:
+        if result.standard is not None and result.standard != result.general:
             self.write("for mu = 0 and s = 1", Symbol(name), result.standard)
 
     def _expectation(self, e: Expectation) -> Expr:
@@ -233,6 +237,14 @@ _DEFINITIONS = {
     "linear_slope": "lever/s**2",
     "var_rate": "square_lever - mean*slope_lever",
 }
+
+
+def _at_standard(expr: Expr) -> Expr | None:
+    """Put in mu = 0 and s = 1; None if the integral does not exist there."""
+    try:
+        return canonical(substitute(expr, _STANDARD))
+    except ExpressionError:
+        return None
 
 
 def _shorter(expr: Expr) -> Expr:

@@ -173,7 +173,7 @@ RULES: tuple[Rule, ...] = (
     Rule("probability of an interval", "E[1; a < x < b] = Phi((b - mu)/s) - Phi((a - mu)/s)", _mass),
     Rule(
         "complete the square",
-        "E[exp(a x^2 + b x) g(x)] = d^(-1/2) exp((a mu^2 + b mu + b^2 s^2/2)/d) E'[g(x)], with d = 1 - 2 a s^2 and"
+        "E[exp(a x^2 + b x) g(x)] = d^(-1/2) exp((a mu^2 + b mu + b^2 s^2/2)/d) E'[g(x)], with d = 1 - 2 a s^2 > 0 and"
         " E' under x ~ N((mu + b s^2)/d, s^2/d)",
         _tilt,
     ),
