@@ -1,22 +1,25 @@
-"""Gauss's rule on the intervals between the kinks, checked by the rule of lower order."""
+"""Gauss's rule on the intervals between the kinks, checked by the rule of lower order where that is needed."""
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from propstats.expectation.quadrature.branches import Branches, Scale
+from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.panels import SQRT_2PI
 from propstats.expectation.quadrature.rule import Array, gauss_legendre
+from propstats.expectation.quadrature.scales import Scale
 from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, column, probes
 
 #: Nodes in a panel, and those of the rule it is compared with.
 _FINE, _COARSE = 30, 26
-NODES = _FINE + _COARSE
 MAX_PANELS = 16
 #: How wide a panel in z may be, and a panel in x as a multiple of the strip without poles.
 _WIDEST, _WIDEST_IN_STRIPS = 11.0, 2.6
+#: Where phi is a polynomial of at most this degree, its square times the density is integrated to rounding on any
+#: panel that is no wider than that: there is nothing to compare.
+EXACT_DEGREE = 2.0
 #: How many averages are taken.
 AVERAGES = 18
 
@@ -27,42 +30,62 @@ def panels_of(scale: Scale, std: Any, width: Any, split: int) -> Any:
     return np.ceil(split * width / np.minimum(widest, _WIDEST_IN_STRIPS * scale.strip / std))
 
 
+def nodes(branches: Branches, counts: tuple[int, ...]) -> int:
+    """Return how many nodes so many panels on each branch have."""
+    return 2 * PROBES + sum(
+        count * (_FINE + _COARSE * (degree > EXACT_DEGREE))
+        for count, degree in zip(counts, branches.degrees, strict=True)
+    )
+
+
+class _Layout(NamedTuple):
+    """Where the nodes are, as it follows from where the branches end.
+
+    Args:
+        places: From the ends of the branches to the nodes, shape (branches + 1, n).
+        widths: From the ends to the widths that nodes stand for, over the root of 2 pi; the same shape.
+        weights: The weights of the rule, of the one it is compared with, and of the probes, shape (n, 3).
+        own: The branches that have nodes, with these, and with the probes on their far side.
+    """
+
+    places: Array
+    widths: Array
+    weights: Array
+    own: tuple[tuple[int, slice], ...]
+
+
 @cache
-def _layout(counts: tuple[int, ...], reach: float) -> tuple[Array, Array, Array, tuple[tuple[int, slice], ...]]:
-    """Return nodes as they follow from where the branches end, and their weights.
+def _layout(counts: tuple[int, ...], checked: tuple[bool, ...], reach: float) -> _Layout:
+    """Lay out the nodes.
 
     Args:
         counts: How many panels there are on each branch.
+        checked: On which branches to compare two rules.
         reach: Where the first branch begins (at `-reach`) and the last one ends.
-
-    Returns:
-        Matrices from the ends of the branches to the nodes, and to the widths that nodes stand for, both of shape
-        (branches + 1, n); the weights of both rules and of the probes, shape (n, 3); the branches that have nodes, with
-        these, and with the probes on their far side.
     """
-    size = NODES * sum(counts) + 2 * PROBES
+    size = 2 * PROBES + sum(count * (_FINE + _COARSE * check) for count, check in zip(counts, checked, strict=True))
     places, widths, weights = np.zeros((len(counts) + 1, size)), np.zeros((len(counts) + 1, size)), np.zeros((size, 3))
-    where, start = [], PROBES
-    for branch, count in enumerate(counts):
+    own, start = [], PROBES
+    for branch, (count, check) in enumerate(zip(counts, checked, strict=True)):
         first = start
-        for kind, n in enumerate((_FINE, _COARSE)):
+        for n, kinds in ((_FINE, [0]), (_COARSE, [1])) if check else ((_FINE, [0, 1]),):
             t, w = gauss_legendre(n)
-            own = slice(start, start + n * count)
+            panel = slice(start, start + n * count)
             place = np.concatenate([np.empty(0), *((j + t) / count for j in range(count))])
-            places[branch, own], places[branch + 1, own] = 1.0 - place, place
-            widths[branch, own], widths[branch + 1, own] = -1.0 / SQRT_2PI, 1.0 / SQRT_2PI
-            weights[own, kind] = np.tile(w, count) / max(count, 1)
-            start = own.stop
+            places[branch, panel], places[branch + 1, panel] = 1.0 - place, place
+            widths[branch, panel], widths[branch + 1, panel] = -1.0 / SQRT_2PI, 1.0 / SQRT_2PI
+            weights[panel, kinds] = np.tile(w, count)[:, None] / max(count, 1)
+            start = panel.stop
         if count:
-            where.append((branch, slice(first, start)))
+            own.append((branch, slice(first, start)))
     # The ends at -reach and at reach are always there.
     far, width = (a / reach for a in probes(reach))
     places[0, :PROBES], places[-1, -PROBES:] = far[::-1], far
     widths[0, :PROBES], widths[-1, -PROBES:] = -width[::-1] / SQRT_2PI, width / SQRT_2PI
     weights[:PROBES, 2] = weights[-PROBES:, 2] = 1.0
-    where[0] = where[0][0], slice(0, where[0][1].stop)
-    where[-1] = where[-1][0], slice(where[-1][1].start, size)
-    return places, widths, weights, tuple(where)
+    own[0] = own[0][0], slice(0, own[0][1].stop)
+    own[-1] = own[-1][0], slice(own[-1][1].start, size)
+    return _Layout(places, widths, weights, tuple(own))
 
 
 def averages(
@@ -81,30 +104,34 @@ def averages(
         By both rules and beyond the nodes, three times each: E[phi], E[d], E[d^2], E[y^2], E[y d z], E[(d z)^2], for
         y = phi - E[phi] and d = phi', each a float for one input, of shape (batch,) for many.
     """
-    places, widths, weights, where = _layout(counts, reach)
-    z, p = ends @ places, ends @ widths
+    layout = _layout(counts, tuple(degree > EXACT_DEGREE for degree in branches.degrees), reach)
+    z, p = ends @ layout.places, ends @ layout.widths
     x = column(inputs.std) * z
     x += column(inputs.mean)
     f, d = np.empty_like(x), np.empty_like(x)
-    for branch, own in where:
+    for branch, own in layout.own:
         f[..., own], d[..., own] = branches.parts[branch](x[..., own], *inputs.params)
     f, d = inputs.beyond(branches.whole, x, f, d)
     scratch = np.multiply(z, z, out=x)
     scratch *= -0.5
     p *= np.exp(scratch, out=scratch)
-    fp = np.multiply(f, p, out=scratch)
-    rows = [fp @ weights]
-    y = np.subtract(f, column(fp @ weights[:, 0]), out=f)
+    found = [np.multiply(f, p, out=scratch) @ layout.weights]
+    y = np.subtract(f, found[0][..., :1], out=f)
     dp = np.multiply(d, p, out=scratch)
-    rows += [dp @ weights, (d * dp) @ weights]
-    yp = np.multiply(y, p, out=p)
+    found.append(dp @ layout.weights)
+    dp *= d
+    found.append(dp @ layout.weights)
     dz = np.multiply(d, z, out=d)
-    rows += [np.multiply(y, yp, out=f) @ weights, np.multiply(yp, dz, out=f) @ weights]
-    dzp = np.multiply(dp, z, out=scratch)
-    rows.append(np.multiply(dz, dzp, out=f) @ weights)
+    yp = np.multiply(y, p, out=scratch)
+    ydzp = np.multiply(yp, dz, out=z)
+    yp *= y
+    found += [yp @ layout.weights, ydzp @ layout.weights]
+    dz *= dz
+    dz *= p
+    found.append(dz @ layout.weights)
     if isinstance(inputs.mean, np.ndarray):
-        return [numbers for row in rows for numbers in row.T]
-    return [number for row in rows for number in row.tolist()]
+        return [numbers for row in found for numbers in row.T]
+    return [number for row in found for number in row.tolist()]
 
 
 def sums(averages: Sequence[Any]) -> Sums:

@@ -14,7 +14,7 @@ from propstats.activations.expression import Expr, Namespace, differentiate
 from propstats.activations.namespaces import numpy_namespace
 from propstats.activations.pieces import Piece
 from propstats.expectation.quadrature.existence import undefined_moments
-from propstats.expectation.quadrature.scales import Feature, Scale, features_of, scales_at, value_of
+from propstats.expectation.quadrature.scales import Feature, Scale, degree_of, features_of, scales_at, value_of
 from propstats.expectation.rounding import Rounded, evaluate_rounded
 
 #: A function of x and the parameters that returns phi(x) and phi'(x); a number where that does not depend on x.
@@ -51,8 +51,10 @@ class Branches:
         parts: phi and phi' on each branch.
         ends: The kinks as formulas in the parameters.
         features: On each branch, the functions that are no polynomials.
+        degrees: The degree of each branch that is a polynomial, infinity for the others.
         params: The parameters.
         is_settled: Whether there are certainly no other kinks.
+        is_steep: Whether it grows faster than in proportion to x.
         undefined: The moments that do not exist under any Gaussian.
         kinks: The kinks for these parameters.
         scales: How fast each branch changes, for these parameters.
@@ -62,8 +64,10 @@ class Branches:
     parts: tuple[Both, ...]
     ends: tuple[Expr, ...]
     features: tuple[tuple[Feature, ...], ...]
+    degrees: tuple[float, ...]
     params: Mapping[str, float]
     is_settled: bool
+    is_steep: bool
     undefined: frozenset[str]
     kinks: tuple[Kink, ...]
     scales: tuple[Scale, ...]
@@ -122,10 +126,18 @@ def _branches(text: str, items: tuple[tuple[str, float], ...]) -> Branches:
     parts = tuple(both(piece.formula, differentiate(piece.formula, "x")) for piece in pieces)
     ends = tuple(piece.low for piece in pieces if piece.low is not None)
     features = tuple(tuple(features_of(piece.formula)) for piece in pieces)
+    degrees = tuple(degree_of(piece.formula) for piece in pieces)
     whole = both(activation.formula, activation.slope_formula)
     kinks, scales = kinks_at(parts, ends, params), scales_at(features, params)
-    undefined = undefined_moments(activation)
-    return Branches(whole, parts, ends, features, params, settled, undefined, kinks, scales)
+    steep, undefined = _is_steep(whole, params), undefined_moments(activation)
+    return Branches(whole, parts, ends, features, degrees, params, settled, steep, undefined, kinks, scales)
+
+
+def _is_steep(whole: Both, params: Mapping[str, float]) -> bool:
+    far = np.array([-1e3, 1e3])
+    with np.errstate(all="ignore"):
+        here, further = (np.abs(whole(factor * far, *params.values())[0]) for factor in (1, 2))
+        return bool((~(further <= 3 * here)).any())
 
 
 def kinks_at(parts: tuple[Both, ...], ends: tuple[Expr, ...], params: Mapping[str, Any]) -> tuple[Kink, ...]:

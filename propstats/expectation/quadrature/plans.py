@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from propstats.expectation.quadrature import between_kinks, trapezoid
-from propstats.expectation.quadrature.branches import Branches, Kink, Scale
+from propstats.expectation.quadrature.branches import Branches, Kink
 from propstats.expectation.quadrature.panels import EPS, Z_MAX
 from propstats.expectation.quadrature.rule import Array
-from propstats.expectation.quadrature.sums import Gaussians, Sums, add_kink, any_of
+from propstats.expectation.quadrature.scales import Scale
+from propstats.expectation.quadrature.sums import Gaussians, Sums, add_kink, any_of, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,15 @@ class Case:
         edge = np.full(self.mean.size, reach)
         return np.asarray(np.clip(np.stack([-edge, *self.z, edge], axis=-1), -reach, reach))
 
+    def inputs(self, reach: float, which: slice = slice(None)) -> Gaussians:
+        """Return some of the inputs as they are integrated over."""
+
+        def pick(value: Any) -> Any:
+            return value[which] if isinstance(value, np.ndarray) and value.ndim else value
+
+        beyond = any(any_of((abs(z) > reach) & (abs(z) < Z_MAX)) for z in map(pick, self.z))
+        return Gaussians(pick(self.mean), pick(self.std), [column(pick(value)) for value in self.params], beyond)
+
     def sums(self, branch: int, averages: Any) -> Sums:
         """Return the sums that follow from averages over one branch, or over all of them (-1)."""
         if branch < 0:
@@ -95,19 +105,14 @@ class Plan:
     counts: tuple[int, ...]
     reach: float
 
-    @property
-    def size(self) -> int:
+    def size(self, branches: Branches) -> int:
         """The number of nodes; 0 where they would be too many."""
         if self.branch >= 0:
             return trapezoid.nodes(self.level, self.reach)[0].size if self.level <= trapezoid.MAX_LEVEL else 0
-        count = sum(self.counts)
-        return between_kinks.NODES * count if count <= between_kinks.MAX_PANELS else 0
+        return between_kinks.nodes(branches, self.counts) if sum(self.counts) <= between_kinks.MAX_PANELS else 0
 
-    def averages(self, branches: Branches, case: Case, ends: Array) -> Sequence[Any] | None:
+    def averages(self, branches: Branches, ends: Array, inputs: Gaussians) -> Sequence[Any] | None:
         """Integrate; None where that is not the way."""
-        params = [value[:, None] if isinstance(value, np.ndarray) else value for value in case.params]
-        beyond = any(any_of((abs(z) > self.reach) & (abs(z) < Z_MAX)) for z in case.z)
-        inputs = Gaussians(case.mean, case.std, params, beyond)
         if self.branch >= 0:
             return trapezoid.averages(branches, self.branch, self.level, self.reach, inputs)
         return between_kinks.averages(branches, ends, self.counts, self.reach, inputs)

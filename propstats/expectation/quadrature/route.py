@@ -66,7 +66,7 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
     >>> found["second_moment"].round(12).tolist(), bool((found.errors < 1e-13).all())
     ([0.5, 1.924660216656], True)
     >>> values(activation("prelu"), 0.0, 1.0, a=[0.0, 1.0])["mean"].round(12).tolist()
-    [0.398942280401, 0.0]
+    [0.398942280401, -0.0]
     """
     own = branches(activation)
     if not params and isinstance(mean, float) and isinstance(std, float) and _is_spread(mean, std):
@@ -89,7 +89,8 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
         return branches(activation.with_params(**{name: float(table[name][spread[i]]) for name in params}))
 
     result[:, :, spread] = moments_of_many(own, means[spread], stds[spread], those(spread), at)
-    result[:, :, points] = moments_of_points(own, means[points], those(points))
+    if points.size:
+        result[:, :, points] = moments_of_points(own, means[points], those(points))
     return Values(*result.reshape(2, len(BASE), *arrays[0].shape))
 
 

@@ -110,6 +110,31 @@ def features_of(expr: Expr) -> Iterator[Feature]:
     yield Feature(expr.function, Call("div", (sharp, Number.of(_CAUTION))), ZERO, bend)
 
 
+def degree_of(expr: Expr) -> float:
+    """Return the degree of a polynomial in x; infinity for anything else.
+
+    >>> from propstats.activations.expression import parse
+    >>> [degree_of(parse(text, {"a", "x"})) for text in ("a*x*(x + 3)/6", "exp(a)", "exp(x)")]
+    [2.0, 0.0, inf]
+    """
+    if "x" not in symbols_of(expr):
+        return 0.0
+    if not isinstance(expr, Call):
+        return 1.0
+    degrees = [degree_of(arg) for arg in expr.args]
+    match expr.function, expr.args:
+        case (("add" | "sub" | "neg"), _):
+            return max(degrees)
+        case "mul", _:
+            return sum(degrees)
+        case ("div", _) if degrees[1] == 0.0:
+            return degrees[0]
+        case "pow", (_, Number(value=power)) if power.denominator == 1 and power > 0:
+            return degrees[0] * int(power)
+        case _:
+            return math.inf
+
+
 def _inner(expr: Call) -> Expr | None:
     """Return the argument of a function that is no polynomial in it."""
     if expr.function == "div":

@@ -19,8 +19,9 @@ _PROBES = ((0.0, 1.5), (2.5, 4.0), (8.0, 8.0), (18.0, 13.0))
 PROBES = len(_PROBES)
 #: The probability of |z| > 9, where the nodes end at the earliest.
 _OUTSIDE = 2.3e-19
-#: How exact, relative to the size of what is averaged, a result must be to be left as it is.
-_GOOD = 1e-13
+#: How exact, relative to the size of what is averaged, a result must be to be left as it is; where y = phi - E[phi]
+#: is small against phi, rounding may take another digit, for y is a difference.
+_GOOD, _GOOD_DIFFERENCE = 1e-13, 1e-12
 
 
 def probes(reach: float) -> tuple[Array, Array]:
@@ -142,10 +143,12 @@ class Sums:
         }
         good = (
             (mean_error <= _GOOD * size)
-            & (var_error <= _GOOD * var)
+            & (yy_missed + far_yy <= _GOOD * var)
+            & (var_error <= _GOOD_DIFFERENCE * var)
             & (d_bound <= _GOOD * slope)
             & (errors["slope_second_moment"] <= _GOOD * dd)
-            & (errors["var_rate"] <= _GOOD * std * spread * lever)
+            & (ydz_missed <= _GOOD * spread * lever)
+            & (errors["var_rate"] <= _GOOD_DIFFERENCE * std * spread * lever)
         )
         return values, errors, good
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from propstats.expectation.quadrature.branches import Branches, Scale
+from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.panels import SQRT_2PI
 from propstats.expectation.quadrature.rule import Array
+from propstats.expectation.quadrature.scales import Scale
 from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, column, probes, root
 
 #: The spacing goes down by a sixth of an octave from level to level.
@@ -88,10 +89,8 @@ def averages(branches: Branches, branch: int, level: int, reach: float, inputs: 
         spacing.
     """
     line, one, first, four = _layout(level, reach)
-    if not isinstance(inputs.mean, np.ndarray):
-        x = inputs.mean + inputs.std * line[1]
-    else:
-        x = np.stack([inputs.mean, inputs.std], axis=-1) @ line
+    is_single = not isinstance(inputs.mean, np.ndarray)
+    x = inputs.mean + inputs.std * line[1] if is_single else np.stack([inputs.mean, inputs.std], axis=-1) @ line
     frequency = _LOWEST * 2.0 ** (level / _LEVELS_AN_OCTAVE)
     f, d = branches.parts[branch](x, *inputs.params)
     if not isinstance(f, np.ndarray) or f.shape != x.shape:
@@ -101,11 +100,12 @@ def averages(branches: Branches, branch: int, level: int, reach: float, inputs: 
         d = np.full_like(f, d)
     mean = f @ one
     y = f - column(mean)
-    rest = y @ first, d @ one, (y * d) @ first
-    squares = (d * d) @ four, (y * y) @ four
-    if not isinstance(inputs.mean, np.ndarray):
-        return [float(mean), *map(float, rest), *squares[0].tolist(), *squares[1].tolist(), frequency]
-    return [mean, *rest, *squares[0].T, *squares[1].T, np.full_like(mean, frequency)]
+    if is_single:
+        numbers = map(float, (mean, y @ first, d @ one, (y * d) @ first))
+        return [*numbers, *((d * d) @ four).tolist(), *((y * y) @ four).tolist(), frequency]
+    rest = y @ first, d @ one, np.multiply(y, d, out=x) @ first
+    squares = np.multiply(d, d, out=x) @ four, np.multiply(y, y, out=y) @ four
+    return [mean, *rest, *squares[0].T, *squares[1].T, frequency]
 
 
 def sums(averages: Sequence[Any], std: Any, scale: Scale) -> Sums:

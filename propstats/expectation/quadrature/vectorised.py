@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from propstats.expectation.moments import BASE
 from propstats.expectation.quadrature import adaptive, between_kinks, trapezoid
-from propstats.expectation.quadrature.branches import Branches, kinks_at, scales_at
+from propstats.expectation.quadrature.branches import Branches, kinks_at
 from propstats.expectation.quadrature.panels import EPS
 from propstats.expectation.quadrature.plans import Case, Plan
 from propstats.expectation.quadrature.rule import Array
+from propstats.expectation.quadrature.scales import scales_at
 from propstats.expectation.quadrature.sums import Moments
 
 #: So many numbers at a time: what one step works on stays in the processor's cache.
 _CHUNK = 7_000
-#: Where the nodes end, and into how many each spacing is split: further out and finer, if the first does not do.
-_ATTEMPTS = ((9.0, 1), (13.0, 2))
+#: Where the nodes end, and into how many each spacing is split: further out and finer, if the first does not do. Beyond
+#: a kink there may be nothing but a tail, which costs Gauss's rule no nodes.
+_SMOOTH, _KINKED, _STEEP = (((9.0, 1), (13.0, 2)), ((10.0, 1), (13.0, 2)), ((13.0, 2),))
 #: More panels or levels than there are plans for.
 _TOO_MANY = 99.0
 
@@ -47,7 +49,8 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
                     _whole(between_kinks.panels_of(s, std, w, split)) for s, w in zip(scales, widths, strict=True)
                 ]
                 plan = Plan(-1, 0, tuple(counts), reach)
-            averages = plan.averages(branches, case, np.array(ends)) if plan.size else None
+            is_possible = plan.size(branches) > 0
+            averages = plan.averages(branches, np.array(ends), case.inputs(reach)) if is_possible else None
             if averages is not None:
                 values, errors, good = case.moments(case.sums(plan.branch, averages))
                 if good:
@@ -61,7 +64,9 @@ def _whole(count: float) -> int:
 
 def _attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
     """Return what to try before the careful way: nothing where there may be kinks or poles that no plan knows of."""
-    return _ATTEMPTS if branches.is_settled and not branches.undefined else ()
+    if not branches.is_settled or branches.undefined:
+        return ()
+    return _STEEP if branches.is_steep else _KINKED if branches.kinks else _SMOOTH
 
 
 def moments_of_many(
@@ -81,6 +86,8 @@ def moments_of_many(
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
         for reach, split in _attempts(branches):
+            if not todo.any():
+                break
             for which, found, bounds, good in _attempt(branches, case, np.flatnonzero(todo), reach, split):
                 for i, name in enumerate(BASE):
                     values[i, which], errors[i, which] = found[name], bounds[name]
@@ -126,7 +133,7 @@ def _attempt(
     branches: Branches, case: Case, todo: NDArray[np.intp], reach: float, split: int
 ) -> Iterator[tuple[NDArray[np.intp], dict[str, Any], dict[str, Any], NDArray[np.bool_]]]:
     """Yield moments, bounds on their errors and where these are good, for those inputs for which there is a plan."""
-    order, groups = _groups(case.take(todo), reach, split)
+    order, groups = _groups(branches, case.take(todo), reach, split)
     order = todo[order]
     case = case.take(order)
     ends = case.ends(reach)
@@ -134,42 +141,50 @@ def _attempt(
         table = np.empty((between_kinks.AVERAGES if branch < 0 else trapezoid.AVERAGES, order.size))
         covered = np.zeros(order.size, dtype=bool)
         for plan, start, stop in plans:
-            step = max(1, _CHUNK // plan.size)
+            step = max(1, _CHUNK // plan.size(branches))
             for first in range(start, stop, step):
                 chunk = slice(first, min(first + step, stop))
-                averages = plan.averages(branches, case.take(chunk), ends[chunk])
+                averages = plan.averages(branches, ends[chunk], case.inputs(reach, chunk))
                 if averages is not None:
                     covered[chunk] = True
-                    table[:, chunk] = averages
+                    for row, numbers in zip(table, averages, strict=True):
+                        row[chunk] = numbers
         where = np.flatnonzero(covered)
         if where.size:
-            part = case.take(where)
-            yield order[where], *part.moments(part.sums(branch, table[:, where]))
+            part, found = (case, table) if covered.all() else (case.take(where), table[:, where])
+            yield order[where], *part.moments(part.sums(branch, found))
 
 
-def _groups(case: Case, reach: float, split: int) -> tuple[NDArray[np.intp], list[tuple[Plan, int, int]]]:
+def _groups(
+    branches: Branches, case: Case, reach: float, split: int
+) -> tuple[NDArray[np.intp], list[tuple[Plan, int, int]]]:
     """Sort inputs by how they are integrated.
 
     Returns:
         An order of the inputs for which there is a plan, and which plan is that of which stretch of them.
     """
     widths = np.diff(case.ends(reach)).T
-    alone = (widths > 0.0).sum(axis=0) == 1
+    there = widths > 0.0
+    alone = there.sum(axis=0) == 1
     plans = np.full((len(case.scales) + 1, case.mean.size), -1.0)
     for i, (scale, width) in enumerate(zip(case.scales, widths, strict=True)):
-        plans[0, alone & (width > 0.0)] = i
-        level = np.where(width > 0.0, trapezoid.level_of(scale, case.std, split), 0.0)
+        plans[0, alone & there[i]] = i
+        level = np.where(there[i], trapezoid.level_of(scale, case.std, split), 0.0)
         plans[i + 1] = np.where(alone, level, between_kinks.panels_of(scale, case.std, width, split))
     # Parameters may put the kinks into another order: that is another activation.
     usable = np.flatnonzero((widths >= 0.0).all(axis=0))
-    plans = np.clip(np.nan_to_num(plans[:, usable], nan=_TOO_MANY), -1.0, _TOO_MANY)
-    order = np.lexsort(plans[::-1])
-    plans = plans[:, order].astype(int)
-    starts = np.flatnonzero(np.r_[True, (plans[:, 1:] != plans[:, :-1]).any(axis=0)]) if order.size else order
+    plans = np.clip(np.nan_to_num(plans[:, usable], nan=_TOO_MANY), -1.0, _TOO_MANY).astype(int)
+    code = np.zeros(usable.size, dtype=int)
+    for row in plans:
+        code = 128 * code + row + 1
+        if code.size and code.max() >> 48:
+            code = np.unique(code, return_inverse=True)[1]
+    order = np.argsort(code, kind="stable")
+    starts = np.flatnonzero(np.diff(code[order], prepend=-1)) if order.size else order
     found = []
     for start, stop in pairwise([*starts.tolist(), order.size]):
-        branch, *counts = plans[:, start].tolist()
+        branch, *counts = plans[:, order[start]].tolist()
         plan = Plan(branch, counts[branch], (), reach) if branch >= 0 else Plan(-1, 0, tuple(counts), reach)
-        if plan.size:
+        if plan.size(branches):
             found.append((plan, start, stop))
     return usable[order], found
