@@ -108,6 +108,7 @@ class _Translator:
 def _trace(function: Callable[..., Any]) -> tuple[Any, Any]:
     """Trace a function of one tensor; return the graph, and the module that holds what it uses."""
     from torch import fx, nn
+    from torch.fx.proxy import TraceError
 
     class Root(nn.Module):
         def __init__(self) -> None:
@@ -129,7 +130,7 @@ def _trace(function: Callable[..., Any]) -> tuple[Any, Any]:
     root = Root()
     try:
         return root, Tracer().trace(root)
-    except fx.proxy.TraceError:
+    except TraceError:
         hint = "use torch.where, torch.clamp or torch.maximum"
         raise ExpressionError("the function decides in Python what to do with its input", hint) from None
     except Exception as error:  # whatever the user's function raises

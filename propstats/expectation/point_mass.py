@@ -13,7 +13,7 @@ def point_mass(activation: Activation, x: float, route: Route) -> Mapping[str, E
 
     >>> from propstats.activations import activation
     >>> {k: e.value for k, e in point_mass(activation("relu"), 3.0, Route.CLOSED_FORM).items() if e.value}
-    {'mean': 3.0, 'second_moment': 9.0, 'mean_slope': 1.0, 'slope_second_moment': 1.0, 'std': 1.0, ...}
+    {'mean': 3.0, 'second_moment': 9.0, 'mean_slope': 1.0, 'slope_second_moment': 1.0, 'linear_slope': 1.0, ...}
     """
     symbols = {"x": Rounded(x)} | {name: Rounded(value) for name, value in activation.params.items()}
     value = evaluate_rounded(activation.formula, symbols)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from propstats.activations.activation import Activation
 from propstats.activations.expression import Expr, evaluate, parse, str_of
@@ -55,10 +55,10 @@ def value_of(reading: Reading, digits: int = 30, timeout: float = TIMEOUT) -> Es
             for name, integral in reading.integrals.items():
                 deadline.check()
                 balls[name] = _ball(integral, inner, end - time.monotonic())
-            value = evaluate(reading.tree, balls, Balls().reals)
+            value: Any = evaluate(reading.tree, balls, Balls().reals)
         if not value.is_finite():
             raise DomainError(f"{_shown(reading.tree)} has no finite value")
-        if not abs(value) < LARGEST or (value != 0 and abs(value) * LARGEST < 1):
+        if not abs(value) < LARGEST or (not value.is_zero() and abs(value) * LARGEST < 1):
             raise DomainError(f"{_shown(reading.tree)} is too large or too small to be written")
         # What is left of numbers that cancel is followed to the square of the precision, and then called 0.
         return {"value": Claim(value, Fraction(1, 10**digits))}

@@ -199,8 +199,8 @@ def test_activation_rules_on_gaussian_input(name: str, module: nn.Module) -> Non
 
 
 class _Doubled(nn.Tanh):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return 2 * super().forward(x)
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(input)
 
 
 def test_a_module_that_only_derives_from_an_activation_has_no_rule() -> None:

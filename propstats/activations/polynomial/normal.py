@@ -102,7 +102,7 @@ def _function(function: str, args: tuple[Expr, ...]) -> Sum:
     """Return a function of canonical arguments, with its sign and its known values taken out."""
     sign = Fraction(1)
     if function in _EVEN | _ODD and _leads_negative(args[0]):
-        args = (canonical(Call("neg", args)),)
+        args = (canonical(Call("neg", args)), *args[1:])
         sign = Fraction(-1 if function in _ODD else 1)
     if function == "owens_t" and args[0] == ZERO:
         return normal(Call("div", (Call("atan", (args[1],)), parse("2*pi", set()))))

@@ -131,8 +131,8 @@ def _cells(terms: list[tuple[Shape, Polynomial]], kind: float | None, mean: floa
 
 def _common(column: NDArray[Any]) -> Values:
     """Return one number in place of an array of equal numbers, and a real one if it is real."""
-    if not column.imag.any():
-        column = column.real
+    if not np.imag(column).any():
+        column = np.real(column)
     common: Values = column.reshape(-1, 1, 1) if (column != column[0]).any() else column[0].item()
     return common
 

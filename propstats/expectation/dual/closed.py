@@ -137,7 +137,7 @@ def _pair(left: Cells, right: Cells, rho: Array, *, sizes: bool) -> Array:
     terms = np.asarray(total * scale)
     if left.count * right.count > 1:
         terms = np.broadcast_to(terms, (left.count, right.count, rho.size)).sum(axis=(0, 1))
-    return np.broadcast_to(terms.real, rho.shape)
+    return np.broadcast_to(np.real(terms), rho.shape)
 
 
 def _sized(law: Law, first: Cells, second: Cells) -> Law:

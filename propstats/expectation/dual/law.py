@@ -62,7 +62,7 @@ class Law:
     def swapped(self) -> "Law":
         """The same law with the names of u and v exchanged."""
         u, v = (self.mean_u, self.var_u, self.gate_u), (self.mean_v, self.var_v, self.gate_v)
-        sizes = None if self.sizes is None else self.sizes[::-1]
+        sizes = None if self.sizes is None else (self.sizes[1], self.sizes[0])
         return Law(v[0], u[0], v[1], self.cov, u[1], self.det, v[2], u[2], self.twins, sizes)
 
 

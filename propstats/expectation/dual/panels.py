@@ -45,7 +45,7 @@ def to_legendre(nodes: int) -> Array:
     from numpy.polynomial.legendre import legvander
 
     # Not from the weights: their rounding would add up at the ends of the panel.
-    return np.asarray(np.linalg.inv(legvander(2 * rule(nodes)[0] - 1, nodes - 1)).T)
+    return np.asarray(np.linalg.inv(legvander(2 * rule(nodes)[0] - 1, nodes - 1)).T, dtype=np.float64)
 
 
 @lru_cache(maxsize=32)

@@ -2,8 +2,8 @@
 
 from propstats.activations.activation import Activation
 from propstats.activations.expression import Call
-from propstats.expectation.moments import BASE
 from propstats.expectation.certified.poles import find_pole
+from propstats.expectation.moments import BASE
 
 #: What does not exist if the integral on the left does not.
 _ENDS_WITH = {
@@ -16,8 +16,8 @@ _ENDS_WITH = {
 def undefined_moments(activation: Activation) -> frozenset[str]:
     """Return the base moments that a pole of the activation or of its slope makes undefined.
 
-    Poles are looked for as `propstats.expectation.certified.poles` does; whatever it misses, the panels see if enough of the
-    Gaussian is there.
+    Poles are looked for as `propstats.expectation.certified.poles` does; whatever it misses, the panels see if enough
+    of the Gaussian is there.
 
     >>> from propstats.activations import activation
     >>> sorted(undefined_moments(activation("abs(x)**(-0.3)")))  # the slope is not integrable
