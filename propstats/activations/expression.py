@@ -257,13 +257,16 @@ def parse(text: str, symbols: set[str]) -> Expr:
     """
     if len(text) > _MAX_LENGTH:
         raise ExpressionError(f"the formula has {len(text)} characters", f"at most {_MAX_LENGTH} are read")
+    if not text.strip():
+        raise ExpressionError("the formula is empty", 'write one in x, for example "x*sigmoid(a*x)"')
     try:
         tree = ast.parse(text.strip(), mode="eval")
         return _convert(tree.body, text.strip(), symbols)
     except SyntaxError as error:
         raise ExpressionError(f"cannot read the formula {printable(text, limit=80)!r}: {error.msg}") from None
     except (RecursionError, MemoryError):
-        raise ExpressionError("the formula is nested too deeply") from None
+        hint = "a sum of hundreds of terms counts as nested; write it as the sum of a few in parentheses"
+        raise ExpressionError("the formula is nested too deeply", hint) from None
 
 
 def _convert(node: ast.expr, text: str, symbols: set[str]) -> Expr:
@@ -288,6 +291,8 @@ def _convert(node: ast.expr, text: str, symbols: set[str]) -> Expr:
             if isinstance(op, ast.Pow) and isinstance(args[1], Number) and abs(args[1].value) > _MAX_EXPONENT:
                 raise refuse(f"exponent {args[1].value}", f"exponents go up to {_MAX_EXPONENT}")
             return call(_BINARY[type(op)], *args)
+        case ast.BinOp(op=ast.BitXor()):
+            raise refuse("^ is not allowed", "a power is written x**2")
         case ast.Compare(left=left, ops=[ast.Gt() | ast.GtE() | ast.Lt() | ast.LtE() as op], comparators=[right]):
             sides = (_convert(left, text, symbols), _convert(right, text, symbols))
             return Call("gt", sides if isinstance(op, ast.Gt | ast.GtE) else sides[::-1])
