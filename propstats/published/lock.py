@@ -89,9 +89,11 @@ def read_lock(path: str | os.PathLike[str]) -> tuple[Locked, ...]:
 
 def _document(path: str | os.PathLike[str], shown: str) -> dict[str, Any]:
     try:
-        if Path(path).stat().st_size > _MAX_BYTES:
+        with Path(path).open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)  # not what the system says its size is: devices and pipes have none
+        if len(data) > _MAX_BYTES:
             raise DataError(f"{shown} is larger than {_MAX_BYTES // 10**6} MB", "that is no list of constants")
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(data.decode("utf-8"))
     except FileNotFoundError:
         raise DataError(f"no such file: {shown}", "propstats constants --write FILE writes one") from None
     except UnicodeDecodeError:

@@ -105,3 +105,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "huge").write_bytes(b"#" * 1_000_001)
     with pytest.raises(DataError, match="huge is larger than 1 MB"):
         read_lock(tmp_path / "huge")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device that never ends")
+def test_a_file_without_an_end() -> None:
+    with pytest.raises(DataError, match="zero is larger than 1 MB"):
+        read_lock("/dev/zero")
