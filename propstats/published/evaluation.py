@@ -55,7 +55,7 @@ def value_of(reading: Reading, digits: int = 30, timeout: float = TIMEOUT) -> Es
             for name, integral in reading.integrals.items():
                 deadline.check()
                 balls[name] = _ball(integral, inner, end - time.monotonic())
-            value = evaluate(reading.tree, balls, Balls().reals)
+            value: arb = evaluate(reading.tree, balls, Balls().reals)
         if not value.is_finite():
             raise DomainError(f"{_shown(reading.tree)} has no finite value")
         if not abs(value) < LARGEST or (value != 0 and abs(value) * LARGEST < 1):

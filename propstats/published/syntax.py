@@ -28,16 +28,20 @@ class Names(Protocol):
     @property
     def quantities(self) -> Collection[str]:
         """The functions that stand for integrals."""
+        ...
 
     @property
     def constants(self) -> Collection[str]:
         """The constants that were defined before."""
+        ...
 
     def integral(self, node: ast.Call, quantity: str, text: str) -> Expr:
         """Return what stands for a call such as `gain(relu)`."""
+        ...
 
     def constant(self, name: str) -> Expr:
         """Return what a constant stands for."""
+        ...
 
 
 def read_tree(text: str, names: Names, symbols: frozenset[str]) -> Expr:

@@ -13,7 +13,8 @@ FIELDS = {
 
 def called(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     code = run(["claims", *map(str, arguments)])
-    return code, *capsys.readouterr()
+    out, err = capsys.readouterr()
+    return code, out, err
 
 
 def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
