@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from propstats.errors import DataError
-from propstats.published.constants import Constant, ConstantValue
+from propstats.published.constants import MAX_DIGITS, Constant, ConstantValue
 from propstats.published.printed import Printed
 from propstats.text import printable
 
@@ -119,8 +119,8 @@ def _locked(entry: Mapping[str, Any], number: int, shown: str) -> Locked:
     if missing:
         hint = "for example digits = 30" if missing[0] == "digits" else ""
         raise DataError(f"{here} has no {missing[0]}", hint)
-    if not 1 <= entry["digits"] <= 1000:
-        raise DataError(f"{here}: digits must be between 1 and 1000, got {entry['digits']}")
+    if not 1 <= entry["digits"] <= MAX_DIGITS:
+        raise DataError(f"{here}: digits must be between 1 and {MAX_DIGITS}, got {entry['digits']}")
     constant = Constant(entry["name"], entry["expression"], entry.get("note", ""))
     if "value" in entry:
         try:
