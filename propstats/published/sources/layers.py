@@ -7,7 +7,8 @@ from propstats.published.claims import Claim, Finding, Source
 AUTOINIT = Source("cognizant-ai-labs/autoinit, estimators/dropout.py (021a505)")
 ALPHA_DROPOUT = Source("Klambauer et al. 2017, Self-Normalizing Neural Networks, arXiv:1706.02515")
 FIXUP = Source("hongyi-zhang/Fixup, cifar/models (e57b6c0)")
-FIXUP_PAPER = Source("Zhang, Dauphin & Ma 2019, Fixup, arXiv:1901.09321")
+FIXUP_IMAGENET = Source("hongyi-zhang/Fixup, imagenet/models (6e6b7c5)")
+FIXUP_FAIRSEQ = Source("hongyi-zhang/Fixup, fairseq/models/transformer_zero.py (be6a85a)")
 FIXUP_ISSUE = Source("hongyi-zhang/Fixup, issue 8")
 NF_RESNET = Source("huggingface/pytorch-image-models, timm/models/nfnet.py (aa4b585)")
 DEEP_SCALE = Source("akhilkedia/TranformersGetStable, simulations/approximations.py (7f48e64)")
@@ -91,12 +92,22 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "fixup-bottleneck",
-        FIXUP_PAPER,
-        "rule 2, three layers a block",
-        "power of the number of blocks by -1/(2m - 2)",
+        FIXUP_IMAGENET,
+        "FixupBottleneck",
+        "power of the number of blocks, three layers a block, by the paper's -1/(2m - 2)",
         "-0.25",
         "-1/(2*3 - 2)",
         equal=True,
+    ),
+    Claim(
+        "fixup-transformer",
+        FIXUP_FAIRSEQ,
+        "fc1",
+        "scale of two layers in L blocks by L^(-1/(2m - 2)): two blocks an encoder layer, three a decoder layer",
+        "1/sqrt(e*2 + d*3)",
+        "(2*e + 3*d)**(-1/(2*2 - 2))",
+        at=({"e": "6", "d": "6"}, {"e": "1", "d": "2"}),
+        note="e encoder and d decoder layers",
     ),
     Claim(
         "fixup-attention",
