@@ -89,10 +89,12 @@ def _render(out: "Console", listing: _Listing, written: str | None) -> None:
 
 
 def _render_check(out: "Console", result: "CheckedConstants") -> None:
+    from propstats.text import printable
+
     for drift in result.drifted:
         out.print(
-            f"{drift.name} = {drift.formula}: digit {drift.digit} differs\n"
-            f"  stated   {drift.stated}\n  computed {drift.computed}",
+            f"{drift.name} = {printable(drift.formula)}: digit {drift.digit} differs\n"
+            f"  stated   {printable(drift.stated)}\n  computed {drift.computed}",
             markup=False,
             soft_wrap=True,
         )

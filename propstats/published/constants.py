@@ -1,6 +1,7 @@
 """Constants: a name, an expression, and the digits that follow from it."""
 
 import keyword
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -138,8 +139,8 @@ def value_at(constant: Constant, reading: Reading, digits: int) -> ConstantValue
     except (DomainError, CertificateError, ExpressionError) as error:
         raise _about(constant, error) from None
     assert found is not None
-    half_unit = float(Printed.read(found).half_unit)
-    return ConstantValue(constant.name, constant.expression, found, half_unit, constant.note)
+    error = math.nextafter(float(Printed.read(found).half_unit), math.inf)
+    return ConstantValue(constant.name, constant.expression, found, error, constant.note)
 
 
 def _about(constant: Constant, error: PropstatsError) -> DataError:

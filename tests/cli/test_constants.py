@@ -129,6 +129,15 @@ def test_drift_names_constant_values_and_digit(capsys: pytest.CaptureFixture[str
     assert called(capsys, "--check", own, "--match", "tanh")[0] == 0
 
 
+def test_a_strangers_file_does_not_command_the_terminal(capsys: pytest.CaptureFixture[str], own: Path) -> None:
+    own.write_text(OWN.replace('"2*ours"', '"2*ours # \\u001b[31m [bold]"').replace("3.18405", "3.2\\n"))
+    code, out, _ = called(capsys, "--check", own)
+    assert code == 1
+    assert r"twice = 2*ours # \x1b[31m [bold]: digit 2 differs" in out
+    assert r"stated   3.2\n" in out
+    assert "\x1b" not in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "words"),
     [

@@ -9,7 +9,7 @@ ALPHA_DROPOUT = Source("Klambauer et al. 2017, Self-Normalizing Neural Networks,
 FIXUP = Source("hongyi-zhang/Fixup, cifar/models (e57b6c0)")
 FIXUP_IMAGENET = Source("hongyi-zhang/Fixup, imagenet/models (6e6b7c5)")
 FIXUP_FAIRSEQ = Source("hongyi-zhang/Fixup, fairseq/models/transformer_zero.py (be6a85a)")
-FIXUP_ISSUE = Source("hongyi-zhang/Fixup, issue 8")
+FIXUP_ATTENTION = Source("hongyi-zhang/Fixup, fairseq/modules/multihead_attention_zero.py (be6a85a)")
 NF_RESNET = Source("huggingface/pytorch-image-models, timm/models/nfnet.py (aa4b585)")
 DEEP_SCALE = Source("akhilkedia/TranformersGetStable, simulations/approximations.py (7f48e64)")
 FREE = Source("redachhaibi/FreeNN, experiments/newton_lilypads.py (1cb854d)")
@@ -111,9 +111,9 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "fixup-attention",
-        FIXUP_ISSUE,
-        "answer",
-        "power of the number of blocks for attention, m = 4, by -1/(2m - 2)",
+        FIXUP_ATTENTION,
+        "in_proj_weight",
+        "power of the number of blocks for attention, m = 4, by the paper's -1/(2m - 2)",
         "-1/6",
         "-1/(2*4 - 2)",
         equal=True,
