@@ -1,6 +1,7 @@
 """`propstats claims`."""
 
 from itertools import groupby
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,24 +47,30 @@ def _document(judgement: "Judgement") -> dict[str, list[dict[str, Any]]]:
 
 
 def _render(out: "Console", judgement: "Judgement", written: str | None) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
     from propstats.published.claims import Verdict
     from propstats.text import printable
 
-    counts = ", ".join(f"{judgement.count(verdict)} {verdict}" for verdict in Verdict)
+    counted = ((judgement.count(verdict), verdict) for verdict in Verdict)
+    counts = ", ".join(f"{count} {verdict}" for count, verdict in counted if count)
     if written is not None:
         what = f"wrote {len(judgement.claims)} claims to {printable(written)}: {counts}"
         out.print(what, markup=False, soft_wrap=True)
         return
     for source, group in groupby(judgement.claims, lambda claim: claim.title):
-        out.print(Text(f"\n{source}", style="bold"))
+        out.print(f"\n{source}", style="bold", markup=False, soft_wrap=True)
         for claim in group:
             off = "" if claim.holds or claim.relative_error is None else f" by {claim.relative_error:+.1e}"
-            out.print(Padding(Text(f"{claim.where}: {claim.statement}"), (0, 0, 0, 2), expand=False))
-            found = f"{claim.verdict}{off}: printed {claim.printed}, exact {claim.exact}"
-            out.print(Padding(Text(found), (0, 0, 0, 6), expand=False))
+            _indented(out, 2, f"{claim.where}: {claim.statement}")
+            _indented(out, 6, f"{claim.verdict}{off}: printed {claim.printed}, exact {claim.exact}")
             if claim.note:
-                out.print(Padding(Text(f"({claim.note})"), (0, 0, 0, 6), expand=False))
+                _indented(out, 6, f"({claim.note})")
     out.print(f"\n{len(judgement.claims)} claims: {counts}", markup=False, soft_wrap=True)
+
+
+def _indented(out: "Console", indent: int, text: str) -> None:
+    """Print lines that fit the terminal; what has no space in it is not cut, be it too long."""
+    space = " " * indent
+    lines = fill(
+        text, out.width, initial_indent=space, subsequent_indent=space, break_long_words=False, break_on_hyphens=False
+    )
+    out.print(lines, markup=False, soft_wrap=True)

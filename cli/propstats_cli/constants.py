@@ -26,7 +26,7 @@ class _Listing:
 def constants(
     match: Annotated[str, typer.Option("--match", metavar="TEXT", help="Only constants that contain this text.")] = "",
     digits: Annotated[
-        int | None, typer.Option("--digits", min=1, max=1000, help="Digits to prove; 30 if not given.")
+        int | None, typer.Option("--digits", min=1, max=900, help="Digits to prove; 30 if not given.")
     ] = None,
     check: Annotated[
         str | None, typer.Option("--check", metavar="FILE", help="Recompute the constants of a file, yours or ours.")
@@ -40,6 +40,7 @@ def constants(
     constants, your own as well: TOML with schema = "propstats-constants/1" and, for each, [[constant]] with name,
     expression, value and digits. Expressions: numbers, functions, gain(relu), var(gelu, mu=0.5, s=2),
     expect("3*x*Phi(x)**2"), names defined before. Exit code 1 if one of them drifted.
+    What takes longer than a minute is given up.
 
     \b
     Examples:
@@ -88,10 +89,12 @@ def _render(out: "Console", listing: _Listing, written: str | None) -> None:
 
 
 def _render_check(out: "Console", result: "CheckedConstants") -> None:
+    from propstats.text import printable
+
     for drift in result.drifted:
         out.print(
-            f"{drift.name} = {drift.formula}: digit {drift.digit} differs\n"
-            f"  stated   {drift.stated}\n  computed {drift.computed}",
+            f"{drift.name} = {printable(drift.formula)}: digit {drift.digit} differs\n"
+            f"  stated   {printable(drift.stated)}\n  computed {drift.computed}",
             markup=False,
             soft_wrap=True,
         )

@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     CUT_OFF = "cut off"  # all printed digits are the exact number's, but the last one is not rounded
     DOUBLE = "nearest double"  # more digits than a double has, and the double that they mean is the nearest
-    ESTIMATE = "estimate, off"  # the source says that it estimated, from samples or by a fit
+    ESTIMATE = "estimate off"  # the source says that it estimated, from samples or by a fit
     FAILS = "fails"
 
 

@@ -1,6 +1,7 @@
 """Constants: a name, an expression, and the digits that follow from it."""
 
 import keyword
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from propstats.published.printed import Printed
 from propstats.text import printable
 
 DEFAULT_DIGITS = 30
+#: Integrals are proven to 1000 digits; what follows from them may lose some.
+MAX_DIGITS = 900
 #: What a name in an expression already means.
 _TAKEN = {*ARITY, *QUANTITIES, "max", "min", "pi", "x", "mu", "s"}
 _MAX_NAME = 100
@@ -64,7 +67,7 @@ def compute(constants: Iterable[Constant], digits: int = DEFAULT_DIGITS, match: 
 
     Args:
         constants: The constants; an expression may use the names of those before it.
-        digits: How many significant digits to prove, from 1 to 1000.
+        digits: How many significant digits to prove, from 1 to 900.
         match: Only constants with this text in their name, expression or note.
 
     Raises:
@@ -129,15 +132,15 @@ def value_at(constant: Constant, reading: Reading, digits: int) -> ConstantValue
         DomainError: If `digits` is out of range.
         DataError: If it has no value, or none that can be proven.
     """
-    if not 1 <= digits <= 1000:
-        raise DomainError(f"digits must be between 1 and 1000, got {digits}")
+    if not 1 <= digits <= MAX_DIGITS:
+        raise DomainError(f"digits must be between 1 and {MAX_DIGITS}, got {digits}")
     try:
         found = value_of(reading, digits).digits
     except (DomainError, CertificateError, ExpressionError) as error:
         raise _about(constant, error) from None
     assert found is not None
-    half_unit = float(Printed.read(found).half_unit)
-    return ConstantValue(constant.name, constant.expression, found, half_unit, constant.note)
+    error = math.nextafter(float(Printed.read(found).half_unit), math.inf)
+    return ConstantValue(constant.name, constant.expression, found, error, constant.note)
 
 
 def _about(constant: Constant, error: PropstatsError) -> DataError:

@@ -5,15 +5,15 @@ import time
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from propstats.activations.activation import Activation
 from propstats.activations.expression import Expr, evaluate, parse, str_of
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate
 from propstats.expectation import certified
-from propstats.expectation.certified.balls import Balls, exact, precision
-from propstats.expectation.certified.proof import LARGEST, MAX_DIGITS, Claim, Deadline, prove
+from propstats.expectation.balls import Balls, exact, precision
+from propstats.expectation.proof import MAX_DIGITS, Claim, Deadline, prove
 from propstats.published.language import Integral, Reading
 from propstats.published.printed import Printed
 from propstats.text import printable
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Seconds that one constant may take.
 TIMEOUT = 60.0
+#: Numbers and their reciprocals stay within what a double can hold.
+_LARGEST = 1 << 1000
 _GUARD_BITS = 24
 _GUARD_DIGITS = 5
 
@@ -55,10 +57,10 @@ def value_of(reading: Reading, digits: int = 30, timeout: float = TIMEOUT) -> Es
             for name, integral in reading.integrals.items():
                 deadline.check()
                 balls[name] = _ball(integral, inner, end - time.monotonic())
-            value: Any = evaluate(reading.tree, balls, Balls().reals)
+            value: arb = evaluate(reading.tree, balls, Balls().reals)
         if not value.is_finite():
             raise DomainError(f"{_shown(reading.tree)} has no finite value")
-        if not abs(value) < LARGEST or (not value.is_zero() and abs(value) * LARGEST < 1):
+        if not abs(value) < _LARGEST or (value != 0 and abs(value) * _LARGEST < 1):
             raise DomainError(f"{_shown(reading.tree)} is too large or too small to be written")
         # What is left of numbers that cancel is followed to the square of the precision, and then called 0.
         return {"value": Claim(value, Fraction(1, 10**digits))}

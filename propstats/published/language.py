@@ -123,6 +123,8 @@ class _Reader:
         values = {str(k.arg): self.parameter(ast.get_source_segment(text, k.value) or "") for k in node.keywords}
         if "x" in values:
             raise refusal("x is the input, not a parameter", text, "mu and s say how it is distributed")
+        if "pi" in values:
+            raise refusal("pi is a number, not a parameter", text)
         mu, s = values.pop("mu", ZERO), values.pop("s", ONE)
         match node.args[0]:
             case ast.Name(id=name):

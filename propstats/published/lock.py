@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from propstats.errors import DataError
-from propstats.published.constants import Constant, ConstantValue
+from propstats.published.constants import MAX_DIGITS, Constant, ConstantValue
 from propstats.published.printed import Printed
 from propstats.text import printable
 
@@ -89,9 +89,11 @@ def read_lock(path: str | os.PathLike[str]) -> tuple[Locked, ...]:
 
 def _document(path: str | os.PathLike[str], shown: str) -> dict[str, Any]:
     try:
-        if Path(path).stat().st_size > _MAX_BYTES:
+        with Path(path).open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)  # not what the system says its size is: devices and pipes have none
+        if len(data) > _MAX_BYTES:
             raise DataError(f"{shown} is larger than {_MAX_BYTES // 10**6} MB", "that is no list of constants")
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(data.decode("utf-8"))
     except FileNotFoundError:
         raise DataError(f"no such file: {shown}", "propstats constants --write FILE writes one") from None
     except UnicodeDecodeError:
@@ -117,8 +119,8 @@ def _locked(entry: Mapping[str, Any], number: int, shown: str) -> Locked:
     if missing:
         hint = "for example digits = 30" if missing[0] == "digits" else ""
         raise DataError(f"{here} has no {missing[0]}", hint)
-    if not 1 <= entry["digits"] <= 1000:
-        raise DataError(f"{here}: digits must be between 1 and 1000, got {entry['digits']}")
+    if not 1 <= entry["digits"] <= MAX_DIGITS:
+        raise DataError(f"{here}: digits must be between 1 and {MAX_DIGITS}, got {entry['digits']}")
     constant = Constant(entry["name"], entry["expression"], entry.get("note", ""))
     if "value" in entry:
         try:

@@ -16,7 +16,7 @@ computed when it runs.
 - **cut off**: the printed digits are the first ones of the exact number, but the next one would round the last up.
 - **nearest double**: printed with more digits than a double has; the exact number does not round to them, but the
   double that they mean is the nearest one.
-- **estimate, off**: the source says that it estimated, from random samples or by a fit, and the exact number does not
+- **estimate off**: the source says that it estimated, from random samples or by a fit, and the exact number does not
   round to what it printed. The relative error says how far off it is.
 - **fails**: anything else that does not hold, be it in the last of nineteen digits.
 """
@@ -33,7 +33,8 @@ def to_markdown(judgement: Judgement) -> str:
 
 
 def _summary(judgement: Judgement) -> str:
-    counts = ", ".join(f"{judgement.count(verdict)} {verdict}" for verdict in Verdict)
+    counted = ((judgement.count(verdict), verdict) for verdict in Verdict)
+    counts = ", ".join(f"{count} {verdict}" for count, verdict in counted if count)
     return f"{len(judgement.claims)} claims: {counts}.\n"
 
 

@@ -181,5 +181,7 @@ class _Replacer(ast.NodeTransformer):
 
     def _stand_in(self, tree: Expr) -> ast.Name:
         name = f"_{len(self.replaced)}"
+        while name in self.symbols:
+            name += "_"
         self.replaced[name] = tree
         return ast.Name(name, ast.Load())

@@ -129,12 +129,21 @@ def test_drift_names_constant_values_and_digit(capsys: pytest.CaptureFixture[str
     assert called(capsys, "--check", own, "--match", "tanh")[0] == 0
 
 
+def test_a_strangers_file_does_not_command_the_terminal(capsys: pytest.CaptureFixture[str], own: Path) -> None:
+    own.write_text(OWN.replace('"2*ours"', '"2*ours # \\u001b[31m [bold]"').replace("3.18405", "3.2\\n"))
+    code, out, _ = called(capsys, "--check", own)
+    assert code == 1
+    assert r"twice = 2*ours # \x1b[31m [bold]: digit 2 differs" in out
+    assert r"stated   3.2\n" in out
+    assert "\x1b" not in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "words"),
     [
         (["--match", "nonsense"], 2, "no constant has 'nonsense'"),
         (["--digits", "0"], 2, "--digits"),
-        (["--digits", "1001"], 2, "--digits"),
+        (["--digits", "901"], 2, "--digits"),
         (["--digits", "many"], 2, "--digits"),
         (["--check", "OWN", "--digits", "5"], 2, "--check and --digits exclude each other"),
         (["--check", "OWN", "--write", "x"], 2, "--check and --write exclude each other"),

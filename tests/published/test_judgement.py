@@ -8,6 +8,7 @@ import pytest
 from propstats.errors import DomainError
 from propstats.published.claims import Claim, Source, Verdict, number
 from propstats.published.judgement import ALL_CLAIMS, judge_all
+from propstats.published.language import read
 from propstats.published.printed import Printed
 
 JUDGED = {claim.id: claim for claim in judge_all().claims}
@@ -42,8 +43,6 @@ EXACT = {
     "normprop-mean-square": "1.46694220692426",
     "notes-tanh-var": "0.394294490397841174416459772444",
     "notes-sigmoid-var": "0.043379035858093",
-    "freenn-hardtanh-second-moment": "0.516058550961713",
-    "freenn-hardtanh-slope": "0.682689492137086",
 }
 
 #: What fails in the three documents that propstats grew from; what was estimated there is in another list.
@@ -113,6 +112,25 @@ def test_what_fails_has_a_note() -> None:
     for claim in JUDGED.values():
         if claim.verdict is Verdict.FAILS:
             assert claim.note, claim.id
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "parameter"),
+    [
+        ("linear", "linear", None),
+        ("relu", "relu", None),
+        ("tanh", "tanh", None),
+        ("sigmoid", "sigmoid", None),
+        ("selu", "selu", None),
+        ("leaky", "leaky_relu", 0.25),
+    ],
+)
+def test_gains_are_those_that_torch_has(name: str, unit: str, parameter: float | None) -> None:
+    from torch.nn.init import calculate_gain
+
+    claim = next(claim for claim in ALL_CLAIMS if claim.id == f"torch-gain-{name}")
+    printed = number(claim.printed, known={"a": read("1/4")})
+    assert float(printed.value) == pytest.approx(calculate_gain(unit, parameter), rel=1e-15)  # type: ignore[arg-type]
 
 
 def test_match() -> None:

@@ -74,6 +74,12 @@ def test_names_stand_for_what_was_defined_before() -> None:
     assert value_of(read('expect("c*x**2", c=2) + c', known), 12).digits == "2.31830988618"
 
 
+def test_parameters_may_have_any_name() -> None:
+    """Even those that we put in for numbers with many digits."""
+    assert same_number('expect("_0*0.1234567890123456789*x**2", _0=2)', "2*0.1234567890123456789")
+    assert same_number('expect("exp*exp(0*x)", exp=2)', "2")
+
+
 def test_only_what_is_used_is_integrated() -> None:
     assert read("0*gain(tanh) + 1") == Reading(read("1").tree)
     reading = read("gain(tanh) + gain(tanh)**2 + mean(tanh)")
@@ -93,6 +99,9 @@ def test_only_what_is_used_is_integrated() -> None:
         ("gain(gain(relu))", "an activation's name or a formula in quotes"),
         ("gain(1)", "an activation's name or a formula in quotes"),
         ('gain("x", x=2)', "x is the input"),
+        ('gain("pi*x", pi=3)', "pi is a number"),
+        ("gain(relu, s=(-8)**(1/3))", "s must be a positive number"),
+        ("gain(relu, s=exp(1e9))", "s must be a positive number"),
         ("gain(prelu, a=gain(relu))", "cannot stand inside another expectation"),
         ("expect(\"expect('x')\")", "cannot stand inside another expectation"),
         ('expect("y*x")', "unknown name 'y'"),

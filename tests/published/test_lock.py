@@ -73,8 +73,8 @@ def test_a_users_file(lock: Path) -> None:
         ("SCHEMA\n[[constant]]\n" + ONE.replace("= 4", '= "4"'), "constant c: digits must be a whole number"),
         ("SCHEMA\n[[constant]]\n" + ONE.replace("= 4", "= 4.0"), "constant c: digits must be a whole number"),
         ("SCHEMA\n[[constant]]\n" + ONE.replace("= 4", "= true"), "constant c: digits must be a whole number"),
-        ("SCHEMA\n[[constant]]\n" + ONE.replace("= 4", "= 0"), "digits must be between 1 and 1000, got 0"),
-        ("SCHEMA\n[[constant]]\n" + ONE.replace("= 4", "= 1001"), "digits must be between 1 and 1000, got 1001"),
+        ("SCHEMA\n[[constant]]\n" + ONE.replace("= 4", "= 0"), "digits must be between 1 and 900, got 0"),
+        ("SCHEMA\n[[constant]]\n" + ONE.replace("= 4", "= 901"), "digits must be between 1 and 900, got 901"),
         ("SCHEMA\n[[constant]]\n" + ONE.replace("0.3183", "about 0.3"), "value 'about 0.3' is no decimal number"),
         ("SCHEMA\n[[constant]]\n" + ONE.replace("0.3183", "1e99999"), "value '1e99999' is no decimal number"),
         ("SCHEMA\nconstant = " + "[" * 5000, "nested too deeply"),
@@ -105,3 +105,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "huge").write_bytes(b"#" * 1_000_001)
     with pytest.raises(DataError, match="huge is larger than 1 MB"):
         read_lock(tmp_path / "huge")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device that never ends")
+def test_a_file_without_an_end() -> None:
+    with pytest.raises(DataError, match="zero is larger than 1 MB"):
+        read_lock("/dev/zero")

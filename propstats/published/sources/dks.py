@@ -16,6 +16,7 @@ _SHAPED: tuple[tuple[str, str, str, str, str], ...] = (
     ("gelu", "0.07036271496383567", "0.2586837248593587", "-0.15758328114374964", "20.249573305194307"),
     ("gelu_exact", "0.07043253126531114", "0.259489297927707", "-0.15815378961903598", "20.21158902315857"),
 )
+_LEAKY = "leaky_relu, negative_slope=0.8761257073473065, mu=-6.372924855154692e-13"
 #: TAT makes the second moments of output and slope 1, which leaves a sign open. Formula, sign, output shift and scale.
 _TAILORED: tuple[tuple[str, str, str, str, str], ...] = (
     (
@@ -59,6 +60,12 @@ CLAIMS: tuple[Claim, ...] = (
         note="computed in double precision, printed with 19 digits",
     ),
     *(claim for row in _SHAPED for claim in _shaped(*row)),
+    *_pair(
+        "DKS",
+        "leaky_relu",
+        ("-0.049418692997275034", f"-mean({_LEAKY})"),
+        ("1.0651832705682147", f"unit_variance_gain({_LEAKY})"),
+    ),
     *(claim for row in _TAILORED for claim in _tailored(*row)),
     Claim(
         "tat-leaky-relu-scale",

@@ -7,11 +7,12 @@ from propstats.published.claims import Claim, Finding, Source
 AUTOINIT = Source("cognizant-ai-labs/autoinit, estimators/dropout.py (021a505)")
 ALPHA_DROPOUT = Source("Klambauer et al. 2017, Self-Normalizing Neural Networks, arXiv:1706.02515")
 FIXUP = Source("hongyi-zhang/Fixup, cifar/models (e57b6c0)")
-FIXUP_PAPER = Source("Zhang, Dauphin & Ma 2019, Fixup, arXiv:1901.09321")
-FIXUP_ISSUE = Source("hongyi-zhang/Fixup, issue 8")
-NF_RESNET = Source("deepmind-research, nfnets/nf_resnet.py, and timm, models/nfnet.py")
-DEEP_SCALE = Source("akhilkedia/TranformersGetStable (7f48e64), DeepScaleLM")
-FREE = Source("redachhaibi/FreeNN (1cb854d), HardTanh")
+FIXUP_IMAGENET = Source("hongyi-zhang/Fixup, imagenet/models (6e6b7c5)")
+FIXUP_FAIRSEQ = Source("hongyi-zhang/Fixup, fairseq/models/transformer_zero.py (be6a85a)")
+FIXUP_ATTENTION = Source("hongyi-zhang/Fixup, fairseq/modules/multihead_attention_zero.py (be6a85a)")
+NF_RESNET = Source("huggingface/pytorch-image-models, timm/models/nfnet.py (aa4b585)")
+DEEP_SCALE = Source("akhilkedia/TranformersGetStable, simulations/approximations.py (7f48e64)")
+FREE = Source("redachhaibi/FreeNN, experiments/newton_lilypads.py (1cb854d)")
 
 _DROPOUT = tuple({"p": p, "m": m, "v": v} for p, m, v in (("1/2", "0", "1"), ("1/4", "1/2", "1"), ("1/2", "1", "2")))
 #: Share kept, what the others are set to, mean and variance of the input.
@@ -23,8 +24,11 @@ _FACTOR = "sqrt(v/(k*((1 - k)*(c - m)**2 + v)))"
 _MIXED_MEAN = "(k*m + (1 - k)*c)"
 _MIXED_VAR = f"(k*(v + m**2) + (1 - k)*c**2 - {_MIXED_MEAN}**2)"
 _CORRELATED = tuple({"c": c} for c in ("0", "1/2", "9/10"))
-#: E[relu(u) relu(v)]/E[relu(u)^2] for correlation c (Cho & Saul 2009).
-_KERNEL = "(sqrt(1 - c**2) + c*(pi/2 + atan(c/sqrt(1 - c**2))))/pi"
+#: E[relu(u) relu(v)]/E[relu(u)^2] for correlation c, v integrated out: given u, it is N(c u, 1 - c^2).
+_KERNEL = '2*expect("where(x > 0, x*(c*x*Phi(c*x/t) + t*phi(c*x/t)), 0)", c=c, t=sqrt(1 - c**2))'
+#: The arc sine of c, which the language does not have.
+_ARC_SINE = "atan(c/sqrt(1 - c**2))"
+_Q = tuple({"q": q} for q in ("1/2", "1", "3"))
 
 
 def _branch_variances() -> Finding:
@@ -88,18 +92,28 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "fixup-bottleneck",
-        FIXUP_PAPER,
-        "rule 2, three layers a block",
-        "power of the number of blocks by -1/(2m - 2)",
+        FIXUP_IMAGENET,
+        "FixupBottleneck",
+        "power of the number of blocks, three layers a block, by the paper's -1/(2m - 2)",
         "-0.25",
         "-1/(2*3 - 2)",
         equal=True,
     ),
     Claim(
+        "fixup-transformer",
+        FIXUP_FAIRSEQ,
+        "fc1",
+        "scale of two layers in L blocks by L^(-1/(2m - 2)): two blocks an encoder layer, three a decoder layer",
+        "1/sqrt(e*2 + d*3)",
+        "(2*e + 3*d)**(-1/(2*2 - 2))",
+        at=({"e": "6", "d": "6"}, {"e": "1", "d": "2"}),
+        note="e encoder and d decoder layers",
+    ),
+    Claim(
         "fixup-attention",
-        FIXUP_ISSUE,
-        "answer",
-        "power of the number of blocks for attention, m = 4, by -1/(2m - 2)",
+        FIXUP_ATTENTION,
+        "in_proj_weight",
+        "power of the number of blocks for attention, m = 4, by the paper's -1/(2m - 2)",
         "-1/6",
         "-1/(2*4 - 2)",
         equal=True,
@@ -107,7 +121,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "nf-resnet-variance",
         NF_RESNET,
-        "expected variance",
+        "expected_var",
         "variance of the stream after i blocks of a stage, branches scaled by alpha",
         "1 + i alpha^2",
         _branch_variances,
@@ -115,41 +129,64 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "deepscale-relu",
         DEEP_SCALE,
-        "ReLU",
+        "cov_relu",
+        "covariance after a ReLU of inputs of correlation c",
+        f"(1/4 + {_ARC_SINE}/(2*pi))*c - (1 - sqrt(1 - c**2))/(2*pi)",
+        f"{_KERNEL}/2 - mean(relu)**2",
+        at=_CORRELATED,
+    ),
+    Claim(
+        "deepscale-relu-fit",
+        DEEP_SCALE,
+        "cor_relu_approx",
         "correlation after a ReLU of inputs of correlation c",
         "0.7*c + 0.3*c**2",
-        f"({_KERNEL}/2 - 1/(2*pi))/(1/2 - 1/(2*pi))",
+        f"({_KERNEL}/2 - mean(relu)**2)/var(relu)",
         at=_CORRELATED,
         estimated=True,
-        note="an approximation, and stated as one",
+        note="an approximation, and called one",
     ),
     Claim(
         "deepscale-ffn",
         DEEP_SCALE,
-        "FFN",
+        "corr_ffn",
         "correlation after a feed-forward block of inputs of correlation c",
-        "1/pi + c/2 + (1/2 - 1/pi)*c**2",
+        f"(1/2 + {_ARC_SINE}/pi)*c + sqrt(1 - c**2)/pi",
+        _KERNEL,
+        at=_CORRELATED,
+    ),
+    Claim(
+        "deepscale-ffn-fit",
+        DEEP_SCALE,
+        "cor_relu_approx, the second",
+        "correlation after a feed-forward block of inputs of correlation c",
+        "1/pi + 0.5*c + (0.5 - 1/pi)*c**2",
         _KERNEL,
         at=_CORRELATED,
         estimated=True,
-        note="an approximation, and stated as one",
+        note="an approximation, and called one",
     ),
     Claim(
-        "freenn-hardtanh-second-moment",
+        "freenn-relu", FREE, "compute_g", "second moment after a ReLU", "0.5*q", "second_moment(relu, s=sqrt(q))", at=_Q
+    ),
+    Claim(
+        "freenn-hardtanh",
         FREE,
-        "q = 1",
+        "compute_g",
         "second moment after hardtanh",
-        "0.19875",
-        "second_moment(hardtanh)",
+        "q*erf(1/sqrt(2*q)) - sqrt(2*q/pi)*exp(-1/(2*q))",
+        "second_moment(hardtanh, s=sqrt(q))",
+        at=_Q,
         note="what saturated units add is missing: this is E[x^2] over |x| < 1",
     ),
     Claim(
         "freenn-hardtanh-slope",
         FREE,
-        "q = 1",
-        "share of units where hardtanh is linear",
-        "0.3413",
-        "mean_slope(hardtanh)",
+        "compute_C",
+        "share of units in which hardtanh is linear",
+        "0.5*erf(1/sqrt(2*q))",
+        "mean_slope(hardtanh, s=sqrt(q))",
+        at=_Q,
         note="half of it: one side of 0",
     ),
 )
