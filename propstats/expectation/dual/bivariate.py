@@ -58,7 +58,7 @@ def bivariate_cdf(
     result = 0.5 * (first + second) - t_h - t_k
     if origin.any():
         result = np.where(origin, 0.25 + np.arctan2(rho, root) / (2 * math.pi), result)
-    return np.asarray(np.clip(result, 0.0, 1.0))
+    return np.asarray(np.minimum(np.maximum(result, 0.0), 1.0))
 
 
 def bivariate_size(h: ArrayLike, k: ArrayLike, size_h: ArrayLike, size_k: ArrayLike) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propstats.expectation.dual.cells import Cells, Form
-from propstats.expectation.dual.law import Law, Values
+from propstats.expectation.dual.law import Law, Values, is_nothing
 from propstats.expectation.dual.stein import Moments
 
 Array = NDArray[np.float64]
@@ -16,7 +16,7 @@ _EPS = float(np.finfo(float).eps)
 #: What underflows is nothing to this.
 _TINY = float(np.finfo(float).tiny)
 #: How many ulp of all its terms a path through the recurrences may lose; it was never seen to lose more than a third.
-_ROUNDINGS = 2.0
+_ROUNDINGS = 1.0
 
 
 def closed_dual(f: Form, g: Form, rho: Array, *, errors: bool = False) -> tuple[Array, Array]:
@@ -94,50 +94,50 @@ def _hermite(cells: tuple[Cells, ...], count: int) -> tuple[Array, Array]:
 
 def _pair(left: Cells, right: Cells, rho: Array, *, sizes: bool) -> Array:
     """Return the sum over all pairs of terms, of the moments or of the sizes behind them."""
-    first, second = left, right.turned
-    gap = (1.0 - rho) * (1.0 + rho)
-    var_u: Values = 1.0
-    var_v: Values = 1.0
-    scale: Values = 1.0
-    cov, det = rho, gap
-    shift_u: Values = 0.0
-    shift_v: Values = 0.0
-    logs: Values = 0.0
-    if not (first.is_flat and second.is_flat):
-        # exp(quadratic z^2/2) leaves a Gaussian with another covariance, exp(linear z) one with another mean.
-        b, c = -first.quadratic, -second.quadratic
-        if np.any(b) or np.any(c):
-            norm = 1 + b + c + b * c * gap  # (1 + b)(1 + c) - rho^2 b c
-            var_u, var_v, cov, det = (1 + c * gap) / norm, (1 + b * gap) / norm, rho / norm, gap / norm
-            scale = np.where((norm > 0) & (var_u > 0), 1 / np.sqrt(norm), np.nan)  # NaN: the integral diverges
-        one, two = first.linear, second.linear
-        shift_u, shift_v = var_u * one + cov * two, cov * one + var_v * two
-        if isinstance(var_u, float):
-            # (one^2 + 2 rho one two + two^2)/2, without cancellation where the correlation is nearly perfect.
-            side = np.copysign(1.0, rho)
-            parts = (one + side * two) ** 2 / 2, -side * (1.0 - np.abs(rho)) * (one * two)
-        else:
-            parts = one * shift_u / 2, two * shift_v / 2
-        constant = first.log + second.log
-        scale = scale * np.exp(parts[0] + parts[1] + constant)
-        logs = np.abs(parts[0]) + np.abs(parts[1]) + np.abs(one * shift_u) + np.abs(two * shift_v) + np.abs(constant)
-    mean_u, mean_v = shift_u - first.centre, shift_v - second.centre
-    law = Law(mean_u, mean_v, var_u, cov, var_v, det, first.gate, second.gate, left is right)
+    first, second, twins = left, right.turned, left is right
+    law, scale, exponents = _tilted(first, second, rho, twins=twins)
     if sizes:
-        law = _sized(law, first, second)
-        scale = np.abs(scale) * (1 + logs)
+        law, scale = _sized(law, first, second), np.abs(scale) * (1 + sum(map(np.abs, exponents)))
     moments = Moments(law)
     total: Values = 0.0
     for p, by_u in first.powers:
         for q, by_v in second.powers:
-            if left is right and p > q:
+            if twins and p > q:
                 continue  # the same as with p and q exchanged
-            weight = by_u * by_v * (2.0 if left is right and p < q else 1.0)
+            weight = by_u * by_v * (2.0 if twins and p < q else 1.0)
             total = total + (np.abs(weight) if sizes else weight) * moments(p, q)
     terms = np.asarray(total * scale)
+    shape = (left.count, right.count, rho.size)
     if left.count * right.count > 1:
-        terms = np.broadcast_to(terms, (left.count, right.count, rho.size)).sum(axis=(0, 1))
-    return np.broadcast_to(np.real(terms), rho.shape)
+        terms = (terms if terms.shape == shape else np.broadcast_to(terms, shape)).sum(axis=(0, 1))
+    return terms.real if terms.shape == rho.shape else np.broadcast_to(terms.real, rho.shape)
+
+
+def _tilted(first: Cells, second: Cells, rho: Array, *, twins: bool) -> tuple[Law, Values, tuple[Values, ...]]:
+    """Return the law that is left of u and v with the exponentials, their mean, and what its exponent is made of.
+
+    `exp(quadratic z^2/2)` leaves a Gaussian with another covariance, `exp(linear z)` one with another mean.
+    """
+    gap = (1.0 - rho) * (1.0 + rho)
+    gates = first.gate, second.gate, twins
+    if first.is_flat and second.is_flat:
+        return Law(-first.centre, -second.centre, 1.0, rho, 1.0, gap, *gates), 1.0, ()
+    one, two, constant = first.linear, second.linear, first.log + second.log
+    b, c = -first.quadratic, -second.quadratic
+    if is_nothing(b) and is_nothing(c):
+        shift_u, shift_v = one + rho * two, rho * one + two
+        # (one^2 + 2 rho one two + two^2)/2, without cancellation where the correlation is nearly perfect.
+        side = np.copysign(1.0, rho)
+        exponents = (one + side * two) ** 2 / 2, (np.abs(rho) - 1.0) * side * (one * two), constant
+        law = Law(shift_u - first.centre, shift_v - second.centre, 1.0, rho, 1.0, gap, *gates)
+        return law, np.exp(sum(exponents)), (*exponents, one * shift_u, two * shift_v)
+    norm = 1 + b + c + b * c * gap  # (1 + b)(1 + c) - rho^2 b c
+    var_u, var_v, cov = (1 + c * gap) / norm, (1 + b * gap) / norm, rho / norm
+    shift_u, shift_v = var_u * one + cov * two, cov * one + var_v * two
+    law = Law(shift_u - first.centre, shift_v - second.centre, var_u, cov, var_v, gap / norm, *gates)
+    exponents = one * shift_u, two * shift_v, constant
+    scale = np.exp((one * shift_u + two * shift_v) / 2 + constant) / np.sqrt(norm)
+    return law, np.where((norm > 0) & (var_u > 0), scale, np.nan), exponents  # NaN: the integral diverges
 
 
 def _sized(law: Law, first: Cells, second: Cells) -> Law:

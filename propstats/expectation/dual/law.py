@@ -6,6 +6,7 @@ with noise 1 it averages to `Phi(slope u + offset)`.
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class Gate:
     noise: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Law:
     """Two jointly Gaussian variables and their gates; arrays that broadcast to one shape.
 
@@ -57,6 +58,12 @@ class Law:
     gate_v: Gate | None = None
     twins: bool = False
     sizes: tuple[Values, Values] | None = None
+
+    @cached_property
+    def behind_u(self) -> tuple[Values, Values]:
+        """The mean, in standard deviations, and the variance of what the gate on u compares with 0."""
+        assert self.gate_u is not None
+        return _behind(self.gate_u, self.mean_u, self.var_u)
 
     @property
     def swapped(self) -> "Law":
@@ -93,11 +100,11 @@ def probability_of(law: Law) -> Values:
     if law.gate_u is None and law.gate_v is None:
         return 1.0
     one = law if law.gate_u is not None else law.swapped
-    assert one.gate_u is not None
-    h, var = _behind(one.gate_u, one.mean_u, one.var_u)
+    h, var = one.behind_u
     probability = np.asarray(ndtr(h))
     if one.sizes is None:
         return probability
+    assert one.gate_u is not None
     # An ulp of what h is made of changes Phi(h) by the density times as much.
     size = _behind_size(one.gate_u, one.sizes[0], h, var)
     return np.asarray(np.abs(probability) + size * np.abs(np.exp(-0.5 * h * h)))
@@ -105,24 +112,26 @@ def probability_of(law: Law) -> Values:
 
 def _both_open(law: Law, u: Gate, v: Gate) -> Values:
     """Return the probability that both gates are open, or its size."""
-    (h, var_h), (k, var_k) = _behind(u, law.mean_u, law.var_u), _behind(v, law.mean_v, law.var_v)
+    (h, var_h), (k, var_k) = law.behind_u, _behind(v, law.mean_v, law.var_v)
     if law.sizes is not None:
         sizes = _behind_size(u, law.sizes[0], h, var_h), _behind_size(v, law.sizes[1], k, var_k)
         return bivariate_size(h, k, *sizes)
     product = var_h * var_k
-    rho = np.clip(u.slope * v.slope * law.cov / np.sqrt(product), -1.0, 1.0)
-    # The determinant of both w, as a sum without cancellation.
-    det = (u.slope * v.slope) ** 2 * law.det + u.slope * u.slope * law.var_u * v.noise + u.noise * var_k
+    rho = np.maximum(np.minimum(u.slope * v.slope * law.cov / np.sqrt(product), 1.0), -1.0)
+    det = law.det
+    if u.noise or v.noise:
+        # The determinant of both w, as a sum without cancellation.
+        det = (u.slope * v.slope) ** 2 * law.det + u.slope * u.slope * law.var_u * v.noise + u.noise * var_k
     return bivariate_cdf(h, k, rho, det / product, twins=law.twins)
 
 
 def density_of(law: Law) -> Values:
     """Return the density of what the gate on u compares with 0, at 0, or its size."""
-    assert law.gate_u is not None
-    h, var = _behind(law.gate_u, law.mean_u, law.var_u)
+    h, var = law.behind_u
     density: Values = np.exp(-0.5 * h * h) / np.sqrt(2 * math.pi * np.maximum(var, _TINY))
     if law.sizes is None:
         return density
+    assert law.gate_u is not None
     size = _behind_size(law.gate_u, law.sizes[0], h, var)
     # No infinity times the zero that the density then is.
     return np.asarray(np.abs(density) * (1 + np.minimum(np.abs(h) * size, 1e6)))
@@ -137,7 +146,7 @@ def given_open(law: Law) -> Law:
     """
     gate = law.gate_u
     assert gate is not None
-    _, var = _behind(gate, law.mean_u, law.var_u)
+    _, var = law.behind_u
     moved, left = _moved(law, gate)
     if not gate.noise:
         given = Law(

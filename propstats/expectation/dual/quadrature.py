@@ -4,13 +4,11 @@ import math
 
 import numpy as np
 
+from propstats.expectation.dual.nearby import ALLOWED, strongly_correlated
 from propstats.expectation.dual.panels import Array
 from propstats.expectation.dual.resolved import Resolved
-from propstats.expectation.dual.rotated import rotated
 
 _EPS = float(np.finfo(float).eps)
-#: What the series may leave out, relative to the root of `E[f^2] E[g^2]`; its rests are known to 2 ulp.
-_ALLOWED = 16 * _EPS
 #: The rounding of a series, in ulp: powers of the correlation are products of ten at most.
 _ROUNDINGS = 12
 
@@ -73,15 +71,13 @@ def quadrature_dual(f: Resolved, g: Resolved, rho: Array) -> tuple[Array, Array]
     slow = np.ones(rho.shape, dtype=bool)
     for series in (_first_terms, _more_terms):
         value[slow], left_out[slow] = series(f, g, rho[slow])
-        slow = left_out > _ALLOWED * f.norm * g.norm
+        slow = left_out > ALLOWED * f.norm * g.norm
         if not slow.any():
             break
     for here, sign in ((slow & (rho >= 0), 1), (slow & (rho < 0), -1)):
         if here.any():
-            size = np.abs(rho[here])
             other = g if sign > 0 else g.mirrored
-            value[here] = rotated(f, other, np.sqrt(size), np.sqrt(1.0 - size), nodes=f.nodes - 4)
-            left_out[here] = 0.0
+            value[here], left_out[here] = strongly_correlated(f, other, np.abs(rho[here]))
     rounding = f.noise * g.norm + f.norm * g.noise + _ROUNDINGS * _EPS * f.norm * g.norm
     return value, left_out + rounding
 

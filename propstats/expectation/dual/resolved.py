@@ -121,7 +121,7 @@ def resolve(f: Function, kinks: Array, shift: float = 0.0, nodes: int = NODES) -
     kinks = kinks[np.abs(kinks) < OUTER[-1]]
     marks, edges = kinks, np.unique(np.concatenate([both_sides(GRID), kinks]))
     while True:
-        z, _, root = panel_nodes(tuple(edges.tolist()), nodes)
+        z, weights, root = panel_nodes(tuple(edges.tolist()), nodes)
         with np.errstate(all="ignore"):
             values = np.asarray(f(z), dtype=float).reshape(-1, nodes)
             size = np.abs(values) * root.reshape(-1, nodes)
@@ -135,7 +135,9 @@ def resolve(f: Function, kinks: Array, shift: float = 0.0, nodes: int = NODES) -
         if (not poor.any() and not wider) or is_rough:
             if max(size[0, 0], size[-1, -1]) > _NEGLIGIBLE * scale:
                 values = np.full_like(values, np.nan)  # most of the integral of f^2 is elsewhere
-            total = math.hypot(*(noise * weight).tolist())
+            mass = (weights * root * root).reshape(-1, nodes).sum(axis=1)
+            with np.errstate(all="ignore"):
+                total = math.sqrt(float(noise**2 @ mass))
             return Resolved(f, kinks, np.unique(marks), tuple(edges.tolist()), nodes, values, total, is_rough)
         middles = (edges[:-1] + edges[1:])[poor] / 2
         marks = np.concatenate([marks, edges[:-1][poor], middles, edges[1:][poor]])

@@ -26,8 +26,8 @@ def _exact(h: float, k: float, rho: float) -> float:
         return float(integral)
 
 
-@pytest.mark.parametrize("rho", [-0.999999, -0.95, -0.5, 0.0, 0.3, 0.9, 0.999999])
-@pytest.mark.parametrize(("h", "k"), [(0.3, -1.2), (1.0, 1.0), (-2.0, -2.5), (0.0, 0.7), (-6.0, -5.0), (-7.0, 3.0)])
+@pytest.mark.parametrize("rho", [-0.999999, -0.5, 0.0, 0.9, 0.999999])
+@pytest.mark.parametrize(("h", "k"), [(0.3, -1.2), (1.0, 1.0), (0.0, 0.7), (-6.0, -5.0), (-7.0, 3.0)])
 def test_against_thirty_digits(h: float, k: float, rho: float) -> None:
     found = float(bivariate_cdf(h, k, rho))
     # The correlation is rounded, too; what that changes is the joint density, of no more than 1/(2 pi root).
