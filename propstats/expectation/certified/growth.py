@@ -34,16 +34,26 @@ def obstacle(formula: Expr, params: Mapping[str, float], *, mean: float, std: fl
     >>> obstacle(parse("1/x", {"x"}), {}, mean=0.0, std=1.0)
     'the expectation of 1/x does not exist: it has a pole at x = 0, which N(0, 1) reaches'
     """
-    if std == 0.0:
+    return pole_in_reach(formula, params, mean=mean, std=std) or outgrows(formula, params, mean=mean, std=std)
+
+
+def pole_in_reach(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
+    """Say in one line that a pole stands in the way; None if none was found."""
+    pole = find_pole(formula, params) if std else None
+    if pole is None:
         return None
-    pole = find_pole(formula, params)
-    if pole is not None:
-        reason = f"it has a pole at x = {pole:g}, which {law(mean, std)} reaches"
-    elif _is_bounded(formula, params, mean, std) is False:
-        reason = f"it outgrows the density of {law(mean, std)}"
-    else:
+    return f"{_missing(formula)}: it has a pole at x = {pole:g}, which {law(mean, std)} reaches"
+
+
+def outgrows(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
+    """Say in one line that a formula grows too fast; None if it certainly does not, or that is not known."""
+    if std == 0.0 or _is_bounded(formula, params, mean, std) is not False:
         return None
-    return f"the expectation of {str_of(formula)} does not exist: {reason}"
+    return f"{_missing(formula)}: it outgrows the density of {law(mean, std)}"
+
+
+def _missing(formula: Expr) -> str:
+    return f"the expectation of {str_of(formula)} does not exist"
 
 
 def law(mean: float, std: float) -> str:

@@ -9,10 +9,11 @@ from propstats.activations.compile import compiled
 from propstats.activations.expression import ZERO, Expr, evaluate
 from propstats.errors import CertificateError, DomainError
 from propstats.expectation.certified.balls import Balls, ends, exact, indeterminate, precision
-from propstats.expectation.certified.growth import obstacle
+from propstats.expectation.certified.growth import outgrows, pole_in_reach
 from propstats.expectation.certified.proof import Deadline
 from propstats.expectation.certified.scales import BITS, rough_exponents
 from propstats.expectation.certified.singular import describe, singular_point
+from propstats.expectation.certified.strip import Integrands, Strip, find_strip, trapezoid
 from propstats.expectation.certified.tails import Segment, Tails, UnboundedError
 
 if TYPE_CHECKING:
@@ -57,8 +58,11 @@ class GaussianIntegrals:
         self._segments, self._params, self._deadline = segments, params, deadline
         self._mean, self._std, self._count = mean, std, len(whole)
         self._balls = Balls()
+        self._strip: Strip | None = None
+        self._strip_cut: Fraction | None = None
         self._programs: dict[tuple[int, tuple[int, ...]], tuple[int, Any]] = {}
-        reasons = (obstacle(formula, params, mean=mean, std=std) for formula in whole)
+        self._whole = whole
+        reasons = (pole_in_reach(formula, params, mean=mean, std=std) for formula in whole)
         self.undefined = {k: reason for k, reason in enumerate(reasons) if reason is not None}
         self._tails = self._bounded_tails()
         self._exponents = rough_exponents(
@@ -76,6 +80,10 @@ class GaussianIntegrals:
             try:
                 return Tails(self._segments, self._params, mean=self._mean, std=self._std, wanted=wanted)
             except UnboundedError as error:
+                reason = outgrows(self._whole[error.index], self._params, mean=self._mean, std=self._std)
+                if reason is not None:
+                    self.undefined[error.index] = reason
+                    continue
                 # What is not defined out there cannot be bounded either.
                 with precision(BITS):
                     for index, low, high in self._inside(_REACH):
@@ -106,7 +114,10 @@ class GaussianIntegrals:
 
         exponents = [exponent - bits for exponent in self._exponents]
         cut, tails = self._tails.cut([exponent - 3 for exponent in exponents])
+        whole = self._over_the_line(cut, exponents, bits)
         with precision(bits + _GUARD_BITS):
+            if whole is not None:
+                return [ball + arb(0, tail) for ball, tail in zip(whole, tails, strict=True)]
             root = (2 * arb.pi()).rsqrt()
             totals = [arb(0) for _ in range(self._count)]
             for index, low, high in self._inside(cut):
@@ -114,6 +125,32 @@ class GaussianIntegrals:
                     self._add(totals, index, group, exponents, low, high)
             found = [total * root + arb(0, tail) for total, tail in zip(totals, tails, strict=True)]
         return [None if k in self.undefined else ball for k, ball in enumerate(found)]
+
+    def _over_the_line(self, cut: Fraction, exponents: Sequence[int], bits: int) -> "list[arb] | None":
+        """Return the integrals over `|z| <= Z`, for some Z beyond the cut, where all of them are smooth."""
+        if len(self._segments) > 1 or self.undefined:
+            return None
+        everything = tuple(range(self._count))
+        if self._strip_cut is None or self._strip_cut < cut:
+            self._strip_cut = cut
+            self._balls.is_analytic = True
+            self._strip = find_strip(self._at(self._program(0, everything, BITS)), cut)
+            self._balls.is_analytic = False
+        n = None if self._strip is None else self._strip.points(exponents)
+        if self._strip is None or n is None:
+            return None
+        with precision(bits + _GUARD_BITS):
+            values = self._at(self._program(0, everything, bits + _GUARD_BITS))
+            found = trapezoid(values, self._strip, n, lambda: self._deadline.is_over)
+        self._deadline.check()
+        return found
+
+    def _at(self, program: Any) -> Integrands:
+        """Turn integrands in x into integrands in z."""
+        from flint import acb
+
+        mean, std, params = acb(self._mean), acb(self._std), [acb(value) for value in self._params.values()]
+        return lambda z: program(mean + std * z, *params)
 
     def _inside(self, cut: Fraction) -> "list[tuple[int, arb, arb]]":
         """Return the segments as intervals of z, as far as they lie within `|z| <= cut` or a little more."""

@@ -10,7 +10,7 @@ from propstats.activations.expression import ZERO, Expr, evaluate, str_of
 from propstats.errors import CertificateError
 from propstats.expectation.certified.balls import Balls, ends, exact, precision
 from propstats.expectation.certified.enclosure import Tail
-from propstats.expectation.certified.exponential_sums import ONE, Range, Scalars, Sum
+from propstats.expectation.certified.exponential_sums import ONE, Range, Scalars, Sum, is_integrable
 
 if TYPE_CHECKING:
     from flint import arb
@@ -153,7 +153,7 @@ class _Side:
         self._sizes: list[Sum] = []
         for k, formula in enumerate(outwards[-1].integrands):
             growth = tail.size(tail.bound(formula if k in wanted else ZERO))
-            if growth is None:
+            if growth is None or not all(map(is_integrable, growth)):
                 raise UnboundedError(k, formula)
             self._sizes.append(growth)
 
