@@ -61,8 +61,11 @@ class Case:
         def pick(value: Any) -> Any:
             return value[which] if isinstance(value, np.ndarray) and value.ndim else value
 
-        beyond = any(any_of((abs(z) > reach) & (abs(z) < Z_MAX)) for z in map(pick, self.z))
-        return Gaussians(pick(self.mean), pick(self.std), [column(pick(value)) for value in self.params], beyond)
+        z = [pick(z) for z in self.z]
+        beyond = tuple(any(any_of((sign * k > reach) & (sign * k < Z_MAX)) for k in z) for sign in (-1, 1))
+        return Gaussians(
+            pick(self.mean), pick(self.std), [column(pick(value)) for value in self.params], (beyond[0], beyond[1])
+        )
 
     def sums(self, branch: int, averages: Any) -> Sums:
         """Return the sums that follow from averages over one branch, or over all of them (-1)."""

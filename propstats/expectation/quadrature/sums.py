@@ -55,19 +55,19 @@ class Gaussians:
         mean: Means, a number or shape (batch,).
         std: Standard deviations, the same.
         params: The activation's parameters, numbers or of shape (batch, 1).
-        kinked_beyond: Whether there are kinks beyond the nodes.
+        kinked_beyond: Whether there are kinks beyond the nodes, on the left and on the right.
     """
 
     mean: Any
     std: Any
     params: Sequence[Any]
-    kinked_beyond: bool
+    kinked_beyond: tuple[bool, bool]
 
     def beyond(self, whole: Both, x: Array, f: Array, d: Any) -> tuple[Array, Any]:
         """Return phi and phi' with their values at the probes by whatever branch these lie on."""
-        if self.kinked_beyond:
-            d = d + np.zeros_like(f)
-            for side in (slice(PROBES), slice(-PROBES, None)):
+        for is_kinked, side in zip(self.kinked_beyond, (slice(PROBES), slice(-PROBES, None)), strict=True):
+            if is_kinked:
+                d = d if isinstance(d, np.ndarray) else np.full_like(f, d)
                 f[..., side], d[..., side] = whole(x[..., side], *self.params)
         return f, d
 
