@@ -79,14 +79,16 @@ class Case:
         rate = max(rates) if all(isinstance(number, float) for number in rates) else reduce(np.maximum, rates)
         values, errors, good = sums.moments(self.mean, self.std, rate)
         for kink, z in zip(self.kinks, self.z, strict=True):
-            if kink.error or any_of(kink.jump):
+            bend = abs(kink.above[1] - kink.below[1])
+            # The rounding of z, times |z| p(z) < 1/4, matters where there is little slope besides.
+            if kink.error or any_of(kink.jump) or any_of(0.06 * bend * bend > values["slope_second_moment"]):
                 # Further out there is nothing of the density.
                 z = (
                     np.clip(z, -Z_MAX - 1, Z_MAX + 1)
                     if isinstance(z, np.ndarray)
                     else min(max(z, -Z_MAX - 1), Z_MAX + 1)
                 )
-                middle = (kink.below[0] + kink.above[0]) / 2 - values["mean"]
+                middle = (kink.below[0] + kink.above[0]) / 2 - values["mean"], errors["mean"]
                 slopes = kink.below[1], kink.above[1]
                 add_kink(values, errors, z, self.std, kink.jump, middle, slopes, EPS * abs(z) + kink.error / self.std)
         return values, errors, good
