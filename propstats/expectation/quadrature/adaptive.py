@@ -140,8 +140,10 @@ class _Integrals:
         """Return an integral and the bound on its error; NaN and infinity where it does not exist."""
         value, size = float(self.value[row].sum()), float(self.size[row].sum())
         error = float(self.gap[row].sum() + self.noise[row].sum()) + 4 * EPS * size + self._beyond(row, size)
-        # Bisection ended at a point: an unknown kink is resolved by now, an integrable singularity nearly.
-        is_singular = error > _DIVERGENT * size and float(self.panels.width.min()) <= _NARROWEST
+        # Where bisection ended, an unknown kink is resolved; of an integrable singularity, the last panel is left.
+        narrow = self.panels.width <= _NARROWEST
+        error += float(self.size[row, narrow].sum())
+        is_singular = error > _DIVERGENT * size and bool(narrow.any())
         if is_singular or not math.isfinite(value + error):
             return math.nan, math.inf
         return value, error
