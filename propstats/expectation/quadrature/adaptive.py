@@ -17,7 +17,7 @@ from propstats.expectation.quadrature.rule import Array, gauss_legendre
 from propstats.expectation.quadrature.sums import add_kink
 
 #: A function that is noisy in its last digits never converges; its error then says so.
-_MAX_PANELS = 2_000
+_MAX_PANELS = 4_000
 #: Bisection ends here: at an unknown kink or a singularity.
 _NARROWEST = 1e-14
 #: An integral that is still so uncertain then, relative to its size, has no value.

@@ -18,7 +18,8 @@ def _undefined(text: str, mean: float = 0.0, std: float = 1.0) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "text", ["1/x", "1/(x - 1)**2", "1/(x - 1/3)", "1/(x - 12.5)", "1/(x**2 - 2)", "1/sin(x)", "1/(exp(x) - 2)", "where(x > 0, 1/x, 0)"]
+    "text", ["1/x", "1/(x - 1)**2", "1/(x - 1/3)", "1/(x - 12.5)", "1/(x**2 - 2)", "1/sin(x)", "1/(exp(x) - 2)",
+     "where(x > 0, 1/x, 0)"],
 )  # fmt: skip
 def test_poles(text: str) -> None:
     """Also where next to nothing of the Gaussian is: a principal value is no expectation."""
