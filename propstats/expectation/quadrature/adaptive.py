@@ -9,18 +9,21 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from propstats.expectation.moments import BASE
 from propstats.expectation.quadrature.branches import Branches
-from propstats.expectation.quadrature.panels import COARSE, EPS, FINE, SQRT_2PI, Panels, breakpoints, evaluate_on
+from propstats.expectation.quadrature.panels import COARSE, EPS, FINE, Z_MAX, Panels, breakpoints, evaluate_on
 from propstats.expectation.quadrature.primitive import primitive
 from propstats.expectation.quadrature.rule import Array, gauss_legendre
 from propstats.expectation.quadrature.sums import add_kink
 
 #: A function that is noisy in its last digits never converges; its error then says so.
-_MAX_PANELS = 2_000
+_MAX_PANELS = 4_000
 #: Bisection ends here: at an unknown kink or a singularity.
 _NARROWEST = 1e-14
 #: An integral that is still so uncertain then, relative to its size, has no value.
 _DIVERGENT = 1e-3
+#: At how many points to look for what the panels do not see.
+_LOOKS = 1000
 #: The rows that are integrated: phi, its slope d, y = phi - E[phi] and z, and products of these.
 _F, _FF, _D, _DD, _Y, _YY, _YDZ = range(7)
 
@@ -46,9 +49,21 @@ def integrate(branches: Branches, mean: float, std: float) -> tuple[dict[str, fl
     """
     with np.errstate(all="ignore"):
         values, errors = _Integrals(branches, mean, std).moments()
-    for name in branches.undefined:
+        is_lost = branches.is_steep and _underflows(branches, mean, std)
+    for name in BASE if is_lost else branches.undefined:
         values[name], errors[name] = math.nan, math.inf
     return values, errors
+
+
+def _underflows(branches: Branches, mean: float, std: float) -> bool:
+    """Whether phi is 0 on all panels but rises beyond them, as exp(x) under N(-10^6, 10^6), whose square has mean 1.
+
+    At a rate r = d log phi/dx, phi^2 rises faster than the density falls as far as z = 2 r s.
+    """
+    reach = 2 * std * max(scale.rate for scale in branches.scales)
+    z = np.linspace(0.0, reach, _LOOKS)
+    f = branches.whole(mean + std * np.concatenate([-z, z]), *branches.params.values())[0]
+    return reach > Z_MAX and not f[np.abs(np.concatenate([-z, z])) < Z_MAX].any() and bool(f.any())
 
 
 class _Integrals:
@@ -125,8 +140,10 @@ class _Integrals:
         """Return an integral and the bound on its error; NaN and infinity where it does not exist."""
         value, size = float(self.value[row].sum()), float(self.size[row].sum())
         error = float(self.gap[row].sum() + self.noise[row].sum()) + 4 * EPS * size + self._beyond(row, size)
-        # Bisection ended at a point: an unknown kink is resolved by now, an integrable singularity nearly.
-        is_singular = error > _DIVERGENT * size and float(self.panels.width.min()) <= _NARROWEST
+        # Where bisection ended, an unknown kink is resolved; of an integrable singularity, the last panel is left.
+        narrow = self.panels.width <= _NARROWEST
+        error += float(self.size[row, narrow].sum())
+        is_singular = error > _DIVERGENT * size and bool(narrow.any())
         if is_singular or not math.isfinite(value + error):
             return math.nan, math.inf
         return value, error
@@ -158,10 +175,8 @@ class _Integrals:
             self._by_stein(found)
         values, errors = ({name: pair[i] for name, pair in found.items()} for i in (0, 1))
         for step in self.inner.steps if self.trusts_slope else ():
-            middle = step.y - self.y_mean
+            middle = step.y - self.y_mean, step.y_error + 2 * EPS * abs(step.y) + self._integral(_Y)[1]
             add_kink(values, errors, step.z, self.std, step.jump, middle, step.slopes, step.error)
-            lever_error = step.y_error + 2 * EPS * abs(self.y_mean)
-            errors["var_rate"] += abs(step.jump * step.z) * math.exp(-0.5 * step.z**2) / SQRT_2PI * lever_error
         # E[(phi - c)^2] is off by (c - m)^2 only.
         errors["var"] += self._integral(_Y if self.trusts_slope else _F)[1] ** 2
         mean, mean_error = values["mean"], errors["mean"]

@@ -128,7 +128,8 @@ def _branches(text: str, items: tuple[tuple[str, float], ...]) -> Branches:
     features = tuple(tuple(features_of(piece.formula)) for piece in pieces)
     degrees = tuple(degree_of(piece.formula) for piece in pieces)
     whole = both(activation.formula, activation.slope_formula)
-    kinks, scales = kinks_at(parts, ends, params), scales_at(features, params)
+    kinks = kinks_at(parts, ends, params)
+    scales = scales_at(features, [kink.at for kink in kinks], params)
     steep, undefined = _is_steep(whole, params), undefined_moments(activation)
     return Branches(whole, parts, ends, features, degrees, params, settled, steep, undefined, kinks, scales)
 
@@ -137,7 +138,7 @@ def _is_steep(whole: Both, params: Mapping[str, float]) -> bool:
     far = np.array([-1e3, 1e3])
     with np.errstate(all="ignore"):
         here, further = (np.abs(whole(factor * far, *params.values())[0]) for factor in (1, 2))
-        return bool((~(further <= 3 * here)).any())
+        return not bool((np.isfinite(further) & (further <= 3 * here)).all())
 
 
 def kinks_at(parts: tuple[Both, ...], ends: tuple[Expr, ...], params: Mapping[str, Any]) -> tuple[Kink, ...]:

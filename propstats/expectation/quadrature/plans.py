@@ -61,8 +61,11 @@ class Case:
         def pick(value: Any) -> Any:
             return value[which] if isinstance(value, np.ndarray) and value.ndim else value
 
-        beyond = any(any_of((abs(z) > reach) & (abs(z) < Z_MAX)) for z in map(pick, self.z))
-        return Gaussians(pick(self.mean), pick(self.std), [column(pick(value)) for value in self.params], beyond)
+        z = [pick(z) for z in self.z]
+        beyond = tuple(any(any_of((sign * k > reach) & (sign * k < Z_MAX)) for k in z) for sign in (-1, 1))
+        return Gaussians(
+            pick(self.mean), pick(self.std), [column(pick(value)) for value in self.params], (beyond[0], beyond[1])
+        )
 
     def sums(self, branch: int, averages: Any) -> Sums:
         """Return the sums that follow from averages over one branch, or over all of them (-1)."""
@@ -76,14 +79,16 @@ class Case:
         rate = max(rates) if all(isinstance(number, float) for number in rates) else reduce(np.maximum, rates)
         values, errors, good = sums.moments(self.mean, self.std, rate)
         for kink, z in zip(self.kinks, self.z, strict=True):
-            if kink.error or any_of(kink.jump):
+            bend = abs(kink.above[1] - kink.below[1])
+            # The rounding of z, times |z| p(z) < 1/4, matters where there is little slope besides.
+            if kink.error or any_of(kink.jump) or any_of(0.06 * bend * bend > values["slope_second_moment"]):
                 # Further out there is nothing of the density.
                 z = (
                     np.clip(z, -Z_MAX - 1, Z_MAX + 1)
                     if isinstance(z, np.ndarray)
                     else min(max(z, -Z_MAX - 1), Z_MAX + 1)
                 )
-                middle = (kink.below[0] + kink.above[0]) / 2 - values["mean"]
+                middle = (kink.below[0] + kink.above[0]) / 2 - values["mean"], errors["mean"]
                 slopes = kink.below[1], kink.above[1]
                 add_kink(values, errors, z, self.std, kink.jump, middle, slopes, EPS * abs(z) + kink.error / self.std)
         return values, errors, good

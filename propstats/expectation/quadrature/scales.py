@@ -1,7 +1,7 @@
 """How fast an activation changes, read off its formula: what decides how many nodes its integrals need."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -27,6 +27,10 @@ _SINGULAR = {
     **dict.fromkeys(("sigmoid", "softplus"), math.pi),
     **dict.fromkeys(("atan", "asinh", "log", "log1p", "sqrt", "div", "pow"), 1.0),
 }
+#: Where the singularity of a function is, if it is on the real line: beside the branch, or it would be a kink. There it
+#: does as little harm as one at this many times the distance above the middle of a panel.
+_REAL = {"log1p": -1.0, **dict.fromkeys(("log", "sqrt", "div", "pow"), 0.0)}
+_BESIDE = 2.9
 #: Entire functions, with k if their squares and those of their slopes bend like `exp(-k u^2)`.
 _ENTIRE = {"erf": 2.0, "Phi": 1.0, "phi": 1.0, "sin": 1.0, "cos": 1.0, "exp": 0.0, "expm1": 0.0}
 #: A function of something that is not linear in x may be sharper elsewhere than it is at 0.
@@ -56,6 +60,7 @@ class Feature:
     rate: Expr
     offset: Expr
     bend: Expr
+    is_linear: bool
 
 
 @cache
@@ -70,19 +75,33 @@ def value_of(expr: Expr, params: Mapping[str, Any]) -> Any:
         return evaluate(expr, params, _namespace())
 
 
-def scales_at(features: tuple[tuple[Feature, ...], ...], params: Mapping[str, Any]) -> tuple[Scale, ...]:
-    """Return how fast each branch changes for some parameters, which may be arrays."""
-    return tuple(_scale(found, params) for found in features)
+def scales_at(
+    features: tuple[tuple[Feature, ...], ...], ends: Sequence[Any], params: Mapping[str, Any]
+) -> tuple[Scale, ...]:
+    """Return how fast each branch changes.
+
+    Args:
+        features: The functions on each branch.
+        ends: The kinks between the branches, numbers or arrays.
+        params: The parameters, numbers or arrays.
+    """
+    lows, highs = (-math.inf, *ends), (*ends, math.inf)
+    return tuple(_scale(*branch, params) for branch in zip(features, lows, highs, strict=True))
 
 
-def _scale(features: tuple[Feature, ...], params: Mapping[str, Any]) -> Scale:
+def _scale(features: tuple[Feature, ...], low: Any, high: Any, params: Mapping[str, Any]) -> Scale:
     rate: Any = 0.0
     strip: Any = math.inf
     narrow: Any = 0.0
     for feature in features:
         own, bend = (abs(value_of(e, params)) for e in (feature.rate, feature.bend))
         rate = np.maximum(rate, own)
-        if feature.function in _SINGULAR:
+        if feature.is_linear and feature.function in _REAL:
+            with np.errstate(all="ignore"):
+                u = value_of(feature.offset, params) - _REAL[feature.function]
+                at = -u / np.asarray(value_of(feature.rate, params), dtype=float)
+                strip = np.minimum(strip, _BESIDE * np.maximum(np.maximum(low - at, at - high), 0.0))
+        elif feature.function in _SINGULAR:
             with np.errstate(divide="ignore"):
                 strip = np.minimum(strip, _SINGULAR[feature.function] / np.asarray(own, dtype=float))
         else:
@@ -102,12 +121,12 @@ def features_of(expr: Expr) -> Iterator[Feature]:
     slope = differentiate(inner, "x")
     at_zero: Mapping[str, Expr] = {"x": ZERO}
     if "x" not in symbols_of(slope):
-        yield Feature(expr.function, slope, substitute(inner, at_zero), ZERO)
+        yield Feature(expr.function, slope, substitute(inner, at_zero), ZERO, True)
         return
     bend = substitute(differentiate(slope, "x"), at_zero)
     half = Call("sqrt", (Call("abs", (Call("mul", (Number.of(0.5), bend)),)),))
     sharp = Call("add", (Call("abs", (substitute(slope, at_zero),)), half))
-    yield Feature(expr.function, Call("div", (sharp, Number.of(_CAUTION))), ZERO, bend)
+    yield Feature(expr.function, Call("div", (sharp, Number.of(_CAUTION))), ZERO, bend, False)
 
 
 def degree_of(expr: Expr) -> float:

@@ -55,19 +55,19 @@ class Gaussians:
         mean: Means, a number or shape (batch,).
         std: Standard deviations, the same.
         params: The activation's parameters, numbers or of shape (batch, 1).
-        kinked_beyond: Whether there are kinks beyond the nodes.
+        kinked_beyond: Whether there are kinks beyond the nodes, on the left and on the right.
     """
 
     mean: Any
     std: Any
     params: Sequence[Any]
-    kinked_beyond: bool
+    kinked_beyond: tuple[bool, bool]
 
     def beyond(self, whole: Both, x: Array, f: Array, d: Any) -> tuple[Array, Any]:
         """Return phi and phi' with their values at the probes by whatever branch these lie on."""
-        if self.kinked_beyond:
-            d = d + np.zeros_like(f)
-            for side in (slice(PROBES), slice(-PROBES, None)):
+        for is_kinked, side in zip(self.kinked_beyond, (slice(PROBES), slice(-PROBES, None)), strict=True):
+            if is_kinked:
+                d = d if isinstance(d, np.ndarray) else np.full_like(f, d)
                 f[..., side], d[..., side] = whole(x[..., side], *self.params)
         return f, d
 
@@ -154,8 +154,8 @@ class Sums:
 
 
 def add_kink(
-    values: dict[str, Any], errors: dict[str, Any], z: Any, std: Any, jump: Any, middle: Any, slopes: tuple[Any, Any],
-    z_error: Any,
+    values: dict[str, Any], errors: dict[str, Any], z: Any, std: Any, jump: Any, middle: tuple[Any, Any],
+    slopes: tuple[Any, Any], z_error: Any,
 ) -> None:  # fmt: skip
     """Add what derivatives of the expectations see of a jump, and what a kink that is a little off changes.
 
@@ -168,28 +168,29 @@ def add_kink(
         z: The kink, in standard deviations from the mean.
         std: Standard deviation of the input.
         jump: J.
-        middle: Half way up the jump, from the mean of phi.
+        middle: Half way up the jump, from the mean of phi, and how far that may be off.
         slopes: phi' on either side.
         z_error: How far z may be off.
     """
     density = (np.exp if isinstance(z, np.ndarray) else math.exp)(-0.5 * z * z) / SQRT_2PI
     off = density * z_error
     relative = 4 * EPS + abs(z) * z_error
+    height, height_error = middle
     low, high = slopes
     bend = abs(high - low)
-    linear, rate = jump * density / std, jump * middle * z * density
+    linear, rate = jump * density / std, jump * height * z * density
     values["linear_slope"] = values["linear_slope"] + linear
     values["var_rate"] = values["var_rate"] + rate
     for name, error in (
         ("mean", abs(jump) * off),
-        ("var", 2 * abs(jump * middle) * off),
-        ("second_moment", 2 * abs(jump) * (abs(middle) + abs(values["mean"])) * off),
+        ("var", 2 * abs(jump * height) * off),
+        ("second_moment", 2 * abs(jump) * (abs(height) + abs(values["mean"])) * off),
         ("mean_slope", bend * off),
         ("slope_second_moment", abs(high * high - low * low) * off),
         ("linear_slope", bend * off + abs(linear) * relative),
         (
             "var_rate",
-            abs(rate) * relative + abs(jump * middle) * off + 4 * EPS * abs(jump * z * values["mean"]) * density,
+            abs(rate) * relative + abs(jump * height) * off + abs(jump * z) * density * height_error,
         ),
     ):
         errors[name] = errors[name] + error

@@ -108,7 +108,7 @@ def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]
     """
     with np.errstate(all="ignore"):
         f, d = (g + 0.0 * mean for g in branches.whole(mean, *params.values()))
-        rate = reduce(np.maximum, (scale.rate for scale in scales_at(branches.features, params)))
+        rate = reduce(np.maximum, (scale.rate for scale in _case(branches, mean, np.ones(mean.size), params).scales))
         f_error, d_error = EPS * (4 * abs(f) + abs(mean * d)), EPS * abs(d) * (4 + rate * abs(mean))
         square, slope_square = (f * f, 2 * abs(f) * f_error), (d * d, 2 * abs(d) * d_error)
     nothing = np.zeros(mean.size), np.zeros(mean.size)
@@ -124,7 +124,8 @@ def _case(branches: Branches, mean: Array, std: Array, params: Mapping[str, Any]
     """Return many inputs with what the activation looks like for them."""
     kinks, scales = branches.kinks, branches.scales
     if any(isinstance(value, np.ndarray) for value in params.values()):
-        kinks, scales = kinks_at(branches.parts, branches.ends, params), scales_at(branches.features, params)
+        kinks = kinks_at(branches.parts, branches.ends, params)
+        scales = scales_at(branches.features, [kink.at for kink in kinks], params)
     z = tuple((kink.at - mean) / std for kink in kinks)
     return Case(mean, std, tuple(params.values()), kinks, z, scales)
 
