@@ -12,8 +12,8 @@ from propstats.activations.expression import Expr, evaluate, parse, str_of
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate
 from propstats.expectation import certified
-from propstats.expectation.balls import Balls, exact, precision
-from propstats.expectation.proof import MAX_DIGITS, Claim, Deadline, prove
+from propstats.expectation.certified.balls import Balls, exact, precision
+from propstats.expectation.certified.proof import MAX_DIGITS, Claim, Deadline, prove
 from propstats.published.language import Integral, Reading
 from propstats.published.printed import Printed
 from propstats.text import printable

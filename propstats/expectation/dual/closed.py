@@ -110,7 +110,8 @@ def _pair(left: Cells, right: Cells, rho: Array, *, sizes: bool) -> Array:
     shape = (left.count, right.count, rho.size)
     if left.count * right.count > 1:
         terms = (terms if terms.shape == shape else np.broadcast_to(terms, shape)).sum(axis=(0, 1))
-    return terms.real if terms.shape == rho.shape else np.broadcast_to(terms.real, rho.shape)
+    real = np.real(terms)
+    return real if real.shape == rho.shape else np.broadcast_to(real, rho.shape)
 
 
 def _tilted(first: Cells, second: Cells, rho: Array, *, twins: bool) -> tuple[Law, Values, tuple[Values, ...]]:

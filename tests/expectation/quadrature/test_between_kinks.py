@@ -1,6 +1,7 @@
 """Gauss's rule between kinks: exact to rounding for what is not checked, honest for what is."""
 
 import math
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -32,7 +33,7 @@ def test_one_panel_is_enough_for_polynomials(power: int, low: float, high: float
     terms = z**power * np.exp(-0.5 * z * z) * (high - low) * weights
     with mpmath.workdps(30):
         edges = mpmath.linspace(low, high, 12)
-        exact = mpmath.quad(lambda u: u**power * mpmath.exp(-u * u / 2), edges)
+        exact: Any = mpmath.quad(lambda u: u**power * mpmath.exp(-u * u / 2), edges)
         # Rounding of z is magnified by z where the density is.
         allowed = 8 * EPS * float(np.abs(terms * (1 + z * z)).sum())
     assert abs(float(terms.sum()) - exact) <= allowed
