@@ -293,13 +293,22 @@ def _convert(node: ast.expr, text: str, symbols: set[str]) -> Expr:
             return call(_BINARY[type(op)], *args)
         case ast.BinOp(op=ast.BitXor()):
             raise refuse("^ is not allowed", "a power is written x**2")
-        case ast.Compare(left=left, ops=[ast.Gt() | ast.GtE() | ast.Lt() | ast.LtE() as op], comparators=[right]):
-            sides = (_convert(left, text, symbols), _convert(right, text, symbols))
-            return Call("gt", sides if isinstance(op, ast.Gt | ast.GtE) else sides[::-1])
         case ast.Call(func=ast.Name(id=("max" | "min") as name), args=[_, _] as args, keywords=[]):
             first, second = (_convert(arg, text, symbols) for arg in args)
             larger = Call("gt", (first, second) if name == "max" else (second, first))
             return call("where", larger, first, second)
+        case ast.Call(func=ast.Name(id="where"), args=[condition, then, otherwise], keywords=[]):
+            match condition:
+                case ast.Compare(
+                    left=left, ops=[ast.Gt() | ast.GtE() | ast.Lt() | ast.LtE() as op], comparators=[right]
+                ):
+                    sides = (_convert(left, text, symbols), _convert(right, text, symbols))
+                case _:
+                    raise refuse("where needs one comparison", "for example where(x > 0, x, a*x)")
+            larger = Call("gt", sides if isinstance(op, ast.Gt | ast.GtE) else sides[::-1])
+            return call("where", larger, _convert(then, text, symbols), _convert(otherwise, text, symbols))
+        case ast.Compare():
+            raise refuse("a comparison outside where", "for a step write where(x > 0, 1, 0)")
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if ARITY.get(name) == len(args):
             return call(name, *(_convert(arg, text, symbols) for arg in args))
         case ast.Call(func=ast.Name(id=name)) if name in ARITY:

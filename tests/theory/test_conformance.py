@@ -36,8 +36,11 @@ def _check(name: str, mean: float, std: float) -> None:
                 gap = abs(routes[route].value - proven.value)
                 size = abs(proven.value)
                 # What is 0 by symmetry, or nearly so (SELU's mean), is as good as what cancels in it.
-                cancels = quantity in _SIGNED and size <= 1e-12 * found[_SIGNED[quantity]].value ** 0.5
-                allowed = 1e-14 * max(size, 1.0) if size >= 1e-6 or cancels else 1e-9 * size
+                natural = found[_SIGNED[quantity]].value ** 0.5 if quantity in _SIGNED else size
+                cancels = size <= 1e-12 * natural
+                allowed = 1e-14 * max(natural, 1.0) if size >= 1e-6 or cancels else 1e-9 * size
+                if route is Route.CLOSED_FORM and routes[route].error >= size:
+                    continue  # it says itself that all its digits are lost: erf's variance of 1e-91
                 # Below this the moments themselves underflow.
                 assert gap <= allowed + 1e-300, (quantity, route, routes[route], proven)
 
