@@ -139,8 +139,8 @@ def value_at(constant: Constant, reading: Reading, digits: int) -> ConstantValue
     except (DomainError, CertificateError, ExpressionError) as error:
         raise _about(constant, error) from None
     assert found is not None
-    bound = math.nextafter(float(Printed.read(found).half_unit), math.inf)
-    return ConstantValue(constant.name, constant.expression, found, bound, constant.note)
+    half_unit = math.nextafter(float(Printed.read(found).half_unit), math.inf)
+    return ConstantValue(constant.name, constant.expression, found, half_unit, constant.note)
 
 
 def _about(constant: Constant, error: PropstatsError) -> DataError:
