@@ -21,7 +21,7 @@ from propstats.expectation.dual.closed import closed_dual
 from propstats.expectation.dual.input import inputs
 from propstats.expectation.dual.quadrature import quadrature_dual
 
-_ROUNDS = 7
+_ROUNDS = 25
 _CLOSED_MS, _OTHER_MS, _ERROR = 0.2, 2.0, 1e-13
 _LAWS = [(0.0, 1.0), (0.3, 1.7), (-8.0, 1.0), (1.0, 3.0), (10.0, 0.01), (50.0, 1.0)]
 _EVEN = np.linspace(-1.0, 1.0, 101)

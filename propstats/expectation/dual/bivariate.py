@@ -52,10 +52,11 @@ def bivariate_cdf(
         a = (gap + rest * mirrored) / (h * root)
         b = a if twins else (rest * k - gap) / (side * k * root)
     # Left undefined are the line h = +-k of a perfect correlation, where T vanishes or cancels, and the origin.
-    t_h = owens_t(h, np.where(np.isnan(a), 0.0, a))
-    t_k = (t_h.swapaxes(0, 1) if t_h.ndim == 3 else t_h) if twins else owens_t(k, np.where(np.isnan(b), 0.0, b))
-    first, second = _tails(h, k)
-    result = 0.5 * (first + second) - t_h - t_k
+    half = 0.5 * _tail(h, k) - owens_t(h, np.where(np.isnan(a), 0.0, a))
+    if twins:
+        result = half + (half.swapaxes(0, 1) if half.ndim == 3 else half)
+    else:
+        result = half + (0.5 * _tail(k, h) - owens_t(k, np.where(np.isnan(b), 0.0, b)))
     if origin.any():
         result = np.where(origin, 0.25 + np.arctan2(rho, root) / (2 * math.pi), result)
     return np.asarray(np.minimum(np.maximum(result, 0.0), 1.0))
@@ -74,17 +75,17 @@ def bivariate_size(h: ArrayLike, k: ArrayLike, size_h: ArrayLike, size_k: ArrayL
     True
     """
     h, k, size_h, size_k = (np.asarray(x, dtype=float) for x in (h, k, size_h, size_k))
-    first, second = _tails(h, k)
+    first, second = _tail(h, k), _tail(k, h)
     # The derivatives in h and k are at most the densities; that in the slopes a and b of Owen's T, too.
     around = (1 + size_h) * np.exp(-0.5 * h * h) + (1 + size_k) * np.exp(-0.5 * k * k)
     return np.asarray(np.abs(first) + np.abs(second) + around)
 
 
-def _tails(h: Array, k: Array) -> tuple[Array, Array]:
-    """Return Phi(h) and Phi(k), the larger one less 1 where their signs differ: small if the probability is."""
+def _tail(h: Array, k: Array) -> Array:
+    """Return Phi(h), less 1 if it is the larger one and the signs differ: small wherever the probability is."""
     from scipy.special import ndtr
 
     product = h * k
     opposite = (product < 0) | ((product == 0) & (h + k < 0))
-    signs = (np.where(opposite & (h >= k), -1.0, 1.0), np.where(opposite & (h < k), -1.0, 1.0))
-    return signs[0] * ndtr(signs[0] * h), signs[1] * ndtr(signs[1] * k)
+    sign = np.where(opposite & (h > k), -1.0, 1.0)
+    return np.asarray(sign * ndtr(sign * h))

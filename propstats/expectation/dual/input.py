@@ -94,8 +94,10 @@ def inputs(
     for value in stds:
         if not (math.isfinite(value) and value >= 0):
             raise DomainError(f"the standard deviation must be a finite number and not negative, got {value}")
-    first, second = Input(phi, means[0], stds[0]), Input(phi if psi is None else psi, means[1], stds[1])
-    return first, second
+    first = Input(phi, means[0], stds[0])
+    if psi is None and means[0] == means[1] and stds[0] == stds[1]:
+        return first, first
+    return first, Input(phi if psi is None else psi, means[1], stds[1])
 
 
 # Texts are quick keys; a tree would be walked at every look.

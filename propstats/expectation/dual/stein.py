@@ -40,26 +40,27 @@ class Moments:
         mean_u, mean_v = law.sizes or (law.mean_u, law.mean_v)
         factors: tuple[Values, ...] = (law.cov, _slope(law.gate_u), _slope(law.gate_v))
         cov, slope_u, slope_v = factors if law.sizes is None else map(np.abs, factors)
-        terms: tuple[tuple[Values, Callable[[int, int], Values], int, int], ...] = (
+        terms: tuple[tuple[Values, Values, Callable[[int, int], Values], int, int], ...] = (
             (
-                (mean_u, self, p - 1, q),
-                ((p - 1) * law.var_u, self, p - 2, q),
-                (q * cov, self, p - 1, q - 1),
-                (slope_u * law.var_u, self._at_u, p - 1, q),
-                (slope_v * cov, self._at_v, p - 1, q),
+                (1.0, mean_u, self, p - 1, q),
+                (p - 1.0, law.var_u, self, p - 2, q),
+                (float(q), cov, self, p - 1, q - 1),
+                (slope_u, law.var_u, self._at_u, p - 1, q),
+                (slope_v, cov, self._at_v, p - 1, q),
             )
             if p
             else (
-                (mean_v, self, p, q - 1),
-                ((q - 1) * law.var_v, self, p, q - 2),
-                (slope_u * cov, self._at_u, p, q - 1),
-                (slope_v * law.var_v, self._at_v, p, q - 1),
+                (1.0, mean_v, self, p, q - 1),
+                (q - 1.0, law.var_v, self, p, q - 2),
+                (slope_u, cov, self._at_u, p, q - 1),
+                (slope_v, law.var_v, self._at_v, p, q - 1),
             )
         )
         total: Values = 0.0
-        for factor, moment, i, j in terms:
-            if i >= 0 and j >= 0 and not is_nothing(factor) and not is_nothing(value := moment(i, j)):
-                total = total + factor * value
+        for factor, other, moment, i, j in terms:
+            if i < 0 or j < 0 or is_nothing(factor) or is_nothing(other) or is_nothing(value := moment(i, j)):
+                continue
+            total = total + factor * other * value
         return total
 
     def _at_u(self, p: int, q: int) -> Values:

@@ -92,11 +92,11 @@ def _plane(name: str, rho: float, mean: float, std: float) -> Any:
                 return mp.npdf(a) * value(u) * value(v)
 
             marks = [(kink + sign * narrow * b) / wide for kink in kinks for sign in (-1, 1)]
-            return mp.quad(product, sorted({*range(-10, 11, 2), *(m for m in marks if abs(m) < 10)}), maxdegree=5)
+            return mp.quad(product, sorted({*range(-10, 11, 2), *(m for m in marks if abs(m) < 10)}), maxdegree=4)
 
         meet = [abs(x - y) / 2 / narrow for x in kinks for y in kinks]
         edges = sorted({mp.mpf(0), *(m for m in meet if m < 10), *map(mp.mpf, range(2, 11, 2))})
-        return 2 * mp.quad(lambda b: mp.npdf(b) * over_sum(b), edges, maxdegree=4)
+        return 2 * mp.quad(lambda b: mp.npdf(b) * over_sum(b), edges, maxdegree=3)
 
 
 @pytest.mark.slow
