@@ -234,6 +234,7 @@ _BINARY: dict[type[ast.operator], str] = {
     ast.Div: "div",
     ast.Pow: "pow",
 }
+_ORDER = (ast.Gt, ast.GtE, ast.Lt, ast.LtE)
 _MAX_LENGTH = 10_000
 _MAX_EXPONENT = 64
 _LARGEST = 1e300
@@ -298,14 +299,12 @@ def _convert(node: ast.expr, text: str, symbols: set[str]) -> Expr:
             larger = Call("gt", (first, second) if name == "max" else (second, first))
             return call("where", larger, first, second)
         case ast.Call(func=ast.Name(id="where"), args=[condition, then, otherwise], keywords=[]):
-            match condition:
-                case ast.Compare(
-                    left=left, ops=[ast.Gt() | ast.GtE() | ast.Lt() | ast.LtE() as op], comparators=[right]
-                ):
-                    sides = (_convert(left, text, symbols), _convert(right, text, symbols))
-                case _:
-                    raise refuse("where needs one comparison", "for example where(x > 0, x, a*x)")
-            larger = Call("gt", sides if isinstance(op, ast.Gt | ast.GtE) else sides[::-1])
+            if not (
+                isinstance(condition, ast.Compare) and len(condition.ops) == 1 and type(condition.ops[0]) in _ORDER
+            ):
+                raise refuse("where needs one comparison", "for example where(x > 0, x, a*x)")
+            sides = (_convert(condition.left, text, symbols), _convert(condition.comparators[0], text, symbols))
+            larger = Call("gt", sides if isinstance(condition.ops[0], ast.Gt | ast.GtE) else sides[::-1])
             return call("where", larger, _convert(then, text, symbols), _convert(otherwise, text, symbols))
         case ast.Compare():
             raise refuse("a comparison outside where", "for a step write where(x > 0, 1, 0)")

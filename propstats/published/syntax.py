@@ -75,9 +75,6 @@ def read_tree(text: str, names: Names, symbols: frozenset[str]) -> Expr:
         # The names put in are ours: show what was written.
         inside, written = (repr(printable(shown, limit=80)) for shown in (changed, text))
         raise ExpressionError(error.message.replace(inside, written), error.hint) from None
-    if _compares(tree):
-        hint = "compare inside where(a > b, then, otherwise)"
-        raise refusal("a comparison that stands for a number", text, hint)
     return put_in(tree, replacer.replaced, text)
 
 
@@ -120,20 +117,6 @@ def _weight(tree: Expr, weights: Mapping[str, int]) -> int:
                 total += 1
                 todo += args
     return total
-
-
-def _compares(tree: Expr) -> bool:
-    """Whether a comparison stands anywhere but in front of the two branches of a choice."""
-    todo = [tree]
-    while todo:
-        match todo.pop():
-            case Call(function="gt"):
-                return True
-            case Call(function="where", args=(Call(function="gt", args=sides), *branches)):
-                todo += [*sides, *branches]
-            case Call(args=args):
-                todo += args
-    return False
 
 
 class _Replacer(ast.NodeTransformer):
