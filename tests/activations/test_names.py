@@ -32,8 +32,16 @@ def test_aliases_are_other_names_of_known_activations(alias: str, name: str) -> 
 
 @pytest.mark.parametrize(
     ("spelt", "name"),
-    [("swish", "silu"), ("LogSigmoid", "log_sigmoid"), ("logsigmoid", "log_sigmoid"), ("linear", "identity")]
-    + [("heaviside", "step"), ("Hard-Swish", "hardswish"), ("ReLU6", "relu6"), ("squared_relu", "relu_squared")],
+    [
+        ("swish", "silu"),
+        ("LogSigmoid", "log_sigmoid"),
+        ("logsigmoid", "log_sigmoid"),
+        ("linear", "identity"),
+        ("heaviside", "step"),
+        ("Hard-Swish", "hardswish"),
+        ("ReLU6", "relu6"),
+        ("squared_relu", "relu_squared"),
+    ],
 )
 def test_what_people_type(spelt: str, name: str) -> None:
     assert activation(spelt).name == name

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from flint import arb
 
 _GUARD_BITS = 24
+#: With so many bits constants are computed at least.
+_FIRST_BITS = 320
 _MAX_HALVINGS = 60
 #: Larger integrals are left alone; floats end at 2^1024.
 _LARGEST_EXPONENT = 4096
@@ -190,9 +192,10 @@ class GaussianIntegrals:
         known = self._programs.get((index, group))
         if known is None or known[0] < bits:
             integrands = [self._segments[index].integrands[k] for k in group]
-            with precision(2 * bits):
+            # Once is enough for most: as many bits as thirty digits need, and some.
+            with precision(max(2 * bits, _FIRST_BITS)):
                 program = compiled(integrands, ["x", *self._params], self._balls.namespace)
-            known = self._programs[index, group] = 2 * bits, program
+            known = self._programs[index, group] = max(2 * bits, _FIRST_BITS), program
         return known[1]
 
     def _add(
