@@ -23,10 +23,6 @@ class Activation:
         name: How users call it.
         text: The formula.
         params: A value for each parameter of the formula, under the names that torch uses.
-        closed_forms: Formulas in `mu`, `s` and the parameters for expectations under `N(mu, s^2)`:
-            `mean`, `second_moment`, `slope_second_moment`, and where cancellation makes it worth while
-            `var`. The rest is derived from these by differentiation.
-        centred_forms: The same, where a closed form exists only for `mu = 0`.
         reference: Who introduced it.
 
     >>> import numpy as np
@@ -38,8 +34,6 @@ class Activation:
     name: str
     text: str
     params: Mapping[str, float] = field(default_factory=dict)
-    closed_forms: Mapping[str, str] = field(default_factory=dict)
-    centred_forms: Mapping[str, str] = field(default_factory=dict)
     reference: str = ""
 
     @cached_property
@@ -123,7 +117,7 @@ class Activation:
             if not abs(value) < float("inf"):
                 raise DomainError(f"parameter {name} of {self.name} must be a finite number, got {value}")
         bound = {**self.params, **{name: float(value) for name, value in params.items()}}
-        return Activation(self.name, self.text, bound, self.closed_forms, self.centred_forms, self.reference)
+        return Activation(self.name, self.text, bound, self.reference)
 
     def __str__(self) -> str:
         inside = ", ".join(f"{name}={value:g}" for name, value in self.params.items())

@@ -8,11 +8,18 @@ import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from propstats.activations.expression import Namespace
 from propstats.errors import CertificateError
+from propstats.expectation.certified.boxes import (
+    density_at_0,
+    indeterminate,
+    is_negative,
+    meets_the_imaginary_cuts,
+    meets_the_negative_axis,
+    minus_root_half,
+)
 
 if TYPE_CHECKING:
     from flint import acb, arb
@@ -118,23 +125,23 @@ class Balls:
     # What has branch cuts; where the real function has no value, a complex one would be a wrong answer.
 
     def _log(self, u: "acb") -> "acb":
-        return indeterminate() if _is_negative(u) else u.log(analytic=self.is_analytic)
+        return indeterminate() if is_negative(u) else u.log(analytic=self.is_analytic)
 
     def _sqrt(self, u: "acb") -> "acb":
-        return indeterminate() if _is_negative(u) else u.sqrt(analytic=self.is_analytic)
+        return indeterminate() if is_negative(u) else u.sqrt(analytic=self.is_analytic)
 
     def _pow(self, u: "acb", v: "acb") -> "acb":
-        if not v.real.is_integer() and _is_negative(u):
+        if not v.real.is_integer() and is_negative(u):
             return indeterminate()
         return u.pow(v, analytic=self.is_analytic)
 
     def _log1p(self, u: "acb") -> "acb":
-        if _is_negative(1 + u) or (self.is_analytic and _meets_the_negative_axis(1 + u)):
+        if is_negative(1 + u) or (self.is_analytic and meets_the_negative_axis(1 + u)):
             return indeterminate()
         return u.log1p()
 
     def _atan(self, u: "acb") -> "acb":
-        return indeterminate() if self.is_analytic and _meets_the_imaginary_cuts(u) else u.atan()
+        return indeterminate() if self.is_analytic and meets_the_imaginary_cuts(u) else u.atan()
 
     def _asinh(self, u: "acb") -> "acb":
         """On boxes by the textbook formula in the right half plane; Arb's own function gives up on wide ones."""
@@ -142,7 +149,7 @@ class Balls:
 
         if u.imag.is_zero():
             return acb(u.real.asinh())
-        if self.is_analytic and _meets_the_imaginary_cuts(u):
+        if self.is_analytic and meets_the_imaginary_cuts(u):
             return indeterminate()
         if u.real < 0:
             return -self._asinh(-u)
@@ -184,10 +191,10 @@ class Balls:
         return u - u.tanh()
 
     def _Phi(self, u: "acb") -> "acb":  # noqa: N802 - named after the function
-        return (u * self._constant("Phi", _minus_root_half)).erfc() / 2
+        return (u * self._constant("Phi", minus_root_half)).erfc() / 2
 
     def _phi(self, u: "acb") -> "acb":
-        return (u * u / -2).exp() * self._constant("phi", _density_at_0)
+        return (u * u / -2).exp() * self._constant("phi", density_at_0)
 
     def _between(self, u: "acb", v: "acb") -> "acb":
         return self._Phi(-u) - self._Phi(-v) if u.real > 0 else self._Phi(v) - self._Phi(u)
@@ -206,40 +213,6 @@ class Balls:
             return (exponent * w).exp() / w
 
         return a * acb.integral(integrand, 0, 1) / (2 * acb.pi())
-
-
-def _is_negative(u: "acb") -> bool:
-    """Whether u is certainly to the left of 0 and may be real."""
-    return bool(u.real < 0 and u.imag.contains(0))
-
-
-def _meets_the_negative_axis(u: "acb") -> bool:
-    return bool(u.imag.contains(0) and not u.real > 0)
-
-
-def _meets_the_imaginary_cuts(u: "acb") -> bool:
-    """Whether u may touch the imaginary axis from i or -i outwards."""
-    return bool(u.real.contains(0) and not abs(u.imag) < 1)
-
-
-def _minus_root_half() -> "acb":
-    from flint import acb
-
-    return -acb(2).rsqrt()
-
-
-def _density_at_0() -> "acb":
-    from flint import acb
-
-    return (2 * acb.pi()).rsqrt()
-
-
-@cache
-def indeterminate() -> "acb":
-    """Return the box that says nothing."""
-    from flint import acb, arb
-
-    return acb(arb.nan(), arb.nan())
 
 
 def _real(function: Any) -> Any:

@@ -6,9 +6,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from propstats.activations.compile import compiled
-from propstats.activations.expression import ZERO, Expr, evaluate
+from propstats.activations.expression import ZERO, Expr, evaluate, str_of
 from propstats.errors import CertificateError, DomainError
-from propstats.expectation.certified.balls import Balls, ends, exact, indeterminate, precision
+from propstats.expectation.certified.adaptive import PairedIntegrand
+from propstats.expectation.certified.balls import Balls, ends, exact, precision
 from propstats.expectation.certified.growth import outgrows, pole_in_reach
 from propstats.expectation.certified.proof import Deadline
 from propstats.expectation.certified.scales import BITS, rough_exponents
@@ -17,12 +18,14 @@ from propstats.expectation.certified.strip import Integrands, Strip, find_strip,
 from propstats.expectation.certified.tails import Segment, Tails, UnboundedError
 
 if TYPE_CHECKING:
-    from flint import acb, arb
+    from flint import arb
 
 _GUARD_BITS = 24
-#: What one call of `acb.integral` may spend; then its interval is halved.
-_EVALUATIONS = 12_000
+#: With so many bits constants are computed at least.
+_FIRST_BITS = 320
 _MAX_HALVINGS = 60
+#: Larger integrals are left alone; floats end at 2^1024.
+_LARGEST_EXPONENT = 4096
 #: Where to look for points without a value; beyond, a Gaussian has less than 1e-14 of its mass.
 _REACH = Fraction(8)
 
@@ -73,6 +76,9 @@ class GaussianIntegrals:
             mean=mean,
             std=std,
         )
+        self._enormous = {k for k, e in enumerate(self._exponents) if e > _LARGEST_EXPONENT} - self.undefined.keys()
+        for k in self._enormous:
+            self.undefined.setdefault(k, f"the expectation of {str_of(whole[k])} is larger than 2^{_LARGEST_EXPONENT}")
 
     def _bounded_tails(self) -> Tails:
         while True:
@@ -100,7 +106,10 @@ class GaussianIntegrals:
 
         Raises:
             DomainError: If it is undefined.
+            CertificateError: If it is enormous.
         """
+        if k in self._enormous:
+            raise CertificateError(f"no certificate: {self.undefined[k]}", "a smaller standard deviation has one")
         if k in self.undefined:
             raise DomainError(self.undefined[k])
 
@@ -183,9 +192,10 @@ class GaussianIntegrals:
         known = self._programs.get((index, group))
         if known is None or known[0] < bits:
             integrands = [self._segments[index].integrands[k] for k in group]
-            with precision(2 * bits):
+            # Once is enough for most: as many bits as thirty digits need, and some.
+            with precision(max(2 * bits, _FIRST_BITS)):
                 program = compiled(integrands, ["x", *self._params], self._balls.namespace)
-            known = self._programs[index, group] = 2 * bits, program
+            known = self._programs[index, group] = max(2 * bits, _FIRST_BITS), program
         return known[1]
 
     def _add(
@@ -194,7 +204,8 @@ class GaussianIntegrals:
         """Add the integrals of a group over one interval of z to the totals, halving it as often as it takes."""
         from flint import arb, ctx
 
-        integrand = _Integrand(self._program(index, group, ctx.prec), self, [exponents[k] for k in group])
+        values_at = self._at(self._program(index, group, ctx.prec))
+        integrand = PairedIntegrand(values_at, self._balls, [exponents[k] for k in group], self._deadline)
         waiting = [(low, high, 0)]
         while waiting:
             start, stop, halvings = waiting.pop()
@@ -231,37 +242,3 @@ class GaussianIntegrals:
             found = singular_point(self._segments[index].integrands[k], symbols, *interval)
             if found is not None:
                 self.undefined.setdefault(k, describe(*found, self._mean, self._std))
-
-
-class _Integrand:
-    """One or two real integrands as one complex function of z, with the density."""
-
-    def __init__(self, program: Any, integrals: GaussianIntegrals, exponents: Sequence[int]) -> None:
-        from flint import acb, arb
-
-        self._program, self._balls, self._deadline = program, integrals._balls, integrals._deadline
-        self._mean, self._std = acb(integrals._mean), acb(integrals._std)
-        self._params = [acb(value) for value in integrals._params.values()]
-        self._tolerance = arb(2) ** (exponents[0] - 4)
-        self._scale = arb(2) ** (exponents[0] - exponents[-1])
-        self._turn = acb(0, self._scale) if len(exponents) == 2 else None
-        self._evaluations = 0
-
-    def integral(self, low: "arb", high: "arb") -> "tuple[list[arb], bool]":
-        """Return the integrals between two z, and whether it went well."""
-        from flint import acb
-
-        self._evaluations = 0
-        value = acb.integral(self._value, low, high, abs_tol=self._tolerance, eval_limit=_EVALUATIONS)
-        values = [value.real] if self._turn is None else [value.real, value.imag / self._scale]
-        return values, value.is_finite() and self._evaluations < _EVALUATIONS
-
-    def _value(self, z: "acb", is_analytic: bool) -> "acb":
-        # An exception would not pass through the C code that calls this.
-        self._evaluations += 1
-        if self._deadline.is_over:
-            return indeterminate()
-        self._balls.is_analytic = is_analytic
-        values = self._program(self._mean + self._std * z, *self._params)
-        value: acb = values[0] if self._turn is None else values[0] + values[1] * self._turn
-        return value * (z * z / -2).exp()

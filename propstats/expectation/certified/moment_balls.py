@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from propstats.activations.activation import Activation
 from propstats.activations.expression import Expr, Number, Symbol, call, differentiate, evaluate
-from propstats.expectation.certified.balls import Balls, ends, exact, indeterminate, precision
+from propstats.expectation.certified.balls import Balls, ends, exact, precision
+from propstats.expectation.certified.boxes import indeterminate
 from propstats.expectation.certified.integrals import GaussianIntegrals
 from propstats.expectation.certified.proof import LARGEST, SMALLEST, Claim, Deadline
 from propstats.expectation.certified.tails import Segment

@@ -28,7 +28,7 @@ _BITS = 32
 #: Heights that are tried; each is 2^(-1/2) of the one before.
 _HIGHEST, _HEIGHTS = 4.0, 10
 #: How finely a box is cut, and how many are looked at, before a singularity is suspected in it.
-_MAX_HALVINGS, _MAX_BOXES = 7, 400
+_MAX_HALVINGS, _MAX_BOXES = 9, 400
 #: Along the top, the size of the integrand is bounded on intervals of this length.
 _WIDTH = 0.5
 #: The verticals are cut into intervals on which `2 pi y/h` grows by at most this.
@@ -86,7 +86,8 @@ def find_strip(integrands: Integrands, cut: Fraction) -> Strip | None:
             height = round(_HIGHEST * 2 ** (10 - k / 2)) / 2**10
             if _is_analytic(integrands, reach, height):
                 top = _along_the_top(integrands, reach, height)
-                return None if top is None else Strip(height, extent, reach, top)
+                if top is not None:
+                    return Strip(height, extent, reach, top)
     return None
 
 
@@ -112,10 +113,18 @@ def _is_analytic(integrands: Integrands, reach: int, height: float) -> bool:
 def _along_the_top(integrands: Integrands, reach: int, height: float) -> "tuple[arb, ...] | None":
     """Bound the integrals of |g| along the top."""
     totals: list[arb] = []
-    for k in range(-math.ceil(reach / _WIDTH), math.ceil(reach / _WIDTH)):
-        sizes = _sizes(integrands, _box(k * _WIDTH, (k + 1) * _WIDTH, height, height), _WIDTH)
-        totals = [total + size for total, size in zip(totals, sizes, strict=True)] if totals else sizes
-    return tuple(total.upper() for total in totals) if all(total.is_finite() for total in totals) else None
+    waiting = [(x * _WIDTH, (x + 1) * _WIDTH, 0) for x in range(-math.ceil(reach / _WIDTH), math.ceil(reach / _WIDTH))]
+    while waiting:
+        left, right, halvings = waiting.pop()
+        sizes = _sizes(integrands, _box(left, right, height, height), right - left)
+        if all(size.is_finite() for size in sizes):
+            totals = [total + size for total, size in zip(totals, sizes, strict=True)] if totals else sizes
+        elif halvings == _MAX_HALVINGS:
+            return None
+        else:
+            middle = (left + right) / 2
+            waiting += [(left, middle, halvings + 1), (middle, right, halvings + 1)]
+    return tuple(total.upper() for total in totals)
 
 
 def _sizes(integrands: Integrands, box: "acb", length: float) -> "list[arb]":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from propstats.activations.expression import ZERO, Call, Expr, Symbol, call
+from propstats.activations.expression import ZERO, Call, Expr, Number, Symbol, call
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ def times(constant: Expr, expectation: Expr) -> Expr:
     """Multiply, with a minus in front rather than in brackets."""
     if isinstance(constant, Call) and constant.function == "neg":
         return call("neg", call("mul", constant.args[0], expectation))
+    if isinstance(constant, Number) and constant.value < 0:
+        return call("neg", call("mul", Number(-constant.value), expectation))
     return call("mul", constant, expectation)
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import DIGITS, ORACLE_ERROR, exact_derived, exactly, oracle_moments
 
-from propstats.activations import activation
+from propstats.activations import activation, activation_names
 from propstats.activations.activation import Activation
 from propstats.activations.expression import parse
 from propstats.activations.pieces import Piece
@@ -279,3 +279,18 @@ def test_the_precision_of_others_stays(bits: int) -> None:
         assert flint.ctx.prec == bits
     finally:
         flint.ctx.prec = before
+
+
+@pytest.mark.parametrize("name", activation_names())
+def test_the_float_states_its_own_rounding(name: str) -> None:
+    """What is printed and the float differ by no more than the error says, and the error is no larger than that."""
+    for mean, std in ((0.0, 1.0), (-8.0, 1.0)):
+        for key, estimate in certified.moments(activation(name), mean=mean, std=std).items():
+            if estimate.digits is None:
+                assert not estimate.is_defined
+                continue
+            printed, _, power = estimate.digits.partition("e")
+            unit = Fraction(10) ** (int(power or 0) - len(printed.partition(".")[2]))
+            gap = abs(Fraction(estimate.digits) - Fraction(estimate.value))
+            assert gap <= Fraction(estimate.error) + unit / 2, key
+            assert estimate.error <= math.ulp(estimate.value) / 2 + float(unit), key
