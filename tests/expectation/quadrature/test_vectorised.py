@@ -30,7 +30,8 @@ def test_many_are_as_many_single_ones(name: str) -> None:
     ("name", "parameter", "values"),
     [("prelu", "a", [0.0, 0.25, 3.0]), ("softshrink", "lambd", [0.0, 0.5, 2.0]), ("celu", "alpha", [0.1, 1.0, 7.0]),
      ("hardtanh", "max_val", [0.5, 1.0, 30.0]), ("hardshrink", "lambd", [0.1, 0.5, 12.0]),
-     ("rbf", "gamma", [0.01, 1.0, 90.0]), ("snake", "a", [0.1, 1.0, 5.0]), ("threshold", "threshold", [-1.0, 0.3, 20.0])],
+     ("rbf", "gamma", [0.01, 1.0, 90.0]), ("snake", "a", [0.1, 1.0, 5.0]),
+     ("threshold", "threshold", [-1.0, 0.3, 20.0])],
 )  # fmt: skip
 def test_many_parameters_at_once(name: str, parameter: str, values: list[float]) -> None:
     entry = activation(name)
