@@ -55,17 +55,19 @@ class Case:
         edge = np.full(self.mean.size, reach)
         return np.asarray(np.clip(np.stack([-edge, *self.z, edge], axis=-1), -reach, reach))
 
-    def inputs(self, reach: float, which: slice = slice(None)) -> Gaussians:
+    def kinked_beyond(self, reach: float, which: slice = slice(None)) -> tuple[bool, bool]:
+        """Return whether some of the inputs have kinks beyond the nodes, on the left and on the right."""
+        z = [k[which] if isinstance(k, np.ndarray) else k for k in self.z]
+        left, right = (any(any_of((sign * k > reach) & (sign * k < Z_MAX)) for k in z) for sign in (-1, 1))
+        return left, right
+
+    def inputs(self, beyond: tuple[bool, bool], which: slice = slice(None)) -> Gaussians:
         """Return some of the inputs as they are integrated over."""
 
         def pick(value: Any) -> Any:
             return value[which] if isinstance(value, np.ndarray) and value.ndim else value
 
-        z = [pick(z) for z in self.z]
-        beyond = tuple(any(any_of((sign * k > reach) & (sign * k < Z_MAX)) for k in z) for sign in (-1, 1))
-        return Gaussians(
-            pick(self.mean), pick(self.std), [column(pick(value)) for value in self.params], (beyond[0], beyond[1])
-        )
+        return Gaussians(pick(self.mean), pick(self.std), [column(pick(value)) for value in self.params], beyond)
 
     def sums(self, branch: int, averages: Any) -> Sums:
         """Return the sums that follow from averages over one branch, or over all of them (-1)."""

@@ -79,18 +79,26 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
     for name, array in zip(params, own_params, strict=True):
         _check(f"parameter {name}", array)
     table: dict[str, Any] = {**activation.params, **dict(zip(params, own_params, strict=True))}
-    result = np.empty((2, len(BASE), means.size))
-    spread, points = np.flatnonzero(stds > 0.0), np.flatnonzero(stds == 0.0)
 
     def those(which: Any) -> dict[str, Any]:
         return {name: value[which] if name in params else value for name, value in table.items()}
 
-    def at(i: int) -> Branches:
-        return branches(activation.with_params(**{name: float(table[name][spread[i]]) for name in params}))
+    def of_spread(which: Any) -> Array:
+        def at(i: int) -> Branches:
+            return branches(activation.with_params(**{name: float(table[name][which][i]) for name in params}))
 
-    result[:, :, spread] = moments_of_many(own, means[spread], stds[spread], those(spread), at)
+        return moments_of_many(own, means[which], stds[which], those(which), at)
+
+    points = np.flatnonzero(stds == 0.0)
     if points.size:
-        result[:, :, points] = moments_of_points(own, means[points], those(points))
+        spread = np.flatnonzero(stds)
+        result = np.empty((2, len(BASE), means.size))
+        result[:, :, spread], result[:, :, points] = (
+            of_spread(spread),
+            moments_of_points(own, means[points], those(points)),
+        )
+    else:
+        result = of_spread(slice(None))
     return Values(*result.reshape(2, len(BASE), *arrays[0].shape))
 
 

@@ -50,7 +50,9 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
                 ]
                 plan = Plan(-1, 0, tuple(counts), reach)
             is_possible = plan.size(branches) > 0
-            averages = plan.averages(branches, np.array(ends), case.inputs(reach)) if is_possible else None
+            averages = (
+                plan.averages(branches, np.array(ends), case.inputs(case.kinked_beyond(reach))) if is_possible else None
+            )
             if averages is not None:
                 values, errors, good = case.moments(case.sums(plan.branch, averages))
                 if good:
@@ -71,8 +73,8 @@ def _attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
 
 def moments_of_many(
     branches: Branches, mean: Array, std: Array, params: Mapping[str, Any], own: Callable[[int], Branches]
-) -> tuple[Array, Array]:
-    """Return the base moments for many inputs, and bounds on their errors, in the order of BASE; each (7, batch).
+) -> Array:
+    """Return the base moments for many inputs and bounds on their errors, in the order of BASE; shape (2, 7, batch).
 
     Args:
         branches: The activation.
@@ -81,7 +83,7 @@ def moments_of_many(
         params: The parameters, numbers or of shape (batch,).
         own: The activation with the parameters of one of the inputs.
     """
-    values, errors = np.full((2, len(BASE), mean.size), np.nan)
+    result = np.full((2, len(BASE), mean.size), np.nan)
     todo = np.ones(mean.size, dtype=bool)
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
@@ -89,16 +91,15 @@ def moments_of_many(
             if not todo.any():
                 break
             for which, found, bounds, good in _attempt(branches, case, np.flatnonzero(todo), reach, split):
-                for i, name in enumerate(BASE):
-                    values[i, which], errors[i, which] = found[name], bounds[name]
+                result[:, :, which] = [[row[name] for name in BASE] for row in (found, bounds)]
                 todo[which] = ~good
     for i in np.flatnonzero(todo).tolist():
         one = adaptive.integrate(own(i), float(mean[i]), float(std[i]))
-        values[:, i], errors[:, i] = ([row[name] for name in BASE] for row in one)
-    return values, errors
+        result[:, :, i] = [[row[name] for name in BASE] for row in one]
+    return result
 
 
-def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]) -> tuple[Array, Array]:
+def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]) -> Array:
     """Return the base moments of inputs that are numbers, and bounds on their errors; as `moments_of_many`.
 
     Args:
@@ -114,10 +115,10 @@ def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]
     nothing = np.zeros(mean.size), np.zeros(mean.size)
     pairs = {"mean": (f, f_error), "second_moment": square, "mean_slope": (d, d_error), "linear_slope": (d, d_error)}
     pairs["slope_second_moment"] = slope_square
-    values, errors = (np.stack([pairs.get(name, nothing)[i] for name in BASE]) for i in (0, 1))
-    undefined = ~np.isfinite(values + errors)
-    values[undefined], errors[undefined] = np.nan, np.inf
-    return values, errors
+    result = np.array([[pairs.get(name, nothing)[i] for name in BASE] for i in (0, 1)])
+    undefined = ~np.isfinite(result).all(axis=0)
+    result[0, undefined], result[1, undefined] = np.nan, np.inf
+    return result
 
 
 def _case(branches: Branches, mean: Array, std: Array, params: Mapping[str, Any]) -> Case:
@@ -143,9 +144,10 @@ def _attempt(
         covered = np.zeros(order.size, dtype=bool)
         for plan, start, stop in plans:
             step = max(1, _CHUNK // plan.size(branches))
+            beyond = case.kinked_beyond(reach, slice(start, stop))
             for first in range(start, stop, step):
                 chunk = slice(first, min(first + step, stop))
-                averages = plan.averages(branches, ends[chunk], case.inputs(reach, chunk))
+                averages = plan.averages(branches, ends[chunk], case.inputs(beyond, chunk))
                 if averages is not None:
                     covered[chunk] = True
                     for row, numbers in zip(table, averages, strict=True):
@@ -170,8 +172,11 @@ def _groups(
     plans = np.full((len(case.scales) + 1, case.mean.size), -1.0)
     for i, (scale, width) in enumerate(zip(case.scales, widths, strict=True)):
         plans[0, alone & there[i]] = i
-        level = np.where(there[i], trapezoid.level_of(scale, case.std, split), 0.0)
-        plans[i + 1] = np.where(alone, level, between_kinks.panels_of(scale, case.std, width, split))
+        if alone.any():
+            plans[i + 1] = np.where(there[i], trapezoid.level_of(scale, case.std, split), 0.0)
+        if not alone.all():
+            panels = between_kinks.panels_of(scale, case.std, width, split)
+            plans[i + 1] = np.where(alone, plans[i + 1], panels)
     # Parameters may put the kinks into another order: that is another activation.
     usable = np.flatnonzero((widths >= 0.0).all(axis=0))
     plans = np.clip(np.nan_to_num(plans[:, usable], nan=_TOO_MANY), -1.0, _TOO_MANY).astype(int)

@@ -28,11 +28,11 @@ def test_taking_some_inputs_takes_what_belongs_to_them() -> None:
 
 @pytest.mark.parametrize(("mean", "sides"), [(0.0, (False, False)), (-20.0, (False, True)), (20.0, (True, False))])
 def test_kinks_beyond_the_nodes_are_known_by_their_side(mean: float, sides: tuple[bool, bool]) -> None:
-    assert _case("relu", [mean], [1.0]).inputs(9.0).kinked_beyond == sides
+    assert _case("relu", [mean], [1.0]).kinked_beyond(9.0) == sides
 
 
 def test_kinks_out_of_sight_are_nowhere() -> None:
-    assert _case("relu", [1e6], [1.0]).inputs(9.0).kinked_beyond == (False, False)
+    assert _case("relu", [1e6], [1.0]).kinked_beyond(9.0) == (False, False)
 
 
 def test_a_plan_with_too_many_nodes_is_none() -> None:
