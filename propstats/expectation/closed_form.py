@@ -54,7 +54,7 @@ def formulas(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> 
     found = dict(_base_formulas(pieces, bool(unit.jumps), mean == 0.0, std == 1.0))
     for name, formula in derived_formulas().items():
         if symbols_of(formula) <= {"s", *found}:
-            found[name] = substitute(formula, found)
+            found[name] = substitute(formula, {**found, **({"s": ONE} if std == 1.0 else {})})
     return {name: unnamed(formula, constants) for name, formula in found.items()} if constants else found
 
 

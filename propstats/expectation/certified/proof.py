@@ -107,8 +107,9 @@ def _missing_bits(claim: Claim, digits: int, bits: int) -> int:
     if radius == 0 or size <= unit * claim.scale:
         return 0
     if low <= 0 <= high:
-        # At least it must come below what counts as 0, but its size is unknown.
-        return min(_log2(size / (unit * claim.scale)), bits)
+        # At least it must come below what counts as 0, but its size is unknown; if it is a root, that takes twice as
+        # many bits.
+        return min(2 * _log2(size / (unit * claim.scale)), bits)
     wanted = radius * 2 / (unit * min(abs(low), abs(high)))
     if wanted > 1:
         return _log2(wanted) + _MARGIN

@@ -20,6 +20,9 @@ from propstats.expectation.dual.terms import Shape
 #: The part of a formula's parameters that can be a key.
 Params = tuple[tuple[str, float], ...]
 
+#: How far from 0 and from its kinks in x an activation is looked at besides: wide inputs may overlook all of that.
+_AROUND = np.outer([-1.0, 1.0], [0.1, 0.3, 1.0, 3.0, 10.0]).ravel()
+
 
 @dataclass(frozen=True, eq=False)
 class Input:
@@ -130,7 +133,9 @@ def _resolved(text: str, params: Params, mean: float, std: float, nodes: int) ->
     if std == 0.0:
         value = function(np.array([mean]))[0]
         return resolve(lambda z: np.full_like(z, value), np.empty(0), nodes=nodes)
-    return resolve(lambda z: function(mean + std * z), (np.array(activation.kinks) - mean) / std, mean / std, nodes)
+    kinks = np.array(activation.kinks)
+    probes = (np.add.outer([0.0, *kinks], _AROUND).ravel() - mean) / std
+    return resolve(lambda z: function(mean + std * z), (kinks - mean) / std, mean / std, nodes, probes)
 
 
 def _function(formula: Expr, params: Params) -> Function:

@@ -27,6 +27,7 @@ _NEGLIGIBLE = 1e-16
 #: order, so that their error is far smaller.
 _RESOLVED = 1e-12
 _MAX_PANELS = 400
+_NOWHERE = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,7 @@ class Resolved:
             return np.asarray((values * (width * w)).sum(axis=(1, 2)) / math.sqrt(2 * math.pi))
 
 
-def resolve(f: Function, kinks: Array, shift: float = 0.0, nodes: int = NODES) -> Resolved:
+def resolve(f: Function, kinks: Array, shift: float = 0.0, nodes: int = NODES, probes: Array = _NOWHERE) -> Resolved:
     """Cut the line into panels on which f is resolved.
 
     Args:
@@ -114,20 +115,28 @@ def resolve(f: Function, kinks: Array, shift: float = 0.0, nodes: int = NODES) -
         kinks: Where it is not smooth.
         shift: What z is added to before f rounds it: f(z) = phi(s (shift + z)).
         nodes: How many Gauss-Legendre nodes a panel has.
+        probes: Points at which the panels must have it right, too: where it may do all it does between two nodes.
 
     >>> resolve(np.tanh, np.empty(0)).norm ** 2  # E[tanh^2]
     0.3942944903978...
     """
     kinks = kinks[np.abs(kinks) < OUTER[-1]]
     marks, edges = kinks, np.unique(np.concatenate([both_sides(GRID), kinks]))
+    apart = np.abs(np.subtract.outer(probes, kinks)).min(axis=1, initial=np.inf)
+    probes = probes[(np.abs(probes) < GRID[-1]) & (apart > 1e-12 * (1 + abs(shift)))]
+    with np.errstate(all="ignore"):
+        probed = np.asarray(f(probes), dtype=float)
+        largest = float(np.max(np.abs(probed) * np.exp(-0.25 * probes**2), initial=0.0)) / (2 * math.pi) ** 0.25
     while True:
         z, weights, root = panel_nodes(tuple(edges.tolist()), nodes)
         with np.errstate(all="ignore"):
             values = np.asarray(f(z), dtype=float).reshape(-1, nodes)
             size = np.abs(values) * root.reshape(-1, nodes)
-            scale = float(size.max())
+            scale = max(float(size.max()), largest)
             noise = _noise(edges, values, shift)
-            last = np.abs(values @ to_legendre(nodes)[:, -2:]).max(axis=1)
+            coefficients = values @ to_legendre(nodes)
+            last = np.abs(coefficients[:, -2:]).max(axis=1)
+            _add_missed(last, edges, coefficients, probes, probed)
             weight = _density_root(edges) * np.sqrt(np.diff(edges))
             poor = (last * weight > _RESOLVED * scale) & (last > noise) & (np.diff(edges) > 1e-12 * (1 + abs(shift)))
             wider = _wider(edges, (size[0, 0], size[-1, -1]), _NEGLIGIBLE * scale)
@@ -142,6 +151,18 @@ def resolve(f: Function, kinks: Array, shift: float = 0.0, nodes: int = NODES) -
         middles = (edges[:-1] + edges[1:])[poor] / 2
         marks = np.concatenate([marks, edges[:-1][poor], middles, edges[1:][poor]])
         edges = np.unique(np.concatenate([edges, middles, wider]))
+
+
+def _add_missed(last: Array, edges: Array, coefficients: Array, probes: Array, probed: Array) -> None:
+    """Raise what panels are off by to what they are off by at the probes."""
+    from numpy.polynomial.legendre import legvander
+
+    panel = np.searchsorted(edges, probes) - 1
+    inside = 2 * (probes - edges[panel]) / (edges[panel + 1] - edges[panel]) - 1
+    found = (legvander(inside, coefficients.shape[1] - 1) * coefficients[panel]).sum(axis=1)
+    # Far more than rounding; what is missed between nodes is not small.
+    missed = np.abs(found - probed)
+    np.maximum.at(last, panel, np.where(missed > 1e-9 * np.abs(probed), missed, 0.0))
 
 
 def _density_root(edges: Array) -> Array:

@@ -38,11 +38,12 @@ EXACT: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("std", [0.5, 1.0, 3.0, 30.0])
-@pytest.mark.parametrize("name", sorted(EXACT))
+#: Wide exponentials overflow.
+CASES = [(name, std) for name in sorted(EXACT) for std in (0.5, 1.0, 3.0, 30.0) if name != "exp" or std < 10]
+
+
+@pytest.mark.parametrize(("name", "std"), CASES)
 def test_both_routes_keep_their_word(name: str, std: float) -> None:
-    if name == "exp" and std > 10:
-        pytest.skip("overflows")
     for rho, found in zip(RHO, dual_estimates(activation(name), std=std, correlation=RHO), strict=True):
         with mpmath.workdps(34):
             exact = EXACT[name](mp.mpf(rho), mp.mpf(std))

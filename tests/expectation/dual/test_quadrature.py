@@ -15,6 +15,7 @@ from propstats.expectation.dual.panels import GRID, both_sides, hermite_rule, ma
 from propstats.expectation.dual.quadrature import mehler, quadrature_dual
 from propstats.expectation.dual.resolved import resolve
 from propstats.expectation.dual.rotated import rotated
+from propstats.expectation.quadrature import moments
 
 _EPS = float(np.finfo(float).eps)
 RHO = np.array([-1.0, -1 + 1e-9, -0.999, -0.97, -0.5, 0.0, 0.3, 0.9, 0.985, 0.9999, 1 - 1e-9, 1 - 1e-13, 1.0])
@@ -130,3 +131,14 @@ def test_rotation_and_series_meet(name: str) -> None:
     for value, side in ((found, rho), (mirrored, -rho)):
         series, bound = quadrature_dual(f, f, side)
         assert np.all(np.abs(value - series) <= 2 * bound + 16 * _EPS * f.norm**2)
+
+
+@pytest.mark.parametrize("name", ["erf", "gaussian", "tanh", "sigmoid", "softsign"])
+def test_what_happens_between_two_nodes_is_seen(name: str) -> None:
+    """At a standard deviation of a million, all that these do happens within 1e-6 of the middle."""
+    second = moments(activation(name), std=1e6)["second_moment"]
+    [found] = dual_estimates(activation(name), std=1e6, correlation=[1.0])
+    assert found.agree
+    assert (
+        abs(found.routes[Route.QUADRATURE].value - second.value) <= found.routes[Route.QUADRATURE].error + second.error
+    )
