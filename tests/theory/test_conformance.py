@@ -24,6 +24,10 @@ _SIGNED = {
 def _check(name: str, mean: float, std: float) -> None:
     with np.errstate(over="ignore"):
         found, notes = quantities(activation(name), mean=mean, std=std, samples=20_000, seed=1)
+    if name == "exp" and std > 100:  # exp(5e5) is no number that a float holds
+        assert "larger than 2^4096" in notes[0]
+        assert not any(q.route is Route.QUADRATURE and math.isfinite(q.value) for q in found.values())
+        return
     assert not notes
     for quantity, q in found.items():
         assert q.agree, (quantity, q)
@@ -38,7 +42,7 @@ def _check(name: str, mean: float, std: float) -> None:
                 # What is 0 by symmetry, or nearly so (SELU's mean), is as good as what cancels in it.
                 natural = found[_SIGNED[quantity]].value ** 0.5 if quantity in _SIGNED else size
                 cancels = size <= 1e-12 * natural
-                allowed = 1e-14 * max(natural, 1.0) if size >= 1e-6 or cancels else 1e-9 * size
+                allowed = 1e-14 * max(size, natural, 1.0) if size >= 1e-6 or cancels else 1e-9 * size
                 if route is Route.CLOSED_FORM and routes[route].error >= size:
                     continue  # it says itself that all its digits are lost: erf's variance of 1e-91
                 # Below this the moments themselves underflow.
