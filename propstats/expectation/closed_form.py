@@ -15,13 +15,12 @@ from propstats.activations.expression import (
     call,
     differentiate,
     parse,
-    size_of,
     substitute,
     symbols_of,
 )
 from propstats.activations.namespaces import float_namespace
 from propstats.activations.pieces import Piece
-from propstats.activations.polynomial import canonical, to_expr
+from propstats.activations.polynomial import canonical, shorter, to_expr
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Route
 from propstats.expectation.derived import complete
@@ -123,7 +122,7 @@ def _with_values(forms: Mapping[str, Expr], values: Mapping[str, Expr]) -> dict[
 def _variance(found: Mapping[str, Expr]) -> Expr:
     """Return the variance as a difference, or multiplied out if that is shorter."""
     var = call("sub", found["second_moment"], call("pow", found["mean"], parse("2", set())))
-    return min(canonical(var), var, key=size_of)
+    return shorter(var)
 
 
 def moments(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> Mapping[str, Estimate]:

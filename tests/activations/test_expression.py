@@ -276,3 +276,33 @@ def test_folding(text: str, folded: Expr) -> None:
 def test_division_by_zero_is_left_to_the_back_end() -> None:
     assert isinstance(parse("1/0", set()), Call)
     assert isinstance(parse("0/0", set()), Call)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.1", Fraction(1, 10)),
+        ("1.0507009873554804934193349852946", Fraction("1.0507009873554804934193349852946")),
+        ("1e-7", Fraction(1, 10**7)),
+        ("(\n0.25)", Fraction(1, 4)),
+        ("1_0.5", Fraction(21, 2)),
+        ("1e-99999999", Fraction(0)),  # no number that long is built
+    ],
+)
+def test_decimals_are_read_digit_by_digit(text: str, value: Fraction) -> None:
+    assert parse(text, set()) == Number(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Fraction(1, 8), "1/8"),
+        (Fraction(-1, 16), "-0.0625"),
+        (Fraction("1.6732632423543772848170429916717"), "1.6732632423543772848170429916717"),
+        (Fraction("-0.00000000000000000000123456789012345678901"), "-0.00000000000000000000123456789012345678901"),
+        (Fraction(1, 3 * 10**20), "1/300000000000000000000"),
+    ],
+)
+def test_decimals_that_end_are_written_out(value: Fraction, text: str) -> None:
+    assert str_of(Number(value)) == text
+    assert parse(text, set()) == Number(value)

@@ -10,9 +10,9 @@ Atoms have formulas inside, so that terms, powers and normal forms need each oth
 the other inside functions.
 """
 
-from propstats.activations.polynomial.normal import canonical, normal, reduced
+from propstats.activations.polynomial.normal import canonical, normal, reduced, shorter
 from propstats.activations.polynomial.powers import power_of
 from propstats.activations.polynomial.terms import Monomial, Sum
 from propstats.activations.polynomial.writing import to_expr, with_erf
 
-__all__ = ["Monomial", "Sum", "canonical", "normal", "power_of", "reduced", "to_expr", "with_erf"]
+__all__ = ["Monomial", "Sum", "canonical", "normal", "power_of", "reduced", "shorter", "to_expr", "with_erf"]

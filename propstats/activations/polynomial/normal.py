@@ -3,7 +3,7 @@
 from fractions import Fraction
 from functools import cache
 
-from propstats.activations.expression import ZERO, Call, Expr, Number, Symbol, call, parse, str_of, substitute
+from propstats.activations.expression import ZERO, Call, Expr, Number, Symbol, call, parse, size_of, str_of, substitute
 from propstats.activations.polynomial.factoring import quotient, sorted_terms
 from propstats.activations.polynomial.powers import power_of
 from propstats.activations.polynomial.terms import HALF, Monomial, Sum, atom_of, constant
@@ -17,6 +17,15 @@ def canonical(expr: Expr) -> Expr:
     '0'
     """
     return to_expr(normal(expr))
+
+
+def shorter(expr: Expr) -> Expr:
+    """Return a formula as it is, or multiplied out if that is shorter.
+
+    >>> str_of(shorter(parse("(a + 1)**2 - a**2 - 1", {"a"})))
+    '2*a'
+    """
+    return min(canonical(expr), expr, key=size_of)
 
 
 @cache

@@ -14,13 +14,12 @@ from propstats.activations.expression import (
     call,
     differentiate,
     parse,
-    size_of,
     str_of,
     substitute,
     symbols_of,
 )
 from propstats.activations.pieces import Piece
-from propstats.activations.polynomial import canonical, to_expr
+from propstats.activations.polynomial import canonical, shorter, to_expr
 from propstats.errors import ExpressionError
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.expectation.symbolic.line import Line, node, times, total
@@ -95,7 +94,7 @@ class Notebook:
         var = self.quantity("var").general
         if self.open:
             raise ExpressionError("no derivation of var_rate where f jumps and its variance has no closed form")
-        general = _shorter(call("mul", parse("s/2", {"s"}), differentiate(var, "s")))
+        general = shorter(call("mul", parse("s/2", {"s"}), differentiate(var, "s")))
         self.write("f jumps: differentiate the variance, (s/2) d var/d s", Symbol("var_rate"), general)
         return Result(general, _at_standard(general))
 
@@ -110,8 +109,8 @@ class Notebook:
         general = substitute(definition, {base: result.general for base, result in found.items()})
         at_standard = {base: result.standard for base, result in found.items() if result.standard is not None}
         is_known = len(at_standard) == len(found)
-        standard = _shorter(substitute(definition, {"s": ONE, **at_standard})) if is_known else None
-        result = Result(_shorter(general), standard)
+        standard = shorter(substitute(definition, {"s": ONE, **at_standard})) if is_known else None
+        result = Result(shorter(general), standard)
         self.write("put in", Symbol(name), result.general)
         self._standard(name, result)
         return result
@@ -245,8 +244,3 @@ def _at_standard(expr: Expr) -> Expr | None:
         return canonical(substitute(expr, _STANDARD))
     except ExpressionError:
         return None
-
-
-def _shorter(expr: Expr) -> Expr:
-    """Return a formula, multiplied out if that is shorter."""
-    return min(canonical(expr), expr, key=size_of)
