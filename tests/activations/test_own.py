@@ -26,7 +26,7 @@ def test_an_own_formula() -> None:
         ("gamma(x)", {}, "unknown function 'gamma'"),
         ("tanh(x, x)", {}, "takes 1 argument"),
         ("x +", {}, "cannot read the formula"),
-        ("", {}, "cannot read the formula"),
+        ("", {}, "is empty"),
         ("1 + a", {"a": 1.0}, "does not contain x"),
         ("x", {"a": 1.0}, "does not contain the parameter 'a'"),
         ("x*mu", {"mu": 1.0}, "cannot be called 'mu'"),

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).resolve().parent
 _BENCHMARKS = ("closed_form", "quadrature", "certified", "dual", "sampling", "published")
 _PACKAGES = ("propstats", "torch", "numpy", "scipy", "python-flint")
 

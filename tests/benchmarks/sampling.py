@@ -6,16 +6,13 @@ error of a million independent ones.
 
 The speed is that of two threads, and wants two cores for itself: beside other work only the CPU times say something.
 
-Run from the repository, with propstats installed: python tests/benchmarks/sampling.py [--write FILE]
+Run from the repository, with propstats installed: python tests/benchmarks/sampling.py
 """
 
-import argparse
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
 
@@ -122,9 +119,6 @@ def _efficiency(name: str) -> tuple[str, float]:
 
 def main() -> int:
     """Measure, print two tables, and return 1 if a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", type=Path, help="write the report to this file as well")
-    options = parser.parse_args()
     threads = torch.get_num_threads()
     speed = [_speed(name, act) for name, act in _ACTIVATIONS.items()]
     efficiency = [_efficiency(name) for name in ("relu", "leaky_relu", "selu", "hardtanh", "tanh", "sigmoid", "gelu")]
@@ -144,14 +138,6 @@ def main() -> int:
         ]
     )
     print(tables)
-    if options.write is not None:
-        options.write.write_text(
-            "# Sampling\n\nInterleaved rounds, medians; rebuilt by\n"
-            "`python tests/benchmarks/sampling.py --write reports/sampling.md`\n"
-            f"({_ROUNDS} rounds, {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, torch "
-            f"{torch.__version__}).\n\n{tables}\n",
-            encoding="utf-8",
-        )
     return 1 if any(r < _FASTER for _, r in speed) or any(r < _FEWER for _, r in efficiency) else 0
 
 
