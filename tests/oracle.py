@@ -9,7 +9,8 @@ import mpmath
 
 from propstats.activations import activation
 from propstats.activations.compile import compiled
-from propstats.activations.expression import Expr, Namespace, evaluate, parse
+from propstats.activations.expression import Expr, Namespace, evaluate
+from propstats.activations.syntax import parse
 
 #: Decimal digits of the arithmetic.
 DIGITS = 34

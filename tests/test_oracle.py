@@ -7,7 +7,7 @@ import mpmath
 import pytest
 from oracle import DIGITS, ORACLE_ERROR, exactly, oracle_moments
 
-from propstats.activations.expression import parse
+from propstats.activations.syntax import parse
 
 _HARD = [("gelu_tanh", 0.3, 1.7), ("gelu_tanh", 0.0, 1e3), ("mish", 0.0, 1e3), ("erf", 10.0, 0.01), ("selu", -8.0, 1.0)]
 

@@ -34,11 +34,11 @@ def activation(act: Any, /, **params: float) -> Activation:
         return from_expression(act, act, **params) if is_formula else find(act).with_params(**params)
     # By the library that made it, so that neither is loaded for nothing.
     if type(act).__module__.partition(".")[0] == "sympy":
-        from propstats.activations.convert_sympy import from_sympy
+        from propstats.activations.conversion.from_sympy import from_sympy
 
         return from_sympy(act, None, name="", **params)
     if callable(act):
-        from propstats.activations.convert_torch import from_torch
+        from propstats.activations.conversion.from_torch import from_torch
 
         return from_torch(act).with_params(**params)
     hint = "give a name, a formula, a sympy expression, or a function or module of torch"

@@ -7,9 +7,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from propstats.activations.expression import Expr, differentiate, evaluate, parse
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import Expr, evaluate
 from propstats.activations.namespaces import float_namespace, namespace_for
 from propstats.activations.pieces import Kink, Piece, cut, find_kinks, pieces
+from propstats.activations.syntax import parse
 from propstats.errors import DomainError, unknown_name
 
 

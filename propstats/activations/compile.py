@@ -30,7 +30,7 @@ def compiled(exprs: Sequence[Expr], arguments: Sequence[str], namespace: Namespa
         arguments: The names of their symbols, in the order in which the function takes them.
         namespace: What each function name means; see `propstats.activations.namespaces`.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> from propstats.activations.namespaces import float_namespace
     >>> f = compiled([parse("a*x", {"a", "x"}), parse("a*x + 1", {"a", "x"})], ["x", "a"], float_namespace())
     >>> f(3.0, 2.0)

@@ -6,7 +6,8 @@ from typing import Any
 
 from propstats.activations.activation import Activation
 from propstats.activations.catalog import CATALOG
-from propstats.activations.expression import Symbol, call, str_of, substitute
+from propstats.activations.expression import Symbol, call, substitute
+from propstats.activations.syntax import str_of
 from propstats.errors import unknown_name
 
 _SHAZEER = "Shazeer 2020, arXiv:2002.05202"

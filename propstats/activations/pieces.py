@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from propstats.activations.derivative import differentiate
 from propstats.activations.expression import (
     MINUS_ONE,
     ONE,
@@ -12,14 +13,13 @@ from propstats.activations.expression import (
     Expr,
     Number,
     call,
-    differentiate,
     evaluate,
     map_args,
-    str_of,
     substitute,
     symbols_of,
 )
 from propstats.activations.namespaces import float_namespace
+from propstats.activations.syntax import str_of
 from propstats.errors import ExpressionError
 
 #: The functions that choose a branch by a sign.
@@ -78,7 +78,7 @@ def pieces(formula: Expr, params: Mapping[str, float]) -> tuple[Piece, ...]:
     Raises:
         ExpressionError: If the kinks are not certainly all: between them, anything could happen.
 
-    >>> from propstats.activations.expression import parse, str_of
+    >>> from propstats.activations.syntax import parse, str_of
     >>> [str_of(p.formula) for p in pieces(parse("max(x, a*x)", {"a", "x"}), {"a": 0.25})]
     ['a*x', 'x']
     """

@@ -21,7 +21,7 @@ def real_roots(boundary: Expr, params: Mapping[str, float]) -> tuple[list[float]
     A search on a grid cannot know that, so the answer to the second question is always no: integrals
     over such a formula refine themselves instead of relying on its kinks.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> roots, complete = real_roots(parse("x**2 - 2", {"x"}), {})
     >>> [round(root, 12) for root in roots], complete
     ([-1.414213562373, 1.414213562373], False)

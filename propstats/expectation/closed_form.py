@@ -7,20 +7,12 @@ from functools import lru_cache, partial
 
 from propstats.activations.activation import Activation
 from propstats.activations.compile import compiled
-from propstats.activations.expression import (
-    ONE,
-    ZERO,
-    Expr,
-    Namespace,
-    call,
-    differentiate,
-    parse,
-    substitute,
-    symbols_of,
-)
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import ONE, ZERO, Expr, Namespace, call, substitute, symbols_of
 from propstats.activations.namespaces import float_namespace
 from propstats.activations.pieces import Piece
 from propstats.activations.polynomial import canonical, shorter, to_expr
+from propstats.activations.syntax import parse
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Route
 from propstats.expectation.derived import complete
@@ -41,7 +33,7 @@ def formulas(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> 
     A mean of 0 and a standard deviation of 1 are put in, which shortens the formulas and, by symmetry, adds some.
 
     >>> from propstats.activations import activation
-    >>> from propstats.activations.expression import str_of
+    >>> from propstats.activations.syntax import str_of
     >>> str_of(formulas(activation("prelu"))["mean"])
     '(1 - a)/sqrt(2*pi)'
     """

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from functools import cache
 
-from propstats.activations.expression import Expr, parse
+from propstats.activations.expression import Expr
+from propstats.activations.syntax import parse
 
 #: The moments that each route computes, for `x ~ N(mu, s^2)` and `m = E[phi(x)]`. The derivative is that between the
 #: kinks, which is what gradients see; where phi itself jumps, `linear_slope` and `var_rate` count the jumps as well.

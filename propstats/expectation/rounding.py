@@ -7,7 +7,8 @@ from functools import cache, partial
 from sys import float_info
 
 from propstats.activations.compile import compiled
-from propstats.activations.expression import Expr, Namespace, evaluate, partial_derivative
+from propstats.activations.derivative import partial_derivative
+from propstats.activations.expression import Expr, Namespace, evaluate
 from propstats.activations.functions import ARITY, DERIVATIVES
 from propstats.activations.namespaces import float_namespace
 
@@ -38,7 +39,7 @@ def evaluate_rounded(expr: Expr, symbols: Mapping[str, Rounded]) -> Rounded:
 
     Where the formula has no value the result is NaN.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> r = evaluate_rounded(parse("(1 + x) - 1", {"x"}), {"x": Rounded(1e-9)})
     >>> abs(r.value - 1e-9) <= r.error < 1e-15
     True

@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from propstats.activations.activation import Activation
-from propstats.activations.expression import Expr, evaluate, parse, str_of
+from propstats.activations.expression import Expr, evaluate
+from propstats.activations.syntax import parse, str_of
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate
 from propstats.expectation import certified

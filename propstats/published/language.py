@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from propstats.activations import activation
-from propstats.activations.expression import ONE, ZERO, Expr, Number, Symbol, call, evaluate, str_of, symbols_of
+from propstats.activations.expression import ONE, ZERO, Expr, Number, Symbol, call, evaluate, symbols_of
 from propstats.activations.namespaces import float_namespace
+from propstats.activations.syntax import str_of
 from propstats.errors import unknown_name
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.published.syntax import put_in, read_tree, refusal

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import Protocol
 
-from propstats.activations.expression import Call, Expr, Number, Symbol, parse, substitute
+from propstats.activations.expression import Call, Expr, Number, Symbol, substitute
 from propstats.activations.functions import ARITY
+from propstats.activations.syntax import parse
 from propstats.errors import DataError, ExpressionError, unknown_name
 from propstats.published.printed import Printed
 from propstats.text import printable

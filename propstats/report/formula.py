@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from fractions import Fraction
 
-from propstats.activations.expression import Call, Expr, Number, Symbol, str_of
+from propstats.activations.expression import Call, Expr, Number, Symbol
+from propstats.activations.syntax import str_of
 
 #: A node `E(integrand, low, high)`, with primes for other laws, is an expectation over an interval.
 _EXPECTATIONS = ("E", "E'", "E''", "E'''", "E''''")
@@ -12,7 +13,7 @@ _EXPECTATIONS = ("E", "E'", "E''", "E'''", "E''''")
 def text_of(expr: Expr) -> str:
     """Write a formula as text.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> text_of(Call("E", (parse("x**2", {"x"}), parse("0", set()), Symbol("inf"))))
     'E[x**2; x > 0]'
     """
@@ -51,7 +52,7 @@ _FUNCTIONS = {
 def latex_of(expr: Expr) -> str:
     r"""Write a formula as LaTeX.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> latex_of(parse("mu*Phi(mu/s)/sqrt(2*pi)", {"mu", "s"}))
     '\\frac{\\mu \\Phi\\left(\\frac{\\mu}{s}\\right)}{\\sqrt{2 \\pi}}'
     """

@@ -6,7 +6,7 @@ from functools import singledispatch
 import torch
 from torch import nn
 
-from propstats.activations.torch_modules import ELEMENTWISE_MODULES, of_module
+from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES, of_module
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.norm import BatchNorm, LayerNorm, Unchanged

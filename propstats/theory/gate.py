@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from propstats.activations.expression import ONE, ZERO, Expr, Number, evaluate, parse, str_of, substitute, symbols_of
+from propstats.activations.expression import ONE, ZERO, Expr, Number, evaluate, substitute, symbols_of
 from propstats.activations.gates import Gate
 from propstats.activations.gates import gate as find
 from propstats.activations.polynomial import canonical
+from propstats.activations.syntax import parse, str_of
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form
 from propstats.expectation.rounding import Rounded, rounded_namespace

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from propstats.activations import Activation, activation
-from propstats.activations.expression import str_of
+from propstats.activations.syntax import str_of
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form, quadrature

@@ -7,8 +7,9 @@ import pytest
 
 from propstats.activations import activation, activation_names
 from propstats.activations.compile import compiled
-from propstats.activations.expression import Expr, evaluate, parse
+from propstats.activations.expression import Expr, evaluate
 from propstats.activations.namespaces import float_namespace, numpy_namespace
+from propstats.activations.syntax import parse
 
 
 @pytest.mark.parametrize("name", activation_names())

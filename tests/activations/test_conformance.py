@@ -10,9 +10,11 @@ from oracle import exactly
 from torch import nn
 
 from propstats.activations import activation, activation_names
-from propstats.activations.expression import Expr, differentiate, parse, str_of, symbols_of
+from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import Expr, symbols_of
 from propstats.activations.names import find
-from propstats.activations.torch_modules import ELEMENTWISE_MODULES
+from propstats.activations.syntax import parse, str_of
 
 _EPS = torch.finfo(torch.float64).eps
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import mpmath_namespace
 
+from propstats.activations.derivative import differentiate
 from propstats.activations.expression import (
     ONE,
     ZERO,
@@ -17,14 +18,12 @@ from propstats.activations.expression import (
     Number,
     Symbol,
     call,
-    differentiate,
     evaluate,
-    parse,
-    str_of,
     substitute,
     symbols_of,
 )
 from propstats.activations.functions import ARITY
+from propstats.activations.syntax import parse, str_of
 from propstats.errors import ExpressionError, PropstatsError
 
 _POINTS = st.integers(-48, 48).map(lambda k: k / 16)

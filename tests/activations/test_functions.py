@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import DIGITS, mpmath_namespace
 
-from propstats.activations.expression import evaluate, partial_derivative
+from propstats.activations.derivative import partial_derivative
+from propstats.activations.expression import evaluate
 from propstats.activations.functions import DERIVATIVES
 from propstats.activations.namespaces import sympy_namespace
 

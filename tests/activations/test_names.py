@@ -5,8 +5,8 @@ from torch import nn
 
 from propstats.activations import activation, activation_names
 from propstats.activations.catalog import CATALOG
+from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES
 from propstats.activations.names import ALIASES, NOT_ELEMENTWISE, find
-from propstats.activations.torch_modules import ELEMENTWISE_MODULES
 from propstats.errors import UnknownNameError
 
 #: What torch.nn has beside them: functions of more than one number, or of random ones.

@@ -10,7 +10,8 @@ import torch
 from oracle import DIGITS, exactly, mpmath_namespace
 
 from propstats.activations import activation, activation_names
-from propstats.activations.expression import Expr, differentiate, evaluate, parse
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import Expr, evaluate
 from propstats.activations.functions import ARITY
 from propstats.activations.namespaces import (
     float_namespace,
@@ -19,6 +20,7 @@ from propstats.activations.namespaces import (
     sympy_namespace,
     torch_namespace,
 )
+from propstats.activations.syntax import parse
 from propstats.expectation.rounding import Rounded, evaluate_rounded
 
 _POINTS = sorted(

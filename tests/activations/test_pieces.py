@@ -7,9 +7,10 @@ import pytest
 
 from propstats.activations import activation, activation_names
 from propstats.activations.activation import Activation
-from propstats.activations.expression import Call, Expr, evaluate, parse, str_of, symbols_of
+from propstats.activations.expression import Call, Expr, evaluate, symbols_of
 from propstats.activations.namespaces import float_namespace, numpy_namespace
 from propstats.activations.pieces import find_kinks, pieces
+from propstats.activations.syntax import parse, str_of
 
 
 def _cut(text: str, **params: float) -> list[tuple[str, str, str]]:

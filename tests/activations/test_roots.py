@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from propstats.activations.expression import parse
 from propstats.activations.roots import real_roots
+from propstats.activations.syntax import parse
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_a_fault_of_ours_is_4_and_says_so(answer: Callable[..., Answer], monkeyp
 
 
 def test_disagreement_is_loud(answer: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
-    from propstats.activations.expression import parse
+    from propstats.activations.syntax import parse
     from propstats.expectation import closed_form
 
     right = closed_form.formulas

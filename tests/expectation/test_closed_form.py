@@ -5,7 +5,8 @@ import math
 import pytest
 
 from propstats.activations import activation, activation_names
-from propstats.activations.expression import str_of, symbols_of
+from propstats.activations.expression import symbols_of
+from propstats.activations.syntax import str_of
 from propstats.errors import ExpressionError
 from propstats.expectation import closed_form
 from propstats.expectation.moments import BASE

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import DIGITS, mpmath_namespace
 
-from propstats.activations.expression import Call, Expr, Number, Symbol, evaluate, parse
+from propstats.activations.expression import Call, Expr, Number, Symbol, evaluate
+from propstats.activations.syntax import parse
 from propstats.expectation.rounding import Rounded, evaluate_rounded
 
 _EPS = 2.0**-52

@@ -2,7 +2,8 @@
 
 import pytest
 
-from propstats.activations.expression import str_of, symbols_of
+from propstats.activations.expression import symbols_of
+from propstats.activations.syntax import str_of
 from propstats.errors import ExpressionError
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.published.comparison import same_number

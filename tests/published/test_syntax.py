@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from propstats.activations.expression import str_of
+from propstats.activations.syntax import str_of
 from propstats.errors import ExpressionError, PropstatsError, UnknownNameError
 from propstats.published.language import read
 from propstats.published.syntax import MAX_LENGTH

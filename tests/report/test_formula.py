@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from well_formed import check_latex
 
 from propstats.activations import activation, activation_names
-from propstats.activations.expression import Call, Expr, Number, Symbol, parse
+from propstats.activations.expression import Call, Expr, Number, Symbol
 from propstats.activations.functions import ARITY
+from propstats.activations.syntax import parse
 from propstats.expectation.closed_form import formulas
 from propstats.report.formula import latex_of, text_of
 

@@ -4,8 +4,8 @@ import pytest
 from oracle import oracle_moments
 
 from propstats.activations import activation
-from propstats.activations.expression import parse
 from propstats.activations.gates import GATES, Gate
+from propstats.activations.syntax import parse
 from propstats.errors import DomainError, UnknownNameError
 from propstats.estimate import Route
 from propstats.expectation.sampling import gate as sampling

@@ -3,8 +3,9 @@
 from fractions import Fraction
 from math import gcd, lcm
 
-from propstats.activations.expression import ZERO, Expr, Number, str_of
+from propstats.activations.expression import ZERO, Expr, Number
 from propstats.activations.polynomial.terms import MAX_DENOMINATORS, UNIT, Monomial, Sum, folded, is_sum
+from propstats.activations.syntax import str_of
 from propstats.errors import ExpressionError
 
 #: A quotient of more terms than this is not looked for.

@@ -3,11 +3,12 @@
 from fractions import Fraction
 from functools import cache
 
-from propstats.activations.expression import ZERO, Call, Expr, Number, Symbol, call, parse, size_of, str_of, substitute
+from propstats.activations.expression import ZERO, Call, Expr, Number, Symbol, call, size_of, substitute
 from propstats.activations.polynomial.factoring import quotient, sorted_terms
 from propstats.activations.polynomial.powers import power_of
 from propstats.activations.polynomial.terms import HALF, Monomial, Sum, atom_of, constant
 from propstats.activations.polynomial.writing import to_expr
+from propstats.activations.syntax import parse, str_of
 
 
 def canonical(expr: Expr) -> Expr:

@@ -2,9 +2,10 @@
 
 from fractions import Fraction
 
-from propstats.activations.expression import ONE, Call, Expr, Number, Symbol, call, str_of
+from propstats.activations.expression import ONE, Call, Expr, Number, Symbol, call
 from propstats.activations.polynomial.signs import is_positive
 from propstats.activations.polynomial.terms import HALF, Monomial, is_function, is_product
+from propstats.activations.syntax import str_of
 
 #: From this denominator on a fraction is hard to read.
 _LONG = 10_000

@@ -2,12 +2,13 @@
 
 from fractions import Fraction
 
-from propstats.activations.expression import ZERO, Call, Expr, Number, Symbol, call, parse, str_of
+from propstats.activations.expression import ZERO, Call, Expr, Number, Symbol, call
 from propstats.activations.polynomial.factoring import factored, quotient, sorted_terms
 from propstats.activations.polynomial.powers import number_power
 from propstats.activations.polynomial.products import product_of
 from propstats.activations.polynomial.signs import is_not_negative
 from propstats.activations.polynomial.terms import HALF, UNIT, Factors, Monomial, Sum, is_function, is_sum
+from propstats.activations.syntax import parse, str_of
 
 
 def to_expr(total: Sum) -> Expr:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from propstats.activations.expression import Call, Expr, Symbol, evaluate, parse
+from propstats.activations.expression import Call, Expr, Symbol, evaluate
+from propstats.activations.syntax import parse
 from propstats.expectation.certified import exponential_sums as sums
 from propstats.expectation.certified.bounds import UNKNOWN, Bound, BoundArithmetic
 from propstats.expectation.certified.exponential_sums import ONE, Range, Sum

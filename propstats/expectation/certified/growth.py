@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from propstats.activations.expression import Expr, str_of
+from propstats.activations.expression import Expr
 from propstats.activations.namespaces import float_namespace
+from propstats.activations.syntax import str_of
 from propstats.expectation.certified.bounds import Bound
 from propstats.expectation.certified.enclosure import Tail
 from propstats.expectation.certified.exponential_sums import FLOATS, Range, is_integrable
@@ -15,7 +16,7 @@ def exists(formula: Expr, params: Mapping[str, float], *, mean: float, std: floa
 
     In plain floats: cheap enough to ask before every integral.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> square = parse("exp(x**2)", {"x"})
     >>> exists(square, {}, mean=0.0, std=1.0), exists(square, {}, mean=0.0, std=0.7)
     (False, True)
@@ -30,7 +31,7 @@ def exists(formula: Expr, params: Mapping[str, float], *, mean: float, std: floa
 def obstacle(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
     """Say in one line why an expectation certainly does not exist; None if it may exist.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> obstacle(parse("1/x", {"x"}), {}, mean=0.0, std=1.0)
     'the expectation of 1/x does not exist: it has a pole at x = 0, which N(0, 1) reaches'
     """

@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from propstats.activations.compile import compiled
-from propstats.activations.expression import ZERO, Expr, evaluate, str_of
+from propstats.activations.expression import ZERO, Expr, evaluate
+from propstats.activations.syntax import str_of
 from propstats.errors import CertificateError, DomainError
 from propstats.expectation.certified.adaptive import PairedIntegrand
 from propstats.expectation.certified.balls import Balls, ends, exact, precision

@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from propstats.activations.activation import Activation
-from propstats.activations.expression import Expr, Number, Symbol, call, differentiate, evaluate
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import Expr, Number, Symbol, call, evaluate
 from propstats.expectation.certified.balls import Balls, ends, exact, precision
 from propstats.expectation.certified.boxes import indeterminate
 from propstats.expectation.certified.integrals import GaussianIntegrals

@@ -3,15 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from propstats.activations.expression import (
-    ZERO,
-    Call,
-    Expr,
-    Number,
-    Symbol,
-    differentiate,
-    evaluate,
-)
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import ZERO, Call, Expr, Number, Symbol, evaluate
 from propstats.activations.namespaces import float_namespace
 from propstats.activations.pieces import branch_at
 
@@ -26,7 +19,7 @@ def find_pole(formula: Expr, params: Mapping[str, float]) -> float | None:
 
     Looked for at the zeros of what is linear in x inside a denominator or below a negative power.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> find_pole(parse("x/(3 - 2*x)", {"x"}), {}), find_pole(parse("sin(x)/x + abs(x)**-0.5", {"x"}), {})
     (1.5, None)
     """

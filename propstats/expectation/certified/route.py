@@ -11,8 +11,9 @@ from fractions import Fraction
 from functools import partial
 
 from propstats.activations.activation import Activation
-from propstats.activations.expression import Expr, str_of
+from propstats.activations.expression import Expr
 from propstats.activations.pieces import pieces
+from propstats.activations.syntax import str_of
 from propstats.errors import DomainError
 from propstats.estimate import Estimate
 from propstats.expectation.certified.balls import precision
@@ -72,7 +73,7 @@ def expectation(
         DomainError: If an argument is out of range or the expectation does not exist.
         CertificateError: If no proof was found, or not in time.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> expectation(parse("2*x*Phi(x)", {"x"}), {}, digits=25).digits  # the larger of two: 1/sqrt(pi)
     '0.5641895835477562869480795'
     """
@@ -106,7 +107,7 @@ def constant(
         DomainError: If `digits` or `timeout` is out of range, or the formula has no finite value.
         CertificateError: If no proof was found, or not in time.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> constant(parse("1/sqrt(2*pi)", set()), {}, digits=20).digits
     '0.39894228040143267794'
     """

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from propstats.activations.expression import Call, Expr, evaluate, str_of
+from propstats.activations.expression import Call, Expr, evaluate
+from propstats.activations.syntax import str_of
 from propstats.expectation.certified.balls import Balls, exact
 from propstats.expectation.certified.growth import law
 
@@ -32,7 +33,7 @@ def singular_point(
     Returns:
         The subformula that has no value, and where; None if the formula is finite wherever it was looked.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> node, x = singular_point(parse("1 + 1/(x - 3)", {"x"}), {}, Fraction(0), Fraction(10))
     >>> str_of(node), round(x, 6)
     ('1/(x - 3)', 3.0)

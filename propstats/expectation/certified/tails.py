@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from propstats.activations.expression import ZERO, Expr, evaluate, str_of
+from propstats.activations.expression import ZERO, Expr, evaluate
+from propstats.activations.syntax import str_of
 from propstats.errors import CertificateError
 from propstats.expectation.certified.balls import Balls, ends, exact, precision
 from propstats.expectation.certified.enclosure import Tail

@@ -8,8 +8,9 @@ import numpy as np
 
 from propstats.activations.activation import Activation
 from propstats.activations.compile import compiled
-from propstats.activations.expression import Expr, evaluate, str_of
+from propstats.activations.expression import Expr, evaluate
 from propstats.activations.namespaces import float_namespace, numpy_namespace
+from propstats.activations.syntax import str_of
 from propstats.errors import DomainError
 from propstats.expectation.dual.cells import Form, form_of
 from propstats.expectation.dual.panels import Array, Function

@@ -10,7 +10,8 @@ import numpy as np
 
 from propstats.activations.activation import Activation
 from propstats.activations.compile import compiled
-from propstats.activations.expression import Expr, Namespace, differentiate
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import Expr, Namespace
 from propstats.activations.namespaces import numpy_namespace
 from propstats.activations.pieces import Piece
 from propstats.expectation.quadrature.existence import undefined_moments

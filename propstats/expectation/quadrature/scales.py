@@ -8,17 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from propstats.activations.expression import (
-    ZERO,
-    Call,
-    Expr,
-    Namespace,
-    Number,
-    differentiate,
-    evaluate,
-    substitute,
-    symbols_of,
-)
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import ZERO, Call, Expr, Namespace, Number, evaluate, substitute, symbols_of
 from propstats.activations.namespaces import numpy_namespace
 
 #: How far from the real line (of 1/u and its like: from where u should be) the nearest singularity of a function is.
@@ -132,7 +123,7 @@ def features_of(expr: Expr) -> Iterator[Feature]:
 def degree_of(expr: Expr) -> float:
     """Return the degree of a polynomial in x; infinity for anything else.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> [degree_of(parse(text, {"a", "x"})) for text in ("a*x*(x + 3)/6", "exp(a)", "exp(x)")]
     [2.0, 0.0, inf]
     """

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propstats.activations.compile import compiled
-from propstats.activations.expression import differentiate, parse, substitute, symbols_of
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import substitute, symbols_of
 from propstats.activations.namespaces import float_namespace
+from propstats.activations.syntax import parse
 from propstats.expectation.moments import BASE, derived_formulas
 
 Array = NDArray[np.float64]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from propstats.activations.activation import Activation
 from propstats.activations.compile import compiled
-from propstats.activations.expression import differentiate, parse
+from propstats.activations.derivative import differentiate
 from propstats.activations.namespaces import torch_namespace
+from propstats.activations.syntax import parse
 from propstats.expectation.sampling.delta import AVERAGED
 
 Array = NDArray[np.float64]

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from propstats.activations.activation import Activation
-from propstats.activations.expression import Call, Expr, Number, Symbol, str_of
+from propstats.activations.expression import Call, Expr, Number, Symbol
+from propstats.activations.syntax import str_of
 
 #: From this denominator on a number is one that somebody measured or solved for.
 _LONG = 10_000

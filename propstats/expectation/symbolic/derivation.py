@@ -54,7 +54,7 @@ def derive(activation: Activation, quantity: str) -> Derivation:
         ExpressionError: If the kinks of the activation are not certainly all known.
 
     >>> from propstats.activations import activation
-    >>> from propstats.activations.expression import str_of
+    >>> from propstats.activations.syntax import str_of
     >>> str_of(derive(activation("gelu"), "second_moment").standard)  # 0.4252214825702
     '1/(2*sqrt(3)*pi) + 1/3'
     """

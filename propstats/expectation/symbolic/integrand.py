@@ -13,11 +13,11 @@ from propstats.activations.expression import (
     Symbol,
     call,
     map_args,
-    parse,
     substitute,
     symbols_of,
 )
 from propstats.activations.polynomial import Monomial, Sum, canonical, normal, to_expr
+from propstats.activations.syntax import parse
 
 X = Symbol("x")
 

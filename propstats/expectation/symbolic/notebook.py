@@ -4,22 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from propstats.activations.activation import Activation
-from propstats.activations.expression import (
-    ONE,
-    ZERO,
-    Call,
-    Expr,
-    Number,
-    Symbol,
-    call,
-    differentiate,
-    parse,
-    str_of,
-    substitute,
-    symbols_of,
-)
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import ONE, ZERO, Call, Expr, Number, Symbol, call, substitute, symbols_of
 from propstats.activations.pieces import Piece
 from propstats.activations.polynomial import canonical, shorter, to_expr
+from propstats.activations.syntax import parse, str_of
 from propstats.errors import ExpressionError
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.expectation.symbolic.line import Line, node, times, total

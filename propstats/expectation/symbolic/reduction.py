@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from propstats.activations.expression import Expr, Number, Symbol, call, parse
+from propstats.activations.expression import Expr, Number, Symbol, call
 from propstats.activations.pieces import Piece
 from propstats.activations.polynomial import Sum, canonical, normal, with_erf
+from propstats.activations.syntax import parse
 from propstats.expectation.symbolic.integrand import reflected, split
 from propstats.expectation.symbolic.rules import RULES, Expectation, Law, Part, Rule
 
@@ -83,7 +84,8 @@ class Reduction:
 def reduce_pieces(pieces: Sequence[Piece], mean: Expr = GAUSSIAN.mean) -> Reduction:
     """Reduce the expectation of a formula that is given by its pieces, under `N(mean, s^2)`.
 
-    >>> from propstats.activations.expression import ZERO, str_of
+    >>> from propstats.activations.expression import ZERO
+    >>> from propstats.activations.syntax import str_of
     >>> from propstats.activations.polynomial import to_expr
     >>> relu = (Piece(None, ZERO, ZERO), Piece(ZERO, None, Symbol("x")))
     >>> str_of(to_expr(reduce_pieces(relu).value))
@@ -101,7 +103,7 @@ def reduce_pieces(pieces: Sequence[Piece], mean: Expr = GAUSSIAN.mean) -> Reduct
 def even_part(pieces: Sequence[Piece]) -> tuple[Piece, ...] | None:
     """Return `(f(x) + f(-x))/2`, which has the same mean as `f` under `N(0, s^2)`; None if the kinks are not symmetric.
 
-    >>> from propstats.activations.expression import str_of
+    >>> from propstats.activations.syntax import str_of
     >>> [str_of(piece.formula) for piece in even_part((Piece(None, None, parse("sigmoid(x)", {"x"})),)) or ()]
     ['1/2']
     """

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from propstats.activations.expression import ONE, ZERO, Call, Expr, Number, call, differentiate, parse, substitute
+from propstats.activations.derivative import differentiate
+from propstats.activations.expression import ONE, ZERO, Call, Expr, Number, call, substitute
 from propstats.activations.polynomial import Sum, canonical, normal, power_of, to_expr
+from propstats.activations.syntax import parse
 from propstats.expectation.symbolic.integrand import Integrand, coefficients, split
 
 

@@ -9,8 +9,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from oracle import mpmath_namespace
 
-from propstats.activations.expression import Call, Expr, Number, Symbol, evaluate, parse, str_of
+from propstats.activations.expression import Call, Expr, Number, Symbol, evaluate
 from propstats.activations.polynomial import canonical, normal, reduced, to_expr, with_erf
+from propstats.activations.syntax import parse, str_of
 from propstats.errors import ExpressionError
 
 _SYMBOLS = {"a", "b", "mu", "s"}

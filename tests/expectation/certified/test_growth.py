@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from propstats.activations import activation, activation_names
-from propstats.activations.expression import call, evaluate, parse
+from propstats.activations.expression import call, evaluate
 from propstats.activations.namespaces import float_namespace
+from propstats.activations.syntax import parse
 from propstats.expectation.certified.balls import Balls, exact, precision
 from propstats.expectation.certified.enclosure import Tail
 from propstats.expectation.certified.exponential_sums import FLOATS, Range, Sum

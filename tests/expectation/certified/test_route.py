@@ -15,8 +15,8 @@ from oracle import DIGITS, ORACLE_ERROR, exact_derived, exactly, oracle_moments
 
 from propstats.activations import activation, activation_names
 from propstats.activations.activation import Activation
-from propstats.activations.expression import parse
 from propstats.activations.pieces import Piece
+from propstats.activations.syntax import parse
 from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Route
 from propstats.expectation import certified, closed_form

@@ -8,7 +8,7 @@ import pytest
 
 from propstats.activations import activation
 from propstats.activations.compile import compiled
-from propstats.activations.expression import parse
+from propstats.activations.syntax import parse
 from propstats.errors import CertificateError
 from propstats.estimate import Estimate
 from propstats.expectation import certified

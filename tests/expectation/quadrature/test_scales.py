@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from propstats.activations import Activation, activation, activation_names
-from propstats.activations.expression import parse
+from propstats.activations.syntax import parse
 from propstats.expectation.quadrature.branches import branches
 from propstats.expectation.quadrature.scales import degree_of, value_of
 

@@ -3,8 +3,9 @@
 from fractions import Fraction
 
 from propstats.activations import activation
-from propstats.activations.expression import Number, evaluate, parse, str_of
+from propstats.activations.expression import Number, evaluate
 from propstats.activations.namespaces import float_namespace
+from propstats.activations.syntax import parse, str_of
 from propstats.expectation.closed_form import formulas
 from propstats.expectation.symbolic.constants import named, unnamed
 from propstats.expectation.symbolic.derivation import derive

@@ -2,9 +2,10 @@
 
 import pytest
 
-from propstats.activations.expression import ZERO, Symbol, parse, str_of
+from propstats.activations.expression import ZERO, Symbol
 from propstats.activations.pieces import Piece, pieces
 from propstats.activations.polynomial import to_expr
+from propstats.activations.syntax import parse, str_of
 from propstats.expectation.symbolic.integrand import coefficients, split
 from propstats.expectation.symbolic.reduction import even_part, reduce_pieces
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from propstats.activations.expression import ONE, ZERO, Expr, Symbol, call, evaluate, parse
+from propstats.activations.expression import ONE, ZERO, Expr, Symbol, call, evaluate
 from propstats.activations.namespaces import float_namespace, numpy_namespace
 from propstats.activations.polynomial import Sum, to_expr
+from propstats.activations.syntax import parse
 from propstats.expectation.symbolic.integrand import Integrand, split
 from propstats.expectation.symbolic.reduction import GAUSSIAN
 from propstats.expectation.symbolic.rules import RULES, Expectation, Law, Part, Rule

@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own abbreviation
 
 from propstats.activations import activation
-from propstats.activations.convert_torch import from_torch
-from propstats.activations.torch_modules import ELEMENTWISE_MODULES
+from propstats.activations.conversion.from_torch import from_torch
+from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES
 from propstats.errors import ExpressionError
 
 _X = torch.linspace(-9.03, 9.01, 201, dtype=torch.float64)
@@ -122,6 +122,6 @@ def test_a_wrong_translation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(name: str, args: list[Any], named: dict[str, Any]) -> Any:
         return Call("sin", tuple(args)) if name == "tanh" else torch_operations.apply(name, args, named)
 
-    monkeypatch.setattr("propstats.activations.convert_torch.apply", wrong)
+    monkeypatch.setattr("propstats.activations.conversion.from_torch.apply", wrong)
     with pytest.raises(ExpressionError, match="the function gives"):
         from_torch(lambda x: torch.tanh(x) + x)

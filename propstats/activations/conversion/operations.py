@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
-from propstats.activations.expression import ONE, ZERO, Call, Expr, Number, call, parse, substitute
+from propstats.activations.expression import ONE, ZERO, Call, Expr, Number, call, substitute
 from propstats.activations.functions import ARITY
+from propstats.activations.syntax import parse
 from propstats.errors import ExpressionError
 
 #: Signature and formula, by the name that sympy (in lower case) or torch uses.
@@ -85,7 +86,8 @@ def function_names() -> list[str]:
 def operate(name: str, *args: Expr, **named: Expr) -> Expr | None:
     """Apply an operation to trees; None if it is not known with such arguments.
 
-    >>> from propstats.activations.expression import Symbol, str_of
+    >>> from propstats.activations.expression import Symbol
+    >>> from propstats.activations.syntax import str_of
     >>> str_of(operate("rsqrt", Symbol("x")))
     '1/sqrt(x)'
     """
@@ -115,7 +117,8 @@ def number(value: float) -> Number:
 class Condition:
     """A condition, as the choice that it makes between two trees.
 
-    >>> from propstats.activations.expression import Symbol, str_of
+    >>> from propstats.activations.expression import Symbol
+    >>> from propstats.activations.syntax import str_of
     >>> x = Symbol("x")
     >>> inside = greater(x, ZERO) & ~greater(x, ONE)
     >>> str_of(inside.choose(x, ZERO))

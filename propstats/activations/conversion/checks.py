@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from propstats.activations.activation import Activation
-from propstats.activations.expression import Call, Expr, str_of
+from propstats.activations.conversion.rewrite import stable
+from propstats.activations.expression import Call, Expr
 from propstats.activations.own import from_expression
-from propstats.activations.rewrite import stable
+from propstats.activations.syntax import str_of
 from propstats.errors import ExpressionError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def activation_of(formula: Expr, name: str, params: Mapping[str, float]) -> Acti
             has no value somewhere.
         DomainError: If a parameter is not a finite number.
 
-    >>> from propstats.activations.expression import parse
+    >>> from propstats.activations.syntax import parse
     >>> tree = parse("x/(1 + exp(-b*x))", {"x", "b"})
     >>> print(activation_of(tree, "", {"b": 1.702}))
     x*sigmoid(b*x)(b=1.702)

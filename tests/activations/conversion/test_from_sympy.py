@@ -9,8 +9,8 @@ from oracle import DIGITS, exactly
 from sympy import And, Eq, Ge, Heaviside, Max, Min, Ne, Not, Or, Piecewise, Rational, exp, log, pi, sqrt, tanh
 
 from propstats.activations import Activation, activation, activation_names
-from propstats.activations.convert_sympy import from_sympy
-from propstats.activations.expression import str_of
+from propstats.activations.conversion.from_sympy import from_sympy
+from propstats.activations.syntax import str_of
 from propstats.errors import DomainError, ExpressionError
 
 x, a, t = sympy.symbols("x a t")

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from propstats.activations.activation import Activation
-from propstats.activations.convert import activation_of, grid, refuse_if_large
+from propstats.activations.conversion.checks import activation_of, grid, refuse_if_large
+from propstats.activations.conversion.operations import Condition, number
+from propstats.activations.conversion.torch_modules import of_module
+from propstats.activations.conversion.torch_operations import applied, apply, as_tree, unknown
 from propstats.activations.expression import Expr, Symbol
-from propstats.activations.operations import Condition, number
-from propstats.activations.torch_modules import of_module
-from propstats.activations.torch_operations import applied, apply, as_tree, unknown
 from propstats.errors import ExpressionError
 
 #: In evaluation mode these modules change nothing.

@@ -10,9 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracle import mpmath_namespace
 
-from propstats.activations.expression import Expr, Number, Symbol, call, evaluate, parse, str_of
+from propstats.activations.conversion.rewrite import stable
+from propstats.activations.expression import Expr, Number, Symbol, call, evaluate
 from propstats.activations.namespaces import numpy_namespace
-from propstats.activations.rewrite import stable
+from propstats.activations.syntax import parse, str_of
 
 
 def _stable(text: str) -> str:

@@ -6,7 +6,8 @@
 
 from fractions import Fraction
 
-from propstats.activations.expression import ONE, Call, Expr, Number, call, map_args, parse, substitute
+from propstats.activations.expression import ONE, Call, Expr, Number, call, map_args, substitute
+from propstats.activations.syntax import parse
 
 _ROOT_TWO = parse("sqrt(2)", set())
 #: Coefficients are multiplied out only where the product is as short as its factors.
@@ -28,7 +29,7 @@ _SUMS: dict[tuple[str, Fraction | int], tuple[str, int]] = {
 def stable(expr: Expr) -> Expr:
     """Return the same function, in a form that keeps its digits where one is known.
 
-    >>> from propstats.activations.expression import str_of
+    >>> from propstats.activations.syntax import str_of
     >>> [str_of(stable(parse(text, {"x"}))) for text in ("x/(1 + exp(-x))", "0.5*x*(1 + erf(x/sqrt(2)))")]
     ['x*sigmoid(x)', 'x*Phi(x)']
     """

@@ -5,9 +5,9 @@ from functools import partial, reduce
 from typing import Any
 
 from propstats.activations.activation import Activation
-from propstats.activations.convert import activation_of, refuse_if_large
+from propstats.activations.conversion.checks import activation_of, refuse_if_large
+from propstats.activations.conversion.operations import Condition, compare, function_names, number, operate
 from propstats.activations.expression import ONE, Call, Expr, Symbol, call
-from propstats.activations.operations import Condition, compare, function_names, number, operate
 from propstats.errors import ExpressionError
 
 _ALWAYS = Condition(lambda then, otherwise: then)

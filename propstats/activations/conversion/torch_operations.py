@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from propstats.activations.activation import Activation
+from propstats.activations.conversion.operations import Condition, compare, number, operate
 from propstats.activations.expression import Call, Expr, Number, Symbol, substitute
 from propstats.activations.names import NOT_ELEMENTWISE, activation_names, find
-from propstats.activations.operations import Condition, compare, number, operate
 from propstats.errors import ExpressionError
 
 #: These change the type or the place of a tensor, not its values.

@@ -1,0 +1,1 @@
+"""Activations from the expressions and functions of other libraries."""
