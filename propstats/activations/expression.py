@@ -1,8 +1,4 @@
-"""A small language of formulas: one tree, read by numpy, torch, sympy and plain floats, and differentiated.
-
-Formulas are written as text (`"where(x > 0, x, a*x)"`), parsed against a fixed list of functions, and
-never evaluated as Python. Everything else is done on the tree.
-"""
+"""Formulas as trees, evaluated by numpy, torch, sympy and plain floats; `syntax` reads and writes them as text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -116,7 +116,7 @@ def test_a_module_is_left_as_it_was() -> None:
 
 def test_a_wrong_translation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted fault: the tanh of the translation is a sine."""
-    from propstats.activations import torch_operations
+    from propstats.activations.conversion import torch_operations
     from propstats.activations.expression import Call
 
     def wrong(name: str, args: list[Any], named: dict[str, Any]) -> Any:
