@@ -19,9 +19,9 @@ from propstats.expectation.sampling.running import RunningMoments
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
 
-#: A block is worked through in pieces whose rows stay in the second-level cache of a core. Two rows of a piece are
-#: too small for torch to split among threads of its own, and the products of all for OpenBLAS.
-PIECE = 3 << 12
+#: A block is worked through in pieces: small enough for their rows to stay in a core's cache and for torch not to split
+#: them among threads of its own, large enough for the threads here not to wait for one another's Python.
+PIECE = 1 << 14
 #: Samples are drawn in blocks of this size, each with a seed of its own.
 BLOCK = 6 * PIECE
 #: How many tasks are queued at a time.
