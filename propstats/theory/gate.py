@@ -1,7 +1,7 @@
 """The moments of a gated unit `a*g(b)` with two Gaussian inputs, by every route."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from propstats.activations.expression import ONE, ZERO, Expr, Number, evaluate, substitute, symbols_of
 from propstats.activations.gates import Gate
@@ -11,7 +11,7 @@ from propstats.activations.syntax import parse, str_of
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form
 from propstats.expectation.rounding import Rounded, rounded_namespace
-from propstats.theory.unit import Input, quantities
+from propstats.theory.unit import Grouped, Input, quantities
 
 #: The moments of `y = a g(b)`, of those of g and of its slope (named as in `BASE`), and `E[a^2] = mu^2 + s^2`.
 _FACTORISED: Mapping[str, str] = {
@@ -59,7 +59,7 @@ class GateBackward:
 
 
 @dataclass(frozen=True, slots=True)
-class GateMoments:
+class GateMoments(Grouped):
     """What `propstats moments` prints of a gated unit."""
 
     activation: str
@@ -70,20 +70,6 @@ class GateMoments:
     samples: int
     seed: int
     notes: tuple[str, ...] = ()
-
-    @property
-    def agree(self) -> bool:
-        """Whether all routes agree on all quantities."""
-        return all(quantity.agree for quantity in self.quantities().values())
-
-    def quantities(self) -> dict[str, Quantity]:
-        """Return all quantities under dotted names, in the order in which they are printed."""
-        groups: dict[str, GateForward | GateBackward] = {"forward": self.forward, "backward": self.backward}
-        return {
-            f"{group}.{field.name}": getattr(record, field.name)
-            for group, record in groups.items()
-            for field in fields(record)
-        }
 
 
 def gate_moments(

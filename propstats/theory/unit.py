@@ -63,8 +63,28 @@ class Scales:
     nonlinear_share: Quantity
 
 
+class Grouped:
+    """A record some of whose fields are records of quantities."""
+
+    __slots__ = ()
+
+    @property
+    def agree(self) -> bool:
+        """Whether all routes agree on all quantities."""
+        return all(quantity.agree for quantity in self.quantities().values())
+
+    def quantities(self) -> dict[str, Quantity]:
+        """Return all quantities under dotted names, in the order in which they are printed."""
+        groups = {name: getattr(self, name) for name in ("forward", "backward", "scales") if hasattr(self, name)}
+        return {
+            f"{group}.{field.name}": getattr(record, field.name)
+            for group, record in groups.items()
+            for field in fields(record)
+        }
+
+
 @dataclass(frozen=True, slots=True)
-class UnitMoments:
+class UnitMoments(Grouped):
     """Everything `propstats moments` prints."""
 
     activation: str
@@ -77,24 +97,6 @@ class UnitMoments:
     samples: int
     seed: int
     notes: tuple[str, ...] = ()
-
-    @property
-    def agree(self) -> bool:
-        """Whether all routes agree on all quantities."""
-        return all(quantity.agree for quantity in self.quantities().values())
-
-    def quantities(self) -> dict[str, Quantity]:
-        """Return all quantities under dotted names, in the order in which they are printed."""
-        groups: dict[str, Forward | Backward | Scales] = {
-            "forward": self.forward,
-            "backward": self.backward,
-            "scales": self.scales,
-        }
-        return {
-            f"{group}.{field.name}": getattr(record, field.name)
-            for group, record in groups.items()
-            for field in fields(record)
-        }
 
 
 def moments(

@@ -10,7 +10,7 @@ from propstats.estimate import STANDARD_ERRORS, Quantity
 from propstats.expectation import quadrature
 from propstats.expectation.dual import difference, dual, dual_estimates, dual_slope
 
-#: What the issue allows, of the root of E[phi(u)^2] E[psi(v)^2].
+#: What is promised, of the root of E[phi(u)^2] E[psi(v)^2].
 _ALLOWED = 1e-13
 
 

@@ -25,7 +25,7 @@ def _agree(name: str, mean: float, std: float) -> None:
     found = dual_estimates(activation(name), mean=mean, std=std, correlation=RHO)
     assert all(quantity.agree for quantity in found)
     if abs(mean) < std <= 2:
-        # 1e-13 of E[f^2], as the issue asks; a formula may be preferred to a quadrature a digit better.
+        # 1e-13 of E[f^2]; a formula may be preferred to a quadrature a digit better.
         assert max(min(e.error for e in quantity.routes.values()) for quantity in found) <= 1e-13 * found[-1].value
 
 

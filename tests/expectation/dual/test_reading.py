@@ -11,7 +11,7 @@ from propstats.expectation.dual.reading import terms_of
 from propstats.expectation.dual.terms import Shape, Terms
 
 _EPS = float(np.finfo(float).eps)
-#: What the issue promises closed forms for, and what reduces to it.
+#: What closed forms are promised for, and what reduces to it.
 CLOSED = {
     "abs", "celu", "cos", "cube", "elu", "erf", "exp", "gaussian", "gelu", "hardshrink", "hardsigmoid", "hardswish",
     "hardtanh", "identity", "leaky_relu", "prelu", "rbf", "relu", "relu6", "relu_squared", "rrelu", "selu", "sign",

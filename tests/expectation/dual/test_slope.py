@@ -10,7 +10,7 @@ from propstats.activations.activation import Activation
 from propstats.expectation.dual import dual, dual_estimates, dual_slope, slope
 
 _LAW = {"mean": (0.3, -0.2), "std": (1.7, 0.9)}
-#: What the issue allows, of the root of E[f^2] E[g^2].
+#: What is promised, of the root of E[f^2] E[g^2].
 _ALLOWED = 1e-13
 
 
