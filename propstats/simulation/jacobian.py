@@ -1,8 +1,8 @@
 """The singular values of a deep network's Jacobian: theory beside simulation."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,33 +11,13 @@ from propstats.activations import Activation, activation
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
 from propstats.expectation import quadrature
-from propstats.simulation.network import Draws, draw_jacobians
-from propstats.theory.finite_width import product_moments, rank_deficiency
-from propstats.theory.fluctuation import gain_variance
+from propstats.simulation.network import draw_jacobians
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import Law, weight_scheme
-from propstats.theory.spectrum import FreeProduct
+from propstats.theory.schemes import Law, WeightScheme, weight_scheme
+from propstats.theory.spectra.free_product import FreeProduct
+from propstats.theory.spectra.summary import SpectrumSummary, free_product, predict
 
-_TRACY_WIDOM_MEAN = -1.2065335745820  # of the GOE: Bornemann 2010, arXiv:0904.1581, Table 8
 _BINS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class SpectrumSummary:
-    """Four numbers that describe the singular values.
-
-    Args:
-        mean_square: Mean squared singular value: what happens to the energy of a gradient.
-        normalised_variance: Variance of the squared singular values divided by the square of their mean; 0 is
-            dynamical isometry.
-        max: Largest singular value.
-        zero_fraction: Share of singular values that are exactly zero.
-    """
-
-    mean_square: Estimate
-    normalised_variance: Estimate
-    max: Estimate
-    zero_fraction: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +40,18 @@ class LayerSecondMoment:
 
 @dataclass(frozen=True, slots=True)
 class JacobianSpectrum:
-    """Everything `propstats jacobian` prints."""
+    """Everything `propstats jacobian` prints; `width` is None where the layers differ."""
 
     activation: str
     params: Mapping[str, float]
     scheme: str
     depth: int
-    width: int
+    width: int | None
+    widths: tuple[int, ...]
     gamma: float
     beta: float
+    sigma_b: float
+    precision: str
     draws: int
     seed: int
     theory: SpectrumSummary
@@ -93,32 +76,38 @@ def jacobian(
     *,
     depth: int = 9,
     width: int = 256,
+    widths: Sequence[int] | None = None,
     scheme: str = "normprop",
     gamma: float | str | None = None,
     beta: float = 0.0,
+    sigma_w: float | None = None,
+    sigma_b: float = 0.0,
     draws: int = 100,
     seed: int = 0,
     device: str = "cpu",
+    precision: str = "float64",
     progress: Callable[[int], None] | None = None,
     **params: float,
 ) -> JacobianSpectrum:
     """Compare the singular values of the input-output Jacobian of random networks with theory.
 
-    Theory: the mean square and the normalised variance are exact at finite width for positively homogeneous
-    activations without bias; otherwise they, and the largest value always, carry a finite-width error. The largest
-    value is the edge of the infinite-width spectrum, moved inwards by the mean of the Tracy-Widom law.
+    What theory says, and how exactly, is in `propstats.theory.spectra.summary.predict`.
 
     Args:
         act: Name of an activation, or an activation.
         depth: Number of layers, each a matrix and an activation.
         width: Units per layer.
+        widths: Units of the input and of each layer, where they differ; depth and width then follow from them.
         scheme: How weights are drawn: a name from `propstats.theory.schemes.scheme_names()`.
         gamma: Scale of NormProp's pre-activations: `jacobian` (exactly 1/J, the default) or a number.
         beta: NormProp's bias.
+        sigma_w: Standard deviation of the weights times sqrt(fan_in), instead of the scheme's.
+        sigma_b: Standard deviation of the biases.
         draws: Number of random networks.
         seed: Seed of the draws.
         device: `cpu`, `cuda` or `auto`.
-        progress: Called with the number of draws that each batch has finished.
+        precision: `float32`, `float64`, or `accurate` for small singular values that are right, too.
+        progress: Called with the number of draws just finished.
         **params: Parameters of the activation.
 
     Raises:
@@ -133,36 +122,53 @@ def jacobian(
     1.0
     """
     unit = activation(act, **params)
-    kind = weight_scheme(scheme)
-    network = DenseNetwork(unit, kind, depth, width, _gamma(gamma, unit, kind.law), beta)
-    if beta != 0.0 and not network.is_normprop:
+    kind = _scheme(scheme, sigma_w)
+    if beta != 0.0 and kind.law is not Law.UNIT_ROWS:
         raise DomainError(f"beta belongs to normprop, not to {scheme}")
-    free = FreeProduct(list(network.slope_laws), orthogonal=kind.law is Law.ORTHOGONAL)
-    batches = []
-    for batch in draw_jacobians(network, draws=draws, seed=seed, device=device):
-        batches.append(batch)
+    shape = tuple(widths) if widths is not None else (width,) * (max(depth, 0) + 1)
+    network = DenseNetwork(unit, kind, shape, _gamma(gamma, unit, kind.law), beta, sigma_b)
+    free = free_product(network)
+    drawn = []
+    for draw in draw_jacobians(network, draws=draws, seed=seed, device=device, precision=precision):
+        drawn.append(draw)
         if progress is not None:
-            progress(len(batch.ranks))
-    values, ranks, q = (np.concatenate([getattr(batch, field.name) for batch in batches]) for field in fields(Draws))
+            progress(1)
     rms = math.exp(0.5 * sum(math.log(law.moment(1)) for law in network.slope_laws))
-    theory = _theory(network, free, rms)
+    values = rms * np.stack([draw.singular_values for draw in drawn])
+    ranks = np.array([draw.rank for draw in drawn])
+    q = np.stack([draw.second_moments for draw in drawn])
     return JacobianSpectrum(
         activation=unit.name,
         params=unit.params,
         scheme=scheme,
-        depth=depth,
-        width=width,
+        depth=network.depth,
+        width=shape[0] if len(set(shape)) == 1 else None,
+        widths=shape,
         gamma=network.gamma,
         beta=beta,
+        sigma_b=sigma_b,
+        precision=precision,
         draws=draws,
         seed=seed,
-        theory=theory,
-        simulation=_simulated(values, ranks, rms),
+        theory=predict(network, free),
+        simulation=_simulated(values, ranks),
         signal=tuple(
-            LayerSecondMoment(layer, network.second_moments[layer], _mean(q[:, layer])) for layer in range(depth + 1)
+            LayerSecondMoment(layer, network.second_moments[layer], _mean(q[:, layer]))
+            for layer in range(network.depth + 1)
         ),
-        histogram=_histogram(free, values, ranks, rms),
+        histogram=_histogram(free, values, ranks),
     )
+
+
+def _scheme(name: str, sigma_w: float | None) -> WeightScheme:
+    scheme = weight_scheme(name)
+    if sigma_w is None:
+        return scheme
+    if not (math.isfinite(sigma_w) and sigma_w > 0):
+        raise DomainError(f"sigma_w must be a positive number, got {sigma_w:g}")
+    if scheme.law is Law.UNIT_ROWS:
+        raise DomainError("sigma_w belongs to schemes other than normprop", "use gamma, or a scheme such as lecun")
+    return replace(scheme, variance=lambda fan_in, fan_out, act: sigma_w**2 / fan_in)
 
 
 def _gamma(gamma: float | str | None, unit: Activation, law: Law) -> float:
@@ -178,48 +184,19 @@ def _gamma(gamma: float | str | None, unit: Activation, law: Law) -> float:
         raise DomainError(f"gamma must be 'jacobian' or a number, got {gamma!r}") from None
 
 
-def _theory(network: DenseNetwork, free: FreeProduct, rms: float) -> SpectrumSummary:
-    laws, width = network.slope_laws, network.width
-    exact = network.is_homogeneous and network.scheme.law is not Law.UNIFORM
-    # Elsewhere slopes and forms are correlated, O(1/width) in every layer, and the signal's length fluctuates, which
-    # spreads the gain of whole networks and so multiplies the mean fourth power.
-    spread = gain_variance(network)
-    blur = network.depth / width + math.expm1(spread)
-    finite_width = 0.0 if exact else blur
-    route = Route.CLOSED_FORM if exact else Route.QUADRATURE
-    # Relative to the mean square, so that deep products stay in range.
-    _, fourth = product_moments([(1.0, law.moment(2) / law.moment(1) ** 2) for law in laws], width, network.scheme.law)
-    zero = rank_deficiency([law.at_zero for law in laws], width)
-    edge = free.edge()
-    largest = math.sqrt(edge.value)
-    if math.isfinite(edge.curvature):
-        corrected = edge.value + _TRACY_WIDOM_MEAN * (width * edge.curvature) ** (-2 / 3)
-        # In networks so deep and narrow that the correction eats the edge, only the edge itself is left to state.
-        typical = math.sqrt(corrected) if corrected > edge.value / 4 else largest
-    else:
-        typical = largest
-
-    def estimate(value: float, error: float) -> Estimate:
-        return Estimate(value, error + 1e-12 * abs(value), route)
-
-    return SpectrumSummary(
-        mean_square=estimate(rms**2, finite_width * rms**2),
-        normalised_variance=estimate(fourth * math.exp(spread) - 1.0, (finite_width + 1e-12) * fourth),
-        max=Estimate(typical, largest - typical + largest * min(blur, 1.0), Route.QUADRATURE),
-        zero_fraction=estimate(zero, finite_width * zero),
-    )
-
-
-def _simulated(values: NDArray[np.float64], ranks: NDArray[np.int64], rms: float) -> SpectrumSummary:
-    square, fourth = (values**2).mean(axis=1), (values**4).mean(axis=1)
-    mean, ratio = float(square.mean()), float(fourth.mean() / square.mean() ** 2)
+def _simulated(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> SpectrumSummary:
+    # In units of the root mean square, whose powers then stay in range.
+    unit = math.sqrt(float((values**2).mean())) or 1.0
+    square, fourth = ((values / unit) ** 2).mean(axis=1), ((values / unit) ** 4).mean(axis=1)
+    mean = float(square.mean())
+    # Networks that are all dead have no ratio to speak of.
+    ratio = float(fourth.mean()) / mean**2 if mean > 0 else math.nan
     # The ratio of two means, to first order: its standard error is that of this average.
-    influence = fourth / mean**2 - 2 * ratio * square / mean
-    scaled = _mean(square)
+    influence = fourth / mean**2 - 2 * ratio * square / mean if mean > 0 else square
     return SpectrumSummary(
-        mean_square=Estimate(scaled.value * rms**2, scaled.error * rms**2, Route.SAMPLING, scaled.samples),
-        normalised_variance=Estimate(ratio - 1.0, _mean(influence).error, Route.SAMPLING, scaled.samples),
-        max=_mean(values[:, 0] * rms),
+        mean_square=_mean(square * unit**2),
+        normalised_variance=Estimate(ratio - 1.0, _mean(influence).error, Route.SAMPLING, square.size),
+        max=_mean(values[:, 0]),
         zero_fraction=_mean(1.0 - ranks / values.shape[1]),
     )
 
@@ -230,9 +207,8 @@ def _mean(draws: NDArray[np.float64]) -> Estimate:
     return Estimate(float(draws.mean()), error, Route.SAMPLING, draws.size)
 
 
-def _histogram(free: FreeProduct, values: NDArray[np.float64], ranks: NDArray[np.int64], rms: float) -> Histogram:
-    present = np.arange(values.shape[1]) < ranks[:, None]
-    nonzero = values[present] * rms
+def _histogram(free: FreeProduct, values: NDArray[np.float64], ranks: NDArray[np.int64]) -> Histogram:
+    nonzero = values[np.arange(values.shape[1]) < ranks[:, None]]
     top = 1.02 * max(math.sqrt(free.edge().value), float(nonzero.max(initial=0.0)))
     counts, edges = np.histogram(nonzero, bins=_BINS, range=(0.0, top))
     density = counts / (values.size * (edges[1] - edges[0]))

@@ -1,115 +1,110 @@
-"""Draw random networks and the singular values of their input-output Jacobians, in batches."""
+"""Draw random networks and the singular values of their input-output Jacobians."""
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from propstats.errors import DomainError
-from propstats.expectation.sampling import block_seed, resolve_device
+from propstats.errors import DomainError, unknown_name
+from propstats.expectation.sampling import resolve_device
+from propstats.simulation.product import singular_values
+from propstats.simulation.stream import Stream
+from propstats.simulation.weights import draw_weights
+from propstats.simulation.workers import in_order
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import Law
 
-#: Bytes that one batch of draws may take: small, so that progress shows and Ctrl-C is heard. The results do not depend
-#: on it.
-_BATCH_BYTES = 1 << 25
+#: How exactly a draw is computed: in single or double precision, or in double precision with singular values that are
+#: right down to the smallest.
+PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "accurate": torch.float64}
+#: Matrices of the largest size that a draw holds at once: weights, what of them is active, the product before and
+#: after, and what a decomposition takes.
+_MATRICES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
-    """What a set of random networks gave.
+class Draw:
+    """What one random network gave.
 
     Args:
-        singular_values: Of the Jacobian divided by the theory's root mean square (which keeps deep products in
-            range), shape (draws, width), descending.
-        ranks: The fewest units with a slope that does not vanish, over the layers, shape (draws,). Generic weights
-            lose no more rank than that; counting small singular values would count rounding as well.
-        second_moments: Second moment of the signal before the first and after each layer, shape (draws, depth + 1).
+        singular_values: Of the Jacobian divided by the root mean square slope of each layer in theory (which keeps
+            deep products in range), descending.
+        rank: The fewest units of a layer with a slope that does not vanish: what generic weights leave of the rank.
+        second_moments: Second moment of the signal before the first and after each layer.
     """
 
     singular_values: NDArray[np.float64]
-    ranks: NDArray[np.int64]
+    rank: int
     second_moments: NDArray[np.float64]
 
 
-def draw_jacobians(network: DenseNetwork, *, draws: int, seed: int = 0, device: str = "cpu") -> Iterator[Draws]:
-    """Draw networks and one Gaussian input each, batch by batch.
+def draw_jacobians(
+    network: DenseNetwork, *, draws: int, seed: int = 0, device: str = "cpu", precision: str = "float64"
+) -> Iterator[Draw]:
+    """Draw networks and one Gaussian input each, in the order of their numbers.
 
-    The slopes are taken where the signal really is: the forward pass runs with the same weights. Each draw has its
-    own generator, so draw k is the same however many are drawn, in whatever batches.
+    The slopes are taken where the signal really is: the forward pass runs with the same weights. Draw k is the same
+    however many are drawn, by however many threads, or processes under torchrun.
 
     Args:
         network: What to draw.
         draws: How many networks.
         seed: Seed of the draws.
         device: `cpu`, `cuda` or `auto`.
+        precision: `float32`, `float64`, or `accurate` for small singular values that are right, too.
 
     Raises:
-        DomainError: If draws is less than 1, or the device is not there.
+        DomainError: If draws is less than 1, the device is not there, or a draw does not fit into memory.
+        UnknownNameError: If the precision is not known.
     """
     if draws < 1:
         raise DomainError(f"draws must be at least 1, got {draws}")
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, list(PRECISIONS))
     where = resolve_device(device)
-    bytes_per_draw = 8 * 4 * network.width**2
-    _refuse_beyond_memory(bytes_per_draw, network.width)
-    batch = max(1, _BATCH_BYTES // bytes_per_draw)
-    for start in range(0, draws, batch):
-        yield _draw(network, range(start, min(start + batch, draws)), seed, where)
+    if where.type == "cpu":
+        _refuse_beyond_memory(network, PRECISIONS[precision].itemsize)
+    network.slope_laws  # noqa: B018 - computed once, before the threads ask for it
+    yield from in_order(
+        lambda draw: _draw(network, Stream(seed, draw, where, PRECISIONS[precision]), precision), draws, where
+    )
 
 
-def _refuse_beyond_memory(needed: int, width: int) -> None:
+def _refuse_beyond_memory(network: DenseNetwork, itemsize: int) -> None:
     """Say before allocating, not after, that a draw will not fit."""
+    needed = _MATRICES * itemsize * max(network.widths) ** 2
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > 0.8 * total:
         raise DomainError(
-            f"a draw of width {width} needs {needed / 2**30:.0f} GiB, this machine has {total / 2**30:.0f} GiB",
-            "use a smaller width",
+            f"a draw of width {max(network.widths)} needs {needed / 2**30:.0f} GiB, this machine has "
+            f"{total / 2**30:.0f} GiB",
+            "use a smaller width, or a model file, whose Jacobian is never formed",
         )
 
 
-def _draw(network: DenseNetwork, draws: range, seed: int, device: torch.device) -> Draws:
-    n = network.width
-    generators = [torch.Generator(device).manual_seed(block_seed(seed, draw)) for draw in draws]
+def _draw(network: DenseNetwork, stream: Stream, precision: str) -> Draw:
+    x = stream.normal(network.widths[0])
+    second_moments = [_second_moment(x)]
 
-    def normal(*shape: int) -> torch.Tensor:
-        one_each = [torch.randn(shape, generator=g, dtype=torch.float64, device=device) for g in generators]
-        return torch.stack(one_each)
+    def layers() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        nonlocal x
+        for layer, (law, (inputs, units)) in enumerate(zip(network.slope_laws, pairwise(network.widths), strict=True)):
+            weights = draw_weights(network.scheme.law, units, inputs, stream).mul_(network.sigma_w[layer])
+            h = network.gamma * (weights @ x) + network.beta
+            if network.sigma_b:
+                h += network.sigma_b * stream.normal(units)
+            slopes = network.activation.slope(h) * (network.gamma / network.scale / math.sqrt(law.moment(1)))
+            x = (network.activation(h) - network.shift) / network.scale
+            second_moments.append(_second_moment(x))
+            yield weights, slopes
 
-    x = normal(n, 1)
-    product: torch.Tensor | None = None
-    ranks = torch.full((len(draws),), n, device=device)
-    q = [x.square().mean(dim=(1, 2))]
-    for law in network.slope_laws:
-        weights = _weights(network.scheme.law, generators, normal, n) * network.sigma_w
-        h = network.gamma * (weights @ x) + network.beta
-        slopes = network.activation.slope(h) * (network.gamma / network.scale / math.sqrt(law.moment(1)))
-        ranks = torch.minimum(ranks, (slopes != 0).sum(dim=(1, 2)))
-        x = (network.activation(h) - network.shift) / network.scale
-        product = slopes * (weights if product is None else weights @ product)
-        q.append(x.square().mean(dim=(1, 2)))
-    assert product is not None
-    values = torch.linalg.svdvals(product)
-    return Draws(values.cpu().numpy(), ranks.cpu().numpy(), torch.stack(q, dim=1).cpu().numpy())
+    values, rank = singular_values(layers(), accurate=precision == "accurate")
+    return Draw(values.double().cpu().numpy(), rank, np.array(second_moments))
 
 
-def _weights(law: Law, generators: list[torch.Generator], normal: Callable[..., torch.Tensor], n: int) -> torch.Tensor:
-    """Draw weights of variance 1/n."""
-    if law is Law.UNIFORM:
-        device = generators[0].device
-        uniform = torch.stack([torch.rand(n, n, generator=g, dtype=torch.float64, device=device) for g in generators])
-        return (2 * uniform - 1) * math.sqrt(3 / n)
-    gaussian = normal(n, n)
-    if law is Law.UNIT_ROWS:
-        lengths: torch.Tensor = torch.linalg.vector_norm(gaussian, dim=2, keepdim=True)
-        return gaussian / lengths
-    if law is Law.ORTHOGONAL:
-        q: torch.Tensor
-        q, r = torch.linalg.qr(gaussian)
-        # Signs that make the distribution Haar's.
-        signs: torch.Tensor = torch.sign(torch.diagonal(r, dim1=1, dim2=2)).unsqueeze(1)
-        return signs * q
-    return gaussian / math.sqrt(n)
+def _second_moment(x: torch.Tensor) -> float:
+    return float(x.double().square().mean())

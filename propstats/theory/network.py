@@ -1,8 +1,9 @@
-"""A deep network of equal, fully connected layers at initialisation, as theory and simulation both see it."""
+"""A deep network of fully connected layers at initialisation, as theory and simulation both see it."""
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from propstats.activations import Activation
 from propstats.errors import DomainError
@@ -13,7 +14,7 @@ from propstats.theory.schemes import Law, WeightScheme
 
 @dataclass(frozen=True)
 class DenseNetwork:
-    """`depth` layers `x -> (phi(gamma W x + beta) - shift)/scale`, all of the same width.
+    """Layers `x -> (phi(gamma W x + b) - shift)/scale`, with `b ~ N(beta, sigma_b^2)`.
 
     For NormProp the rows of W have length one, and shift and scale are the activation's mean and standard
     deviation at N(0, 1) (Arpit et al. 2016, Eq. 12); other schemes have gamma = 1, shift = 0, scale = 1.
@@ -21,27 +22,35 @@ class DenseNetwork:
     Args:
         activation: phi.
         scheme: How W is drawn.
-        depth: Number of layers.
-        width: Units in each layer, and in the input.
+        widths: Units of the input and of each layer.
         gamma: Scale of the pre-activations.
-        beta: Bias.
+        beta: Mean of the biases.
+        sigma_b: Standard deviation of the biases.
     """
 
     activation: Activation
     scheme: WeightScheme
-    depth: int
-    width: int
-    gamma: float
-    beta: float
+    widths: tuple[int, ...]
+    gamma: float = 1.0
+    beta: float = 0.0
+    sigma_b: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, value in (("depth", self.depth), ("width", self.width)):
-            if value < 1:
-                raise DomainError(f"{name} must be at least 1, got {value}")
+        if self.depth < 1:
+            raise DomainError(f"depth must be at least 1, got {self.depth}")
+        if min(self.widths) < 1:
+            raise DomainError(f"width must be at least 1, got {min(self.widths)}")
         if not (math.isfinite(self.gamma) and self.gamma > 0):
             raise DomainError(f"gamma must be a positive number, got {self.gamma:g}")
         if not math.isfinite(self.beta):
             raise DomainError(f"beta must be a finite number, got {self.beta:g}")
+        if not (math.isfinite(self.sigma_b) and self.sigma_b >= 0):
+            raise DomainError(f"sigma_b must be a number of at least 0, got {self.sigma_b:g}")
+
+    @property
+    def depth(self) -> int:
+        """Number of layers."""
+        return len(self.widths) - 1
 
     @property
     def is_normprop(self) -> bool:
@@ -59,16 +68,16 @@ class DenseNetwork:
         return quadrature.moments(self.activation)["normprop_scale"].value if self.is_normprop else 1.0
 
     @cached_property
-    def sigma_w(self) -> float:
-        """Standard deviation of a weight, times the square root of the width."""
-        return math.sqrt(self.scheme.variance(self.width, self.width, self.activation) * self.width)
+    def sigma_w(self) -> tuple[float, ...]:
+        """Standard deviation of a weight of each layer, times the square root of its fan-in."""
+        return tuple(math.sqrt(self.scheme.variance(n, m, self.activation) * n) for n, m in pairwise(self.widths))
 
     @cached_property
     def second_moments(self) -> tuple[float, ...]:
         """The second moment of the signal before the first and after every layer, at infinite width."""
         q = [1.0]
-        for _ in range(self.depth):
-            std = self.preactivation_std(q[-1])
+        for layer in range(self.depth):
+            std = self.preactivation_std(layer, q[-1])
             m = quadrature.moments(self.activation, mean=self.beta, std=std)
             q.append((m["var"].value + (m["mean"].value - self.shift) ** 2) / self.scale**2)
             if not 1e-100 < q[-1] < 1e100:
@@ -76,17 +85,17 @@ class DenseNetwork:
                 raise DomainError(f"the signal {what} at layer {len(q) - 1}", "use another gamma or a smaller depth")
         return tuple(q)
 
-    def preactivation_std(self, q: float) -> float:
-        """Return the standard deviation of pre-activations over units, for inputs of second moment q."""
-        return self.gamma * self.sigma_w * math.sqrt(q)
+    def preactivation_std(self, layer: int, q: float) -> float:
+        """Return the standard deviation of a layer's pre-activations over units, for inputs of second moment q."""
+        return math.hypot(self.gamma * self.sigma_w[layer] * math.sqrt(q), self.sigma_b)
 
     @cached_property
     def slope_laws(self) -> tuple[SlopeLaw, ...]:
         """The squared slopes of each layer, with the scale of everything but standardised weights in them."""
-        factor = (self.gamma * self.sigma_w / self.scale) ** 2
         laws = []
-        for q in self.second_moments[:-1]:
-            law = quadrature.slope_law(self.activation, self.beta, self.preactivation_std(q))
+        for layer, q in enumerate(self.second_moments[:-1]):
+            factor = (self.gamma * self.sigma_w[layer] / self.scale) ** 2
+            law = quadrature.slope_law(self.activation, self.beta, self.preactivation_std(layer, q))
             laws.append(SlopeLaw(law.values * factor, law.weights))
             if laws[-1].moment(1) == 0.0:
                 raise DomainError(f"every slope of {self.activation} vanishes in layer {len(laws)}")
@@ -95,7 +104,7 @@ class DenseNetwork:
     @property
     def is_homogeneous(self) -> bool:
         """Whether the squared slope depends on the input's sign alone, so that finite widths are solvable."""
-        if self.beta != 0.0:
+        if self.beta != 0.0 or self.sigma_b != 0.0:
             return False
         weights = quadrature.slope_law(self.activation, 0.0, 1.0).weights
         return all(min(abs(weight - 0.5), abs(weight - 1.0)) < 1e-12 for weight in weights)

@@ -7,9 +7,9 @@ import pytest
 from propstats.activations import activation, activation_names
 from propstats.errors import DomainError, UnknownNameError
 from propstats.expectation import quadrature
-from propstats.theory.fluctuation import gain_variance
 from propstats.theory.network import DenseNetwork
 from propstats.theory.schemes import Law, scheme_names, weight_scheme
+from propstats.theory.spectra.fluctuation import gain_variance
 
 
 def _network(
@@ -20,7 +20,7 @@ def _network(
     gamma: float = 1.0,
     beta: float = 0.0,
 ) -> DenseNetwork:
-    return DenseNetwork(activation(name), weight_scheme(scheme), depth, width, gamma, beta)
+    return DenseNetwork(activation(name), weight_scheme(scheme), (width,) * (max(depth, 0) + 1), gamma, beta)
 
 
 @pytest.mark.parametrize(

@@ -19,25 +19,25 @@ def gain_variance(network: DenseNetwork) -> float:
 
     >>> from propstats.activations import activation
     >>> from propstats.theory.schemes import weight_scheme
-    >>> gain_variance(DenseNetwork(activation("relu"), weight_scheme("he"), 9, 256, 1.0, 0.0))
+    >>> gain_variance(DenseNetwork(activation("relu"), weight_scheme("he"), (256,) * 10))
     0.0
     """
     if network.is_homogeneous:
         return 0.0
-    n = network.width
-    own, joint, total = 2.0 / n, 0.0, 0.0  # variances and covariance of log q and of the summed log gain
-    for q in network.second_moments[:-1]:
-        slope, gain, fresh = _responses(network, q)
+    # Variances and covariance of log q and of the summed log gain.
+    own, joint, total = 2.0 / network.widths[0], 0.0, 0.0
+    for layer, q in enumerate(network.second_moments[:-1]):
+        slope, gain, fresh = _responses(network, layer, q)
         total += 2 * gain * joint + gain**2 * own
         joint = slope * (joint + gain * own)
-        own = slope**2 * own + fresh / n
+        own = slope**2 * own + fresh / network.widths[layer + 1]
     return total
 
 
-def _responses(network: DenseNetwork, q: float) -> tuple[float, float, float]:
+def _responses(network: DenseNetwork, layer: int, q: float) -> tuple[float, float, float]:
     """Return `d log q'/d log q`, `d log E[phi'^2]/d log q` and `Var(y^2)/E[y^2]^2` of one layer."""
-    low, high = (_layer(network, q * math.exp(sign * _STEP)) for sign in (-1, 1))
-    here = _layer(network, q)
+    low, high = (_layer(network, layer, q * math.exp(sign * _STEP)) for sign in (-1, 1))
+    here = _layer(network, layer, q)
     return (
         math.log(high[0] / low[0]) / (2 * _STEP),
         math.log(high[1] / low[1]) / (2 * _STEP),
@@ -45,9 +45,9 @@ def _responses(network: DenseNetwork, q: float) -> tuple[float, float, float]:
     )
 
 
-def _layer(network: DenseNetwork, q: float) -> tuple[float, float, float]:
+def _layer(network: DenseNetwork, layer: int, q: float) -> tuple[float, float, float]:
     """Return `E[y^2]`, `E[phi'^2]` and `E[y^4]` for y the layer's output."""
-    std = network.preactivation_std(q)
+    std = network.preactivation_std(layer, q)
 
     def power(order: int) -> float:
         expected = quadrature.expect(

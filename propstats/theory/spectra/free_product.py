@@ -1,25 +1,29 @@
 """Singular values of a deep network's Jacobian at infinite width, by free probability.
 
-`J = prod_l D_l W_l` with `D_l` the slopes of layer l. S-transforms of independent factors multiply, so the moment
-function t of `J J^T` and its argument z satisfy (Pennington, Schoenholz & Ganguli 2017, arXiv:1711.04735)
+`J = prod_l D_l W_l` with `D_l` the slopes of layer l, widths `n_0, ..., n_L` that grow in proportion, and W of
+variance `1/n_{l-1}`. S-transforms of independent factors multiply. In `t = sum_i lambda_i/(z - lambda_i)/k`, summed
+over the `k = min(n_0, n_L)` eigenvalues of `J J^T` that its shape allows to be other than 0,
 
-    z(t) = (1 + t)/t * prod_l [ t zeta_l(t) / (1 + t) * w(t) ],     M_{D_l^2}(zeta_l) = t,
+    z(t) = (1 + t_0)/t_0 * prod_l [ zeta_l(t_l) w_l(t) ],     M_{D_l^2}(zeta_l) = t_l = k t/n_l,
 
-with `w(t) = 1 + t` for Gaussian (and, as the width grows, unit-row) weights, and 1 for orthogonal ones.
+with `w_l = t_{l-1}` for Gaussian (and, as the widths grow, unit-row) weights. For orthogonal ones, with `n'` the larger
+of the two widths, `w_l = g t'/(1 + t')`, `t' = k t/n'`, `g = n'/n_{l-1}`. For equal widths this is Pennington,
+Schoenholz & Ganguli 2017, arXiv:1711.04735, section 3; the ratios follow from `n_l M_{A A^T} = n_{l-1} M_{A^T A}`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from propstats.expectation.quadrature import SlopeLaw
+from propstats.theory.spectra.moment_function import inverse, inverse_nearby, same_law, slope, thinned
 
 Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
-_ATOMS = 400
 #: How far above the real axis, relatively, densities are read off: far enough to pass between the branch points at the
 #: ends of a gap.
 _ABOVE = 1e-10
@@ -47,29 +51,41 @@ class FreeProduct:
     Args:
         laws: The squared slopes of each layer, scaled so that the weights are standardised.
         orthogonal: Whether the weights are orthogonal rather than Gaussian.
+        widths: Units of the input and of each layer; only their ratios matter. Equal if left out.
     """
 
-    def __init__(self, laws: list[SlopeLaw], *, orthogonal: bool) -> None:
-        # Layers with the same law share its inversion.
+    def __init__(self, laws: Sequence[SlopeLaw], *, orthogonal: bool, widths: Sequence[int] | None = None) -> None:
+        widths = [1] * (len(laws) + 1) if widths is None else widths
+        k = min(widths[0], widths[-1])
         self.orthogonal = orthogonal
         self.depth = len(laws)
         self.first = laws[0]
-        self.laws: list[tuple[SlopeLaw, int]] = []
-        for law in map(_thinned, laws):
-            same = [i for i, (known, _) in enumerate(self.laws) if _equal(known, law)]
-            if same:
-                self.laws[same[0]] = (law, self.laws[same[0]][1] + 1)
+        self._input_share = k / widths[0]
+        #: Mean of the eigenvalues.
+        self.mean = widths[-1] / k * math.prod(law.moment(1) for law in laws)
+        # Per layer, the share by which t enters the factor of the weights; and that factor's constant.
+        self._shares = [k / (max(pair) if orthogonal else pair[0]) for pair in pairwise(widths)]
+        self._log_scale = sum(math.log(max(pair) / pair[0]) for pair in pairwise(widths)) if orthogonal else 0.0
+        # Layers with the same law and width share its inversion.
+        self._groups: list[tuple[SlopeLaw, float, int]] = []
+        for law, width in zip(map(thinned, laws), widths[1:], strict=True):
+            for i, (known, share, count) in enumerate(self._groups):
+                if share == k / width and same_law(known, law):
+                    self._groups[i] = (law, share, count + 1)
+                    break
             else:
-                self.laws.append((law, 1))
+                self._groups.append((law, k / width, 1))
 
     def log_z(self, t: Array) -> Array:
         """Return log z at real t > 0."""
-        result = np.log1p(t) - np.log(t)
-        for law, count in self.laws:
-            result = result + count * (np.log(t) + np.log(_inverse_moment_function(law, t)))
+        result = np.log1p(self._input_share * t) - np.log(self._input_share * t) + self._log_scale
+        for law, share, count in self._groups:
+            result = result + count * np.log(inverse(law, share * t))
+        for share in self._shares:
+            result = result + np.log(share * t)
             if self.orthogonal:
-                result = result - count * np.log1p(t)
-        return result
+                result = result - np.log1p(share * t)
+        return np.asarray(result)
 
     def edge(self) -> Edge:
         """Return the upper edge: the least z on the positive axis, where its inverse stops being real."""
@@ -102,11 +118,10 @@ class FreeProduct:
         if inside.size == 0:
             return result
         first = float(singular_values[inside[0]] ** 2)
-        mean = math.prod(law.moment(1) ** count for law, count in self.laws)
         z = complex(first, 100 * top)
         # Far out, M(z) = E[x]/z, and so for every layer.
-        t = mean / z
-        zetas = [law.moment(1) / t for law, _ in self.laws]
+        t = self.mean / z
+        zetas = [law.moment(1) / (share * t) for law, share, _ in self._groups]
         descent = [complex(first, height * top) for height in np.geomspace(100, 1e-6, 120)]
         for z in [*descent, complex(first, _ABOVE * first)]:
             t, zetas = self._newton(t, zetas, z)
@@ -125,9 +140,10 @@ class FreeProduct:
     def binned(self, edges: Array) -> Array:
         """Return the mean density of the non-zero singular values between ascending edges.
 
-        Taken at the middle of each bin; for a single orthogonal layer, whose singular values are the slopes, exactly.
+        Taken at the middle of each bin; for a single square orthogonal layer, whose singular values are the slopes,
+        exactly.
         """
-        if self.orthogonal and self.depth == 1:
+        if self.orthogonal and self.depth == 1 and self._shares == [1.0]:
             slopes = np.sqrt(self.first.values)
             mass, _ = np.histogram(slopes[slopes > 0], edges, weights=self.first.weights[slopes > 0])
             return np.asarray(mass / np.diff(edges))
@@ -136,70 +152,27 @@ class FreeProduct:
     def _newton(self, t: complex, zetas: list[complex], z: complex) -> tuple[complex, list[complex]]:
         """Solve z(t) = z by Newton's method in log t, carrying the inverse moment functions along."""
         for _ in range(60):
-            zetas = [_newton_inverse(law, zeta, t) for (law, _), zeta in zip(self.laws, zetas, strict=True)]
-            value, slope = np.log1p(t) - np.log(t), 1 / (1 + t) - 1 / t
-            for (law, count), zeta in zip(self.laws, zetas, strict=True):
-                value += count * (np.log(t) + np.log(zeta))
-                slope += count * (1 / t + 1 / (zeta * _moment_slope(law, zeta)))
+            zetas = [
+                inverse_nearby(law, zeta, share * t) for (law, share, _), zeta in zip(self._groups, zetas, strict=True)
+            ]
+            value = np.log1p(self._input_share * t) - np.log(self._input_share * t) + self._log_scale
+            rate = self._input_share / (1 + self._input_share * t) - 1 / t
+            for (law, share, count), zeta in zip(self._groups, zetas, strict=True):
+                value += count * np.log(zeta)
+                rate += count * share / (zeta * slope(law, zeta))
+            for share in self._shares:
+                value += np.log(share * t)
+                rate += 1 / t
                 if self.orthogonal:
-                    value -= count * np.log1p(t)
-                    slope -= count / (1 + t)
+                    value -= np.log1p(share * t)
+                    rate -= share / (1 + share * t)
             gap = value - np.log(z)
             # Logarithms know the argument up to full turns only.
             gap -= 2j * math.pi * round(gap.imag / (2 * math.pi))
-            move = gap / (slope * t)
+            move = gap / (rate * t)
             if abs(move) > 0.2:
                 move *= 0.2 / abs(move)
             t *= np.exp(-move)
             if abs(move) < 1e-12:
                 break
         return complex(t), zetas
-
-
-def _thinned(law: SlopeLaw) -> SlopeLaw:
-    """Merge neighbouring atoms into at most some hundreds, each at its mean: enough for a curve."""
-    if law.values.size <= _ATOMS:
-        return law
-    edges = np.linspace(0, 1, _ATOMS + 1)[1:-1]
-    group = np.searchsorted(edges * law.values[-1], law.values)
-    weights = np.asarray(np.bincount(group, law.weights, _ATOMS), dtype=float)
-    values = np.bincount(group, law.weights * law.values, _ATOMS)
-    keep = weights > 0
-    return SlopeLaw(values[keep] / weights[keep], weights[keep])
-
-
-def _equal(a: SlopeLaw, b: SlopeLaw) -> bool:
-    return a.values.size == b.values.size and bool(
-        np.allclose(a.values, b.values, rtol=1e-12, atol=0) and np.allclose(a.weights, b.weights, rtol=0, atol=1e-12)
-    )
-
-
-def _inverse_moment_function(law: SlopeLaw, t: Array) -> Array:
-    """Solve `E[d/(zeta - d)] = t` for zeta above the support, at real t > 0, by bisection in log(zeta - max)."""
-    top = law.values[-1]
-    low = np.log(1e-14 * top) * np.ones_like(t)
-    high = np.log(law.moment(1) / t) + 1e-9
-    low = np.minimum(low, high - 1)
-    for _ in range(80):
-        middle = (low + high) / 2
-        zeta = top + np.exp(middle)
-        moment = (law.weights * law.values / (zeta[:, None] - law.values)).sum(axis=1)
-        above = moment > t
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return np.asarray(top + np.exp((low + high) / 2))
-
-
-def _newton_inverse(law: SlopeLaw, zeta: complex, t: complex) -> complex:
-    """Solve the same for complex t, from a nearby solution."""
-    for _ in range(40):
-        gap = complex((law.weights * law.values / (zeta - law.values)).sum()) - t
-        move = gap / _moment_slope(law, zeta)
-        # Between atoms the slope can be nearly 0, and a full step would leave for infinity.
-        zeta -= move * min(1.0, 0.5 * abs(zeta) / abs(move)) if move else 0.0
-        if abs(move) < 1e-13 * abs(zeta):
-            break
-    return zeta
-
-
-def _moment_slope(law: SlopeLaw, zeta: complex) -> complex:
-    return -complex((law.weights * law.values / (zeta - law.values) ** 2).sum())

@@ -5,7 +5,9 @@ import pytest
 
 from propstats.activations import activation
 from propstats.expectation.quadrature import SlopeLaw, slope_law
-from propstats.theory.spectrum import FreeProduct
+from propstats.theory.schemes import Law
+from propstats.theory.spectra.finite_width import product_moments, rank_deficiency
+from propstats.theory.spectra.free_product import FreeProduct
 
 _ONE = SlopeLaw(np.ones(1), np.ones(1))
 _RELU = SlopeLaw(np.array([0.0, 2.0]), np.array([0.5, 0.5]))  # He weights: sigma_w^2 = 2
@@ -123,3 +125,59 @@ def test_scale_comes_out() -> None:
     scaled = SlopeLaw(9.0 * law.values, law.weights)
     plain, large = (FreeProduct([x] * 4, orthogonal=False).edge().value for x in (law, scaled))
     assert math.isclose(large, 9.0**4 * plain, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 3), (3, 1), (4, 5)])
+def test_one_rectangular_gaussian_layer(n: int, m: int) -> None:
+    """Marchenko & Pastur: the edges (1 +- sqrt(m/n))^2 of W W^T, W of m rows and n columns of variance 1/n."""
+    free = FreeProduct([_ONE], orthogonal=False, widths=(n, m))
+    assert math.isclose(free.edge().value, (1 + math.sqrt(m / n)) ** 2, rel_tol=1e-9)
+    if n != m:
+        low, high = ((1 + sign * math.sqrt(m / n)) ** 2 for sign in (-1, 1))
+        s = np.linspace(1.02 * math.sqrt(low), 0.98 * math.sqrt(high), 21)
+        x = s**2
+        # The density of the min(n, m) eigenvalues that are not 0 for their shape alone.
+        exact = np.sqrt((high - x) * (x - low)) * n / (2 * math.pi * x * min(n, m)) * 2 * s
+        assert np.allclose(free.density(s), exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("widths", "scale"), [((4, 2, 1), 1.0), ((1, 2, 4), 4.0), ((3, 1), 1.0), ((1, 3), 3.0)])
+def test_rectangular_orthogonal_layers_that_only_widen_or_narrow_are_an_atom(
+    widths: tuple[int, ...], scale: float
+) -> None:
+    """Rows of a rotation have length 1; its columns, at variance 1/fan_in, the ratio of the widths."""
+    free = FreeProduct([_ONE] * (len(widths) - 1), orthogonal=True, widths=widths)
+    assert math.isclose(free.edge().value, scale, rel_tol=1e-6)
+    assert math.isclose(free.mean, scale, rel_tol=1e-12)
+
+
+def test_a_bottleneck_of_rotations_is_jacobis_ensemble() -> None:
+    """Columns of a rotation, then rows of another: m x m corners of rotations of size n, edge 4 r (1 - r), r = m/n.
+
+    With r = 1/2 and below 4 r (1 - r) is where Wachter's law ends; above, singular values of 1 appear.
+    """
+    r = 0.25
+    free = FreeProduct([_ONE] * 2, orthogonal=True, widths=(1, 4, 1))
+    # W_1 = sqrt(4) times columns, W_2 rows: 4 times the corner's squares.
+    assert math.isclose(free.edge().value, 4 * 4 * r * (1 - r), rel_tol=1e-9)
+    assert math.isclose(free.mean, 1.0, rel_tol=1e-12)
+
+
+@pytest.mark.parametrize("orthogonal", [False, True])
+@pytest.mark.parametrize("widths", [(2, 3, 1, 2), (5, 2, 4, 4)])
+def test_density_of_unequal_widths(widths: tuple[int, ...], orthogonal: bool) -> None:
+    """Mass, mean and fourth moment against those of wide networks, whose deviation is of order 1/width."""
+    free = FreeProduct([_RELU] * 3, orthogonal=orthogonal, widths=widths)
+    top, bottom, n = math.sqrt(free.edge().value), 1e-6, 4000
+    step = math.log(top / bottom) / n
+    s = bottom * np.exp((np.arange(n) + 0.5) * step)
+    weights = free.density(s) * s * step
+    wide = [100_000 * width for width in widths]
+    law = Law.ORTHOGONAL if orthogonal else Law.GAUSSIAN
+    mean, fourth = product_moments([(1.0, 2.0)] * 3, wide, law)
+    grid_error = 100 * step**1.5
+    below = 10 * math.sqrt(bottom)
+    assert abs(weights.sum() - (1 - rank_deficiency([0.5] * 3, wide))) <= grid_error + below
+    assert abs((weights * s**2).sum() - mean) <= grid_error * top**2
+    assert math.isclose(free.mean, mean, rel_tol=1e-9)
+    assert abs((weights * s**4).sum() - fourth) <= grid_error * top**4
