@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from propstats.errors import DomainError
 from propstats_cli import options
 from propstats_cli.output import Answer, print_table
 
@@ -20,6 +21,10 @@ def jacobian(
     a: options.A = None,
     param: options.Param = None,
     width: Annotated[int, typer.Option("--width", help="Units per layer.")] = 256,
+    widths: Annotated[
+        str | None,
+        typer.Option("--widths", metavar="N,N,...", help="Units of the input and of each layer, where they differ."),
+    ] = None,
     scheme: Annotated[
         str, typer.Option("--scheme", help="Weights: normprop, he, lecun, glorot, orthogonal or torch.")
     ] = "normprop",
@@ -28,9 +33,16 @@ def jacobian(
         typer.Option("--gamma", help="NormProp's scale: jacobian (exactly 1/J, the default), 1 or a number."),
     ] = None,
     beta: Annotated[float, typer.Option("--beta", help="NormProp's bias.")] = 0.0,
+    sigma_w: Annotated[
+        float | None, typer.Option("--sigma-w", help="Std of the weights times sqrt(fan_in), instead of the scheme's.")
+    ] = None,
+    sigma_b: Annotated[float, typer.Option("--sigma-b", help="Std of the biases.")] = 0.0,
     draws: Annotated[int, typer.Option("--draws", help="Random networks to draw.")] = 100,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
+    precision: Annotated[
+        str, typer.Option("--precision", help="float32, float64 or accurate (down to the smallest singular values).")
+    ] = "float64",
     plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
     json: options.Json = False,
 ) -> Answer:
@@ -44,6 +56,8 @@ def jacobian(
     Examples:
       propstats jacobian --depth 9
       propstats jacobian --depth 30 --act tanh --scheme orthogonal --width 128 --plot spectrum.png
+      propstats jacobian --widths 784,512,512,10 --scheme he
+      torchrun --nproc-per-node 4 -m propstats jacobian --depth 50 --draws 10000
     """
     from propstats.simulation.jacobian import jacobian as compute
     from propstats_cli.progress import counting
@@ -53,12 +67,16 @@ def jacobian(
             options.unit(act, expr, param, a, default="relu"),
             depth=depth,
             width=width,
+            widths=None if widths is None else _widths(widths),
             scheme=scheme,
             gamma=gamma,
             beta=beta,
+            sigma_w=sigma_w,
+            sigma_b=sigma_b,
             draws=draws,
             seed=seed,
             device=device,
+            precision=precision,
             progress=advance,
         )
     if plot is not None:
@@ -68,15 +86,24 @@ def jacobian(
     return Answer("jacobian", result, result.agree, json, lambda out: _render(out, result, plot))
 
 
+def _widths(text: str) -> list[int]:
+    try:
+        return [int(width) for width in text.split(",")]
+    except ValueError:
+        raise DomainError(f"--widths takes whole numbers with commas between them, got {text!r}") from None
+
+
 def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> None:
     from rich.table import Table
 
     from propstats_cli.numbers import sampled, short
 
     scale = f", gamma {result.gamma:.6g}, beta {result.beta:g}" if result.scheme == "normprop" else ""
+    biases = f", biases of std {result.sigma_b:g}" if result.sigma_b else ""
+    shape = f"width {result.width}" if result.width else "widths " + ", ".join(map(str, result.widths))
     given = "".join(f" {name}={value:g}" for name, value in result.params.items())
     out.print(
-        f"{result.scheme} network of {result.depth} layers, {result.activation}{given}, width {result.width}{scale}; "
+        f"{result.scheme} network of {result.depth} layers, {result.activation}{given}, {shape}{scale}{biases}; "
         f"{result.draws} draws, seed {result.seed}",
         soft_wrap=True,
     )

@@ -53,6 +53,8 @@ def main() -> NoReturn:
     """Run the command line."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _terminate)
+    if os.environ.get("RANK", "0") != "0":  # under torchrun all processes get the answer, and the first one gives it
+        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - until the process ends
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:  # a terminal that cannot show a sign gets a question mark, not a crash
