@@ -7,26 +7,22 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from propstats.auditing.data import Dataset, load_data
 from propstats.auditing.expect import from_network, one_step
 from propstats.auditing.judge import Evidence, departs, judge
-from propstats.auditing.load import LoadedModel, load_model
 from propstats.auditing.probe import Call, Probe, probe
 from propstats.auditing.records import (
     AuditReport,
     BackwardStatistics,
     Coverage,
-    DataInfo,
     Expected,
     ForwardStatistics,
     Layer,
     LayerVerdict,
-    ModelInfo,
     Skipped,
 )
 from propstats.auditing.statistics import SquareMean
+from propstats.auditing.subject import load_subject
 from propstats.auditing.trend import trend
-from propstats.errors import DataError
 from propstats.estimate import Estimate, Route
 from propstats.rules.dense import Weights
 
@@ -65,17 +61,8 @@ def audit(
     >>> report.passed, report.coverage.analysed
     (True, 3)
     """
-    if isinstance(model, nn.Module):
-        parameters = sum(p.numel() for p in model.parameters())
-        network, info = model, ModelInfo(None, None, "torch module in memory", False, parameters)
-    else:
-        loaded: LoadedModel = load_model(model, arch=arch)
-        network = loaded.model
-        info = ModelInfo(loaded.path, loaded.sha256, loaded.format, loaded.trusted, loaded.parameters)
-    dataset = Dataset("tensor", "", data, None, "none") if isinstance(data, torch.Tensor) else load_data(
-        data, normalize=normalize
-    )  # fmt: skip
-    inputs, layout = _fit(network, dataset.inputs)
+    subject = load_subject(model, data, arch=arch, normalize=normalize)
+    network, inputs = subject.network, subject.inputs
     total, done = len(inputs), 0
 
     def advance(samples: int) -> None:
@@ -91,33 +78,15 @@ def audit(
     skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason]
     skipped += [Skipped(name, "the forward pass never calls it as a module") for name in measured.never_called]
     analysed = sum(layer.one_step is not None for layer in layers)
-    shape = tuple(dataset.inputs.shape[1:])
     return AuditReport(
-        model=info,
-        data=DataInfo(dataset.name, dataset.sha256 or None, total, shape, layout, dataset.normalization),
+        model=subject.model,
+        data=subject.data,
         seed=seed,
         coverage=Coverage(analysed, tuple(skipped)),
         layers=layers,
         trend=slope,
         findings=findings,
     )
-
-
-def _fit(model: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, str]:
-    """Give the model the data in its own precision, and flat if that is the only way its first layer fits."""
-    if inputs.ndim < 2 or len(inputs) == 0:
-        raise DataError(f"data of shape {tuple(inputs.shape)} hold no samples", "the first axis counts samples")
-    if len(inputs) < 2:
-        raise DataError("one sample has no variance over the data", "audit with at least 2 samples, better hundreds")
-    kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    if inputs.is_floating_point():
-        inputs = inputs.to(kind)
-    first = next((module for module in model.modules() if not any(module.children())), None)
-    wanted = first.in_features if isinstance(first, nn.Linear) else None
-    numbers = math.prod(inputs.shape[1:])
-    if wanted is not None and inputs.shape[-1] != wanted and numbers == wanted:
-        return inputs.flatten(1), f"flattened to {numbers}"
-    return inputs, "as it is"
 
 
 def _label(call: Call) -> str:

@@ -103,7 +103,7 @@ def probe(
         DataError: If the model refuses the data; the message names the layer.
     """
     run = _Run(model)
-    with _evaluating(model):
+    with evaluating(model):
         with run.watching(run.enter), torch.no_grad():
             plain = run.forward(inputs[:BATCH])
         with run.watching(run.enter, run.before, run.after), torch.enable_grad():
@@ -287,7 +287,7 @@ def _has_parameters(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Put the model in evaluation mode, and every module back into its own mode afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from propstats.activations import Activation, activation
 from propstats.errors import DomainError
-from propstats.estimate import Estimate, Route
+from propstats.estimate import Estimate
 from propstats.expectation import quadrature
+from propstats.simulation.averages import mean_of, normalised_variance_of
 from propstats.simulation.network import draw_jacobians
 from propstats.theory.network import DenseNetwork
 from propstats.theory.schemes import Law, WeightScheme, weight_scheme
@@ -153,7 +154,7 @@ def jacobian(
         theory=predict(network, free),
         simulation=_simulated(values, ranks),
         signal=tuple(
-            LayerSecondMoment(layer, network.second_moments[layer], _mean(q[:, layer]))
+            LayerSecondMoment(layer, network.second_moments[layer], mean_of(q[:, layer]))
             for layer in range(network.depth + 1)
         ),
         histogram=_histogram(free, values, ranks),
@@ -188,23 +189,12 @@ def _simulated(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> Spectru
     # In units of the root mean square, whose powers then stay in range.
     unit = math.sqrt(float((values**2).mean())) or 1.0
     square, fourth = ((values / unit) ** 2).mean(axis=1), ((values / unit) ** 4).mean(axis=1)
-    mean = float(square.mean())
-    # Networks that are all dead have no ratio to speak of.
-    ratio = float(fourth.mean()) / mean**2 if mean > 0 else math.nan
-    # The ratio of two means, to first order: its standard error is that of this average.
-    influence = fourth / mean**2 - 2 * ratio * square / mean if mean > 0 else square
     return SpectrumSummary(
-        mean_square=_mean(square * unit**2),
-        normalised_variance=Estimate(ratio - 1.0, _mean(influence).error, Route.SAMPLING, square.size),
-        max=_mean(values[:, 0]),
-        zero_fraction=_mean(1.0 - ranks / values.shape[1]),
+        mean_square=mean_of(square * unit**2),
+        normalised_variance=normalised_variance_of(square, fourth),
+        max=mean_of(values[:, 0]),
+        zero_fraction=mean_of(1.0 - ranks / values.shape[1]),
     )
-
-
-def _mean(draws: NDArray[np.float64]) -> Estimate:
-    """Return the mean over draws with its standard error, which a single draw does not have."""
-    error = float(draws.std(ddof=1)) / math.sqrt(draws.size) if draws.size > 1 else math.inf
-    return Estimate(float(draws.mean()), error, Route.SAMPLING, draws.size)
 
 
 def _histogram(free: FreeProduct, values: NDArray[np.float64], ranks: NDArray[np.int64]) -> Histogram:

@@ -47,7 +47,8 @@ def lanczos_quadrature(operator: Operator, start: torch.Tensor, steps: int) -> t
     References:
         Golub & Meurant 1994, Matrices, moments and quadrature; Ubaru, Chen & Saad 2017 (the stochastic mean).
     """
-    rights, lefts = [_unit(start.double())[0]], []
+    rights = [_unit(start.double())[0]]
+    lefts: list[torch.Tensor] = []
     diagonal: list[torch.Tensor] = []
     above: list[torch.Tensor] = []
     for step in range(steps):

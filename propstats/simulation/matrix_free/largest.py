@@ -9,8 +9,15 @@ import torch
 class Operator(Protocol):
     """A matrix; vectors are the rows of what it is given and returns."""
 
-    rows: int
-    columns: int
+    @property
+    def rows(self) -> int:
+        """Length of a product."""
+        ...
+
+    @property
+    def columns(self) -> int:
+        """Length of a vector."""
+        ...
 
     def times(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return the products with vectors of shape (block, columns)."""
@@ -94,19 +101,3 @@ def _new_directions(vectors: torch.Tensor, basis: torch.Tensor) -> tuple[torch.T
     again = vectors @ basis.T  # once is not enough
     q, r = torch.linalg.qr((vectors - again @ basis).T)
     return torch.cat([first + again, r.T], dim=1), q.T
-
-
-def all_values(operator: Operator, block: int, device: torch.device) -> torch.Tensor:
-    """Return all singular values of an operator with few rows or few columns, by forming it block by block."""
-    few, product = (
-        (operator.columns, operator.times)
-        if operator.columns <= operator.rows
-        else (operator.rows, operator.transposed_times)
-    )
-    parts = []
-    for first in range(0, few, block):
-        units = torch.zeros(block, few, dtype=torch.float64, device=device)
-        here = torch.arange(first, min(first + block, few), device=device)
-        units[here - first, here] = 1.0
-        parts.append(product(units)[: len(here)])
-    return torch.linalg.svdvals(torch.cat(parts))

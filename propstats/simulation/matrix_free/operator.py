@@ -25,9 +25,11 @@ class JacobianOperator:
         # Gradients of the parameters are asked for by nobody.
         parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
         with sdpa_kernel(SDPBackend.MATH):  # the only attention that can be differentiated twice
-            self._outputs: torch.Tensor = functional_call(model, parameters, (self._inputs,))
+            # A clone, on which modules may work in place.
+            self._outputs: torch.Tensor = functional_call(model, parameters, (self._inputs.clone(),))
         self._direction = torch.zeros_like(self._outputs, requires_grad=True)
         self._pulled_back = self._backward(self._outputs, self._inputs, self._direction, create_graph=True)
+        self.device, self.count = inputs.device, len(inputs)
         self.columns = math.prod(inputs.shape[1:])
         self.rows = math.prod(self._outputs.shape[1:])
 
@@ -51,3 +53,11 @@ class JacobianOperator:
 def copies(x: torch.Tensor, count: int) -> torch.Tensor:
     """Return a batch of copies of one input, so that a block of vectors meets the same Jacobian."""
     return x.unsqueeze(0).expand(count, *x.shape)
+
+
+def formed(operator: JacobianOperator) -> torch.Tensor:
+    """Return the Jacobians, of shape (count, few, many): row by row, or transposed, whichever takes fewer products."""
+    wide = operator.rows <= operator.columns
+    few, product = (operator.rows, operator.transposed_times) if wide else (operator.columns, operator.times)
+    units = torch.eye(few, dtype=torch.float64, device=operator.device)
+    return torch.stack([product(unit.expand(operator.count, few)) for unit in units], dim=1)
