@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from propstats.activations import activation_names as activation_names
     from propstats.auditing.audit import audit as audit
     from propstats.auditing.records import AuditReport as AuditReport
+    from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
+    from propstats.auditing.spectrum import spectrum as spectrum
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
     from propstats.estimate import Quantity as Quantity
@@ -37,6 +39,7 @@ else:
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
+        "MeasuredSpectrum": "auditing.spectrum",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
@@ -52,6 +55,7 @@ else:
         "gate_moments": "theory.gate",
         "jacobian": "simulation.jacobian",
         "moments": "theory.unit",
+        "spectrum": "auditing.spectrum",
     }
 
     def __getattr__(name):

@@ -80,7 +80,8 @@ def jacobian(
             progress=advance,
         )
     if plot is not None:
-        from propstats.report.figures import save, spectrum_figure
+        from propstats.report.spectrum_figure import spectrum_figure
+        from propstats.report.style import save
 
         save(spectrum_figure(result), plot)
     return Answer("jacobian", result, result.agree, json, lambda out: _render(out, result, plot))

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from propstats.auditing.records import AuditReport, Layer, Rate, Severity
 from propstats.estimate import Estimate
-from propstats.report.figures import depth_figure
+from propstats.report.depth_figure import depth_figure
 from propstats.report.style import inline
 from propstats.text import printable
 

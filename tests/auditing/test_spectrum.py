@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from propstats.auditing import jacobian as module
-from propstats.auditing.jacobian import model_jacobian
+from propstats.auditing import spectrum as module
+from propstats.auditing.spectrum import spectrum
 from propstats.errors import DataError, DomainError, ModelError
 from propstats.estimate import STANDARD_ERRORS
 
@@ -40,7 +40,7 @@ def _exact(model: nn.Module, data: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("widths", [(20, 90, 30), (90, 70, 100), (150, 80, 70), (70, 70)])
 def test_formed_or_not_the_numbers_are_those_of_the_jacobian(widths: tuple[int, ...]) -> None:
     model, data = _dense(widths), _data(5, widths[0])
-    found = model_jacobian(model, data, inputs=5, top=4)
+    found = spectrum(model, data, inputs=5, top=4)
     exact = _exact(model.eval(), data)
     assert (found.rows, found.columns) == (widths[-1], widths[0])
     for rank in range(4):
@@ -57,7 +57,7 @@ def test_the_mean_square_of_many_directions(monkeypatch: pytest.MonkeyPatch) -> 
     """Hutchinson within its standard error, on an operator large enough not to be formed."""
     model, data = _dense((80, 80, 80)), _data(64, 80)
     monkeypatch.setattr(module, "_TOLERANCE", 1e-1)
-    found = model_jacobian(model, data, inputs=64, top=1)
+    found = spectrum(model, data, inputs=64, top=1)
     exact = float(_exact(model, data).square().mean())
     assert abs(found.mean_square.value - exact) <= STANDARD_ERRORS * found.mean_square.error
     assert found.mean_square.error < 0.1 * exact
@@ -70,7 +70,7 @@ def test_a_convolutional_network() -> None:
             nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.GELU(), nn.Conv2d(4, 2, 3, stride=2), nn.Flatten()
         )
     data = _data(3, 1, 11, 11)
-    found = model_jacobian(model, data, inputs=3, top=3)
+    found = spectrum(model, data, inputs=3, top=3)
     exact = _exact(model.eval(), data)
     assert found.max.value == pytest.approx(float(exact[:, 0].mean()), rel=1e-4)
     assert found.columns == 121
@@ -80,7 +80,7 @@ def test_seeds_modes_and_parameters_are_left_alone() -> None:
     model, data = _dense((70, 70, 70)), _data(30, 70)
     model.train()
     before = torch.random.get_rng_state()
-    a, b, c = (model_jacobian(model, data, inputs=4, top=2, seed=seed) for seed in (0, 0, 1))
+    a, b, c = (spectrum(model, data, inputs=4, top=2, seed=seed) for seed in (0, 0, 1))
     assert a == b
     assert a.mean_square != c.mean_square
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -89,24 +89,24 @@ def test_seeds_modes_and_parameters_are_left_alone() -> None:
 
 
 def test_one_input_has_no_standard_error() -> None:
-    found = model_jacobian(_dense((8, 8)), _data(4, 8), inputs=1)
+    found = spectrum(_dense((8, 8)), _data(4, 8), inputs=1)
     assert math.isinf(found.max.error)
 
 
 def test_refusals(tmp_path: Path) -> None:
     model, data = _dense((8, 8)), _data(4, 8)
     with pytest.raises(DomainError, match="inputs must be at least 1"):
-        model_jacobian(model, data, inputs=0)
+        spectrum(model, data, inputs=0)
     with pytest.raises(DomainError, match="top must be at least 1"):
-        model_jacobian(model, data, top=0)
+        spectrum(model, data, top=0)
     with pytest.raises(DataError, match="cannot be differentiated at inputs of shape 9"):
-        model_jacobian(model, _data(4, 9))
+        spectrum(model, _data(4, 9))
     with pytest.raises(DataError, match="tokens"):
-        model_jacobian(nn.Sequential(nn.Embedding(5, 3)), torch.zeros(4, 2, dtype=torch.int64))
+        spectrum(nn.Sequential(nn.Embedding(5, 3)), torch.zeros(4, 2, dtype=torch.int64))
     with pytest.raises(ModelError):
-        model_jacobian(tmp_path / "missing.pt")
+        spectrum(tmp_path / "missing.pt")
     broken = _dense((8, 8))
     with torch.no_grad():
         next(broken.parameters())[0, 0] = math.nan
     with pytest.raises(ModelError, match="not finite"):
-        model_jacobian(broken, data)
+        spectrum(broken, data)

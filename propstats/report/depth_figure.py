@@ -1,57 +1,17 @@
-"""Figures: the spectrum of a Jacobian, and an audit over depth."""
+"""An audit over depth, as a figure."""
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from propstats.auditing.judge import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
-from propstats.report.style import BARS, INK, MEASURED, THEORY, fitted, limit, positive, save, styled
-
-if TYPE_CHECKING:
-    from propstats.simulation.jacobian import JacobianSpectrum
-
-__all__ = ["depth_figure", "save", "spectrum_figure"]
+from propstats.report.style import INK, MEASURED, THEORY, fitted, limit, positive, styled
 
 _Z95 = 1.96
 _TICKS = 14
-
-
-def spectrum_figure(result: "JacobianSpectrum") -> Figure:
-    """Draw the non-zero singular values of a Jacobian: bars as simulated, the density of theory over them.
-
-    The density is logarithmic: half of the values crowd near zero, and what explodes is the tail.
-    """
-    theory, simulation, bins = result.theory, result.simulation, result.histogram
-    with styled():
-        figure = Figure(figsize=(6.4, 4.6))
-        axes = figure.add_subplot(xlabel="singular value", ylabel="density (adds up to the non-zero share)")
-        limit(axes, [*bins.simulation, *bins.theory], 0.5, 2.0)
-        draws = f"simulation, {result.draws} draw{'s' if result.draws > 1 else ''}"
-        axes.stairs(bins.simulation, bins.edges, fill=True, color=BARS, label=draws)
-        centres = [(a + b) / 2 for a, b in zip(bins.edges, bins.edges[1:], strict=False)]
-        density = [positive(value) for value in bins.theory]
-        axes.plot(centres, density, color=THEORY, label="theory, at the middle of each bar")
-        largest, rms = theory.max, _root(theory.mean_square.value)
-        low, high = max(largest.value - largest.error, 0.0), largest.value + largest.error
-        axes.axvspan(low, high, color=THEORY, alpha=0.15, linewidth=0)
-        text = f"largest: theory {_pair(largest.value, simulation.max.value)}"
-        axes.axvline(largest.value, color=THEORY, linestyle="--", label=text)
-        text = f"rms: theory {_pair(rms, _root(simulation.mean_square.value))}"
-        axes.axvline(rms, color=INK, linestyle=":", label=text)
-        top = max(bins.edges[-1], 1.02 * largest.value)
-        axes.set_xlim(0.0, max(top, min(1.02 * high, 1.5 * top)))
-        figure.legend(loc="outside lower center", ncols=2, frameon=False)
-        what = f"{fitted(result.activation, 30)}, {result.scheme}, gamma {result.gamma:.5g}"
-        size = f"depth {result.depth}, width {result.width}"
-        shares = theory.zero_fraction.value, simulation.zero_fraction.value
-        zeros = f"zeros: theory {shares[0]:.1%}, simulation {shares[1]:.1%}"
-        axes.set_title(f"{what}, {size}\n{zeros}", parse_math=False)
-        figure.draw_without_rendering()  # ticks take their style when they are first needed
-    return figure
 
 
 def depth_figure(report: AuditReport) -> Figure:
@@ -157,7 +117,3 @@ def _band(values: Sequence[float], points: Sequence[_Point]) -> tuple[list[float
     factors = [math.exp(min(_Z95 * error, 50.0)) for _, error in points]
     low = [value / factor for value, factor in zip(values, factors, strict=True)]
     return low, [value * factor for value, factor in zip(values, factors, strict=True)]
-
-
-def _pair(theory: float, simulation: float) -> str:
-    return f"{theory:.3g}, simulation {simulation:.3g}"

@@ -16,9 +16,8 @@ from propstats.auditing.judge import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
 from propstats.errors import DomainError, OutputError
 from propstats.estimate import Estimate
-from propstats.report.figures import depth_figure, save, spectrum_figure
-from propstats.report.style import fitted, render
-from propstats.simulation.jacobian import Histogram, jacobian
+from propstats.report.depth_figure import depth_figure
+from propstats.report.style import fitted, render, save
 
 
 def _network(names: Sequence[str] = ("a", "b", "c"), weight: float = 0.1) -> AuditReport:
@@ -102,26 +101,6 @@ def test_many_layers_leave_room_for_their_names() -> None:
     assert len(figure.axes[0].get_xticklabels()) <= 14
 
 
-def test_spectrum_shows_both_routes() -> None:
-    result = jacobian(depth=3, width=16, draws=5)
-    figure = spectrum_figure(result)
-    axes = figure.axes[0]
-    title = axes.get_title(loc="left")
-    for word in ("relu", "normprop", "depth 3", "width 16", "gamma", "zeros"):
-        assert word in title
-    assert axes.get_xlim()[1] >= result.histogram.edges[-1]
-    texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts[0] == "simulation, 5 draws"
-    assert any(text.startswith("largest: theory") for text in texts)
-    assert any(text.startswith("rms: theory") for text in texts)
-
-
-def test_spectrum_without_a_tail() -> None:
-    empty = Histogram((0.0, 1.0, 2.0), (0.0, 0.0), (0.0, math.nan))
-    result = replace(jacobian(depth=2, width=4, draws=1), histogram=empty, activation="$\x1b" * 40)
-    render(spectrum_figure(result), "svg")
-
-
 @pytest.mark.parametrize(("name", "head"), [("a.png", b"\x89PNG"), ("b.SVG", b"<?xml"), ("c.pdf", b"%PDF")])
 def test_saves_the_same_file_twice(tmp_path: Path, name: str, head: bytes) -> None:
     report = _network()
@@ -153,5 +132,6 @@ def test_nothing_global_changes_and_nothing_global_leaks_in() -> None:
 
 
 def test_pyplot_stays_unloaded() -> None:
-    code = "import sys, propstats.report.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    modules = "propstats.report.depth_figure, propstats.report.spectrum_figure"
+    code = f"import sys, {modules}; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -38,7 +38,7 @@ class MeasuredHistogram:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredJacobian:
+class MeasuredSpectrum:
     """The singular values of a network's Jacobian, of which there are as many as inputs or outputs (the fewer).
 
     Args:
@@ -70,7 +70,7 @@ class MeasuredJacobian:
     histogram: MeasuredHistogram
 
 
-def model_jacobian(
+def spectrum(
     model: str | os.PathLike[str] | nn.Module,
     data: str | torch.Tensor = "digits",
     *,
@@ -80,7 +80,7 @@ def model_jacobian(
     normalize: str | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> MeasuredJacobian:
+) -> MeasuredSpectrum:
     """Measure the singular values of a network's Jacobian at samples of data.
 
     Networks with few inputs or outputs are measured exactly. For others the largest values come from block
@@ -106,7 +106,7 @@ def model_jacobian(
     >>> weights = torch.diag(torch.tensor([3.0, 1.0]))
     >>> linear = nn.Linear(2, 2, bias=False)
     >>> _ = linear.load_state_dict({"weight": weights})
-    >>> found = model_jacobian(linear, torch.randn(8, 2), inputs=4)
+    >>> found = spectrum(linear, torch.randn(8, 2), inputs=4)
     >>> found.max.value, found.mean_square.value
     (3.0, 5.0)
     """
@@ -134,7 +134,7 @@ def model_jacobian(
             del operator, side  # and the activations that they hold
             found, residual = _top(subject.network, points, top, stream, progress)
     square, fourth = ((weights * nodes**power).sum(dim=1).numpy() for power in (2, 4))
-    return MeasuredJacobian(
+    return MeasuredSpectrum(
         model=subject.model,
         data=subject.data,
         inputs=len(points),

@@ -1,0 +1,84 @@
+"""`propstats spectrum`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from propstats_cli import options
+from propstats_cli.output import Answer, print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from propstats.auditing.spectrum import MeasuredSpectrum
+
+
+def spectrum(
+    model: Annotated[str, typer.Argument(help="A pickled module of torch.nn classes, a state_dict or safetensors.")],
+    data: Annotated[str, typer.Option("--data", help="digits, gaussian:SHAPE, or a .npy or .npz file.")] = "digits",
+    inputs: Annotated[int, typer.Option("--inputs", help="Samples at which to measure.")] = 16,
+    top: Annotated[int, typer.Option("--top", help="How many of the largest singular values.")] = 10,
+    arch: options.Arch = None,
+    normalize: options.Normalize = None,
+    seed: options.Seed = 0,
+    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
+    json: options.Json = False,
+) -> Answer:
+    """Jacobian of a real network of any size.
+
+    The singular values of the input-output Jacobian at samples of data: the largest ones, the mean square and the
+    density. The Jacobian is never formed unless it is small; the file is loaded without executing anything in it.
+
+    \b
+    Examples:
+      propstats spectrum model.pt --data digits
+      propstats spectrum weights.safetensors --arch mypackage.models:make --data images.npy --top 20 --inputs 4
+    """
+    from propstats.auditing.spectrum import spectrum as measure
+    from propstats_cli.progress import bars
+
+    with bars() as show:
+        result = measure(
+            model,
+            data,
+            inputs=inputs,
+            top=top,
+            arch=arch,
+            normalize=normalize,
+            seed=seed,
+            progress=lambda done, total: show("largest singular values", done, total),
+        )
+    if plot is not None:
+        from propstats.report.spectrum_figure import measured_spectrum_figure
+        from propstats.report.style import save
+
+        save(measured_spectrum_figure(result), plot)
+    return Answer("spectrum", result, True, json, lambda out: _render(out, result, plot))
+
+
+def _render(out: "Console", result: "MeasuredSpectrum", plot: str | None) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from propstats_cli.numbers import sampled
+
+    model, data = result.model, result.data
+    name = escape(model.path or "in memory")
+    out.print(f"model  {name}: {model.format}, {model.parameters:,} parameters", soft_wrap=True)
+    out.print(
+        f"data   {escape(data.name)}: {result.inputs} of {data.samples:,} samples, seed {result.seed}; "
+        f"Jacobian of {result.rows:,} outputs by {result.columns:,} inputs",
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("singular values", no_wrap=True)
+    table.add_column("measured", no_wrap=True)
+    table.add_row("mean square", sampled(result.mean_square))
+    table.add_row("normalised variance", sampled(result.normalised_variance))
+    for rank, value in enumerate(result.top, 1):
+        table.add_row("max" if rank == 1 else f"number {rank}", sampled(value))
+    print_table(out, table)
+    accuracy = f", each within {result.residual:.0e} of the largest" if result.residual else ""
+    out.print(f"means over {result.inputs} inputs ± one standard error{accuracy}", soft_wrap=True)
+    if plot is not None:
+        out.print(f"figure: {plot}", soft_wrap=True)
