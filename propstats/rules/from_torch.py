@@ -73,8 +73,9 @@ def connections(module: nn.Conv1d | nn.Conv2d | nn.Conv3d, shape: Shape) -> Conn
     Raises:
         DomainError: If the kernel is larger than the input.
     """
+    assert not isinstance(module.padding, str)
     axes = tuple(
-        Axis(size, kernel, stride, (int(padding), int(padding)), dilation)
+        Axis(size, kernel, stride, (padding, padding), dilation)
         for size, kernel, stride, padding, dilation in zip(
             shape[1:], module.kernel_size, module.stride, module.padding, module.dilation, strict=True
         )

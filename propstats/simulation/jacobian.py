@@ -15,8 +15,8 @@ from propstats.simulation.network import Draws, draw_jacobians
 from propstats.theory.finite_width import product_moments, rank_deficiency
 from propstats.theory.fluctuation import gain_variance
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import Law, weight_scheme
 from propstats.theory.spectrum import FreeProduct
+from propstats.theory.weights.schemes import Law, weight_scheme
 
 _TRACY_WIDOM_MEAN = -1.2065335745820  # of the GOE: Bornemann 2010, arXiv:0904.1581, Table 8
 _BINS = 60
@@ -112,7 +112,7 @@ def jacobian(
         act: Name of an activation, or an activation.
         depth: Number of layers, each a matrix and an activation.
         width: Units per layer.
-        scheme: How weights are drawn: a name from `propstats.theory.schemes.scheme_names()`.
+        scheme: How weights are drawn: a name from `propstats.theory.weights.schemes.scheme_names()`.
         gamma: Scale of NormProp's pre-activations: `jacobian` (exactly 1/J, the default) or a number.
         beta: NormProp's bias.
         draws: Number of random networks.
@@ -180,7 +180,7 @@ def _gamma(gamma: float | str | None, unit: Activation, law: Law) -> float:
 
 def _theory(network: DenseNetwork, free: FreeProduct, rms: float) -> SpectrumSummary:
     laws, width = network.slope_laws, network.width
-    exact = network.is_homogeneous and network.scheme.law is not Law.UNIFORM
+    exact = network.is_homogeneous and network.scheme.law not in (Law.UNIFORM, Law.TRUNCATED)
     # Elsewhere slopes and forms are correlated, O(1/width) in every layer, and the signal's length fluctuates, which
     # spreads the gain of whole networks and so multiplies the mean fourth power.
     spread = gain_variance(network)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from propstats.errors import DomainError
 from propstats.expectation.sampling import block_seed, resolve_device
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import Law
+from propstats.theory.weights.schemes import TRUNCATED_STD, Law
 
 #: Bytes that one batch of draws may take: small, so that progress shows and Ctrl-C is heard. The results do not depend
 #: on it.
@@ -98,10 +98,13 @@ def _draw(network: DenseNetwork, draws: range, seed: int, device: torch.device) 
 
 def _weights(law: Law, generators: list[torch.Generator], normal: Callable[..., torch.Tensor], n: int) -> torch.Tensor:
     """Draw weights of variance 1/n."""
-    if law is Law.UNIFORM:
+    if law in (Law.UNIFORM, Law.TRUNCATED):
         device = generators[0].device
         uniform = torch.stack([torch.rand(n, n, generator=g, dtype=torch.float64, device=device) for g in generators])
-        return (2 * uniform - 1) * math.sqrt(3 / n)
+        if law is Law.UNIFORM:
+            return (2 * uniform - 1) * math.sqrt(3 / n)
+        cut_off = torch.erfinv((2 * uniform - 1) * math.erf(math.sqrt(2)))  # sqrt 2 of it is at most 2
+        return cut_off * (math.sqrt(2 / n) / TRUNCATED_STD)
     gaussian = normal(n, n)
     if law is Law.UNIT_ROWS:
         lengths: torch.Tensor = torch.linalg.vector_norm(gaussian, dim=2, keepdim=True)

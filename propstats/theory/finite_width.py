@@ -13,7 +13,7 @@ do not change when a row changes its sign.
 
 from collections.abc import Sequence
 
-from propstats.theory.schemes import Law
+from propstats.theory.weights.schemes import Law
 
 
 def product_moments(slopes: Sequence[tuple[float, float]], width: int, law: Law) -> tuple[float, float]:

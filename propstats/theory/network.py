@@ -8,7 +8,8 @@ from propstats.activations import Activation
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
 from propstats.expectation.quadrature import SlopeLaw
-from propstats.theory.schemes import Law, WeightScheme
+from propstats.theory.weights.fans import dense
+from propstats.theory.weights.schemes import WeightScheme
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class DenseNetwork:
     @property
     def is_normprop(self) -> bool:
         """Whether units are normalised after the activation."""
-        return self.scheme.law is Law.UNIT_ROWS
+        return self.scheme.is_normprop
 
     @cached_property
     def shift(self) -> float:
@@ -61,7 +62,7 @@ class DenseNetwork:
     @cached_property
     def sigma_w(self) -> float:
         """Standard deviation of a weight, times the square root of the width."""
-        return math.sqrt(self.scheme.variance(self.width, self.width, self.activation) * self.width)
+        return math.sqrt(self.scheme.variance(dense(self.width, self.width), self.activation, self.depth) * self.width)
 
     @cached_property
     def second_moments(self) -> tuple[float, ...]:

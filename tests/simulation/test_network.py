@@ -11,7 +11,8 @@ from propstats.expectation.sampling import block_seed
 from propstats.simulation import network as simulation
 from propstats.simulation.network import Draws, draw_jacobians
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import Law, scheme_names, weight_scheme
+from propstats.theory.weights.fans import dense
+from propstats.theory.weights.schemes import Law, scheme_names, weight_scheme
 
 
 def _network(scheme: str = "he", depth: int = 3, width: int = 16, name: str = "relu") -> DenseNetwork:
@@ -53,7 +54,7 @@ def test_scheme_variances_are_those_of_drawn_weights(name: str) -> None:
     n, draws = 24, 200
     network = _network(name, width=n)
     drawn = (_weights(network.scheme.law, draws, n) * network.sigma_w).square().mean(dim=(1, 2))
-    promised = network.scheme.variance(n, n, network.activation)
+    promised = network.scheme.variance(dense(n, n), network.activation, network.depth)
     error = drawn.std().item() / math.sqrt(draws)
     assert abs(drawn.mean().item() - promised) <= STANDARD_ERRORS * error + 1e-14 * promised
 

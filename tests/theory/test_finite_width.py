@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from propstats.estimate import STANDARD_ERRORS
 from propstats.simulation.network import _weights
 from propstats.theory.finite_width import product_moments, rank_deficiency
-from propstats.theory.schemes import Law
+from propstats.theory.weights.schemes import Law
 
 _SLOPES = (0.0, 1.5)  # equally likely, independent of everything: what the formula assumes
 
