@@ -1,12 +1,12 @@
 """Each scheme's variance against weights that torch's own initialisers draw."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import nn
+from torch_schemes import DRAWN, seeded
 
 from propstats.activations import Activation, activation
 from propstats.errors import UnknownNameError
@@ -24,67 +24,17 @@ _LAYERS = {
 }
 
 
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
-
-
-def _truncated(w: torch.Tensor, variance: float) -> torch.Tensor:
-    """As Keras draws it: cut off at two, then divided by the standard deviation that is left."""
-    std = math.sqrt(variance) / 0.87962566103423978
-    return nn.init.trunc_normal_(w, std=std, a=-2 * std, b=2 * std)
-
-
-def _fans(w: torch.Tensor) -> tuple[int, int]:
-    return nn.init._calculate_fan_in_and_fan_out(w)
-
-
-def _plain_truncated(w: torch.Tensor) -> torch.Tensor:
-    std = _fans(w)[0] ** -0.5
-    return nn.init.trunc_normal_(w, std=std, a=-2 * std, b=2 * std)
-
-
-def _uniform(w: torch.Tensor) -> torch.Tensor:
-    bound = _fans(w)[0] ** -0.5
-    return nn.init.uniform_(w, -bound, bound)
-
-
-#: For each scheme, how torch draws it (or, for Keras, the same formula on torch's generators).
-_DRAWN: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "he": lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"),
-    "he_uniform": lambda w: nn.init.kaiming_uniform_(w, nonlinearity="relu"),
-    "he_truncated": lambda w: _truncated(w, 2 / _fans(w)[0]),
-    "he_fan_out": lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu"),
-    "lecun": lambda w: nn.init.kaiming_normal_(w, nonlinearity="linear"),
-    "lecun_uniform": lambda w: nn.init.kaiming_uniform_(w, nonlinearity="linear"),
-    "lecun_truncated": lambda w: _truncated(w, 1 / _fans(w)[0]),
-    "glorot": nn.init.xavier_normal_,
-    "glorot_uniform": nn.init.xavier_uniform_,
-    "glorot_truncated": lambda w: _truncated(w, 2 / sum(_fans(w))),
-    "orthogonal": nn.init.orthogonal_,
-    "truncated": _plain_truncated,
-    "uniform": _uniform,
-    "torch": lambda w: nn.init.kaiming_uniform_(w, a=math.sqrt(5)),
-    "keras": nn.init.xavier_uniform_,
-    # The authors' code: sqrt(2/(out_channels prod(kernel))) L^(-1/2).
-    "fixup": lambda w: nn.init.normal_(w, 0, math.sqrt(2 / (w.shape[0] * math.prod(w.shape[2:]))) * 7**-0.5),
-    "mup": lambda w: nn.init.normal_(w, 0, _fans(w)[0] ** -0.5),
-}
-
-
 def test_every_scheme_is_drawn() -> None:
-    assert set(_DRAWN) | {"normprop"} == set(scheme_names())
+    assert set(DRAWN) | {"normprop"} == set(scheme_names())
 
 
 @pytest.mark.parametrize("layer", _LAYERS.values(), ids=_LAYERS)
-@pytest.mark.parametrize("name", sorted(_DRAWN))
+@pytest.mark.parametrize("name", sorted(DRAWN))
 def test_variance_is_that_of_what_torch_draws(name: str, layer: Connections) -> None:
     draws = 60
     weight = torch.empty(layer.weight_shape)
-    with _seeded(0):
-        squares = torch.stack([_DRAWN[name](weight).double().square().mean() for _ in range(draws)])
+    with seeded(0):
+        squares = torch.stack([DRAWN[name](weight).double().square().mean() for _ in range(draws)])
     promised = weight_scheme(name).variance(layer, _RELU, 7)
     error = squares.std().item() / math.sqrt(draws)
     # float32: a rounding of each weight; the squares of orthogonal ones add up exactly but for that.
@@ -96,8 +46,8 @@ def test_the_error_bars_would_see_a_wrong_variance(name: str) -> None:
     """Planted: one part in twenty."""
     layer = _LAYERS["dense"]
     weight = torch.empty(layer.weight_shape)
-    with _seeded(1):
-        squares = torch.stack([_DRAWN[name](weight).double().square().mean() for _ in range(60)])
+    with seeded(1):
+        squares = torch.stack([DRAWN[name](weight).double().square().mean() for _ in range(60)])
     wrong = 1.05 * weight_scheme(name).variance(layer, _RELU, 1)
     assert abs(squares.mean().item() - wrong) > STANDARD_ERRORS * squares.std().item() / math.sqrt(60)
 
@@ -113,7 +63,7 @@ def test_the_error_bars_would_see_a_wrong_variance(name: str) -> None:
 )
 def test_torchs_default_layers(build: Callable[[], nn.Module]) -> None:
     """Weights and biases of torch's layers as they come, transposed and grouped ones too."""
-    with _seeded(2):
+    with seeded(2):
         modules = [build() for _ in range(150)]
     first = modules[0]
     assert isinstance(first, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d)
