@@ -97,8 +97,7 @@ def _sizes(name: str, text: str) -> int | tuple[int, ...]:
     parts = text.split("x")
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
         raise DomainError(f"--{name} takes one number, or one for each axis, got {text!r}", f"for example --{name} 3x5")
-    numbers = tuple(int(part) for part in parts)
-    return numbers if len(numbers) > 1 else numbers[0]
+    return int(text) if len(parts) == 1 else tuple(int(part) for part in parts)
 
 
 def _render(out: "Console", result: "WeightScales") -> None:

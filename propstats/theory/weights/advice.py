@@ -127,10 +127,11 @@ def _why(
     if not 0.0 < backward < math.inf:
         return f"no weights carry a gradient through {act}: its slope vanishes"
     if fits:
-        others = fits[1:] if len(fits) < 5 else (f"{len(fits) - 1} others",)
+        first, *others = fits
+        others = others if len(others) < 4 else [f"{len(others)} others"]
         kept = f" (so do {', '.join(others)})" if others else ""
         better = f"; std {best:.4g} leaves {ways}" if gained else ""
-        return f"{fits[0]} keeps signal and gradient within x{KEPT:g} {span}{kept}{better}"
+        return f"{first} keeps signal and gradient within x{KEPT:g} {span}{kept}{better}"
     apart = (
         f"one layer's signal asks for std {forward:.4g}, its gradient for {backward:.4g}"
         if abs(backward / forward - 1.0) > 1e-6
