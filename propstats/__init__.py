@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from propstats.theory.gate import gate_moments as gate_moments
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
+    from propstats.theory.weights.scales import WeightScales as WeightScales
+    from propstats.theory.weights.scales import scales as scales
 else:
     _HOMES = {
         "Activation": "activations",
@@ -45,6 +47,7 @@ else:
         "Route": "estimate",
         "Signal": "estimate",
         "UnitMoments": "theory.unit",
+        "WeightScales": "theory.weights.scales",
         "activation": "activations",
         "activation_names": "activations",
         "audit": "auditing.audit",
@@ -56,6 +59,7 @@ else:
         "jacobian": "simulation.jacobian",
         "moments": "theory.unit",
         "spectrum": "auditing.spectrum",
+        "scales": "theory.weights.scales",
     }
 
     def __getattr__(name):

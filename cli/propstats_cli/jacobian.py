@@ -36,7 +36,9 @@ def jacobian(
     sigma_w: Annotated[
         float | None, typer.Option("--sigma-w", help="Std of the weights times sqrt(fan_in), instead of the scheme's.")
     ] = None,
-    sigma_b: Annotated[float, typer.Option("--sigma-b", help="Std of the biases.")] = 0.0,
+    sigma_b: Annotated[
+        float | None, typer.Option("--sigma-b", help="Std of the biases, instead of the scheme's.")
+    ] = None,
     draws: Annotated[int, typer.Option("--draws", help="Random networks to draw.")] = 100,
     seed: options.Seed = 0,
     device: options.Device = "cpu",

@@ -18,6 +18,7 @@ from propstats_cli.derive import derive
 from propstats_cli.jacobian import jacobian
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
 
 # The base of typer's complaints about the command line; typer carries its own copy of click and does not export it.
@@ -30,7 +31,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = {
-    function.__name__: function for function in (moments, derive, jacobian, spectrum, audit, constants, claims, demo)
+    function.__name__: function
+    for function in (moments, derive, scales, jacobian, spectrum, audit, constants, claims, demo)
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)

@@ -11,6 +11,7 @@ from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.norm import BatchNorm, LayerNorm, Unchanged
 from propstats.rules.rule import Rule
+from propstats.theory.weights.fans import Axis, Connections
 
 Shape = Sequence[int]
 
@@ -54,31 +55,32 @@ def _(module: nn.Linear, shape: Shape) -> Rule:
 def _(module: nn.Conv1d | nn.Conv2d | nn.Conv3d, shape: Shape) -> Rule:
     if module.padding_mode != "zeros" or isinstance(module.padding, str):
         raise NoRuleError(f"no rule for convolutions with padding {module.padding_mode!r} {module.padding!r} yet")
-    pairs, inputs, outputs = 1, 1, 1
-    for axis, size in enumerate(shape[1:]):
-        taps = _taps(size, *(int(option[axis]) for option in _geometry(module)))
-        pairs, inputs, outputs = pairs * sum(taps), inputs * size, outputs * len(taps)
+    terms = connections(module, shape)
     weight = module.weight
-    channels_out = weight.shape[0]
     return Weights(
         _mean(weight, 1), _mean(weight, 2), _mean(module.bias, 1), _mean(module.bias, 2),
-        # Each pair of an output and an input position inside the image is one term per channel.
-        fan_in=weight.shape[1] * pairs / outputs,
-        fan_out=channels_out / module.groups * pairs / inputs,
-        units=channels_out,
+        fan_in=terms.terms_in, fan_out=terms.terms_out, units=module.out_channels,
     )  # fmt: skip
 
 
-def _geometry(module: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> tuple[Sequence[int], ...]:
+def connections(module: nn.Conv1d | nn.Conv2d | nn.Conv3d, shape: Shape) -> Connections:
+    """Return what a convolution with numbers for its padding connects.
+
+    Args:
+        module: The convolution.
+        shape: Shape of its input, without the batch.
+
+    Raises:
+        DomainError: If the kernel is larger than the input.
+    """
     assert not isinstance(module.padding, str)
-    return module.kernel_size, module.stride, module.padding, module.dilation
-
-
-def _taps(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[int]:
-    """Count, for every output position along one axis, the kernel's taps that lie inside the input."""
-    reach = dilation * (kernel - 1) + 1
-    starts = range(-padding, size + padding - reach + 1, stride)
-    return [sum(0 <= start + dilation * tap < size for tap in range(kernel)) for start in starts]
+    axes = tuple(
+        Axis(size, kernel, stride, (padding, padding), dilation)
+        for size, kernel, stride, padding, dilation in zip(
+            shape[1:], module.kernel_size, module.stride, module.padding, module.dilation, strict=True
+        )
+    )
+    return Connections(module.in_channels, module.out_channels, module.groups, axes)
 
 
 @rule_for.register(nn.BatchNorm1d)

@@ -14,9 +14,9 @@ from propstats.expectation import quadrature
 from propstats.simulation.averages import mean_of, normalised_variance_of
 from propstats.simulation.network import draw_jacobians
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import Law, WeightScheme, weight_scheme
 from propstats.theory.spectra.free_product import FreeProduct
 from propstats.theory.spectra.summary import SpectrumSummary, free_product, predict
+from propstats.theory.weights.schemes import Law, WeightScheme, weight_scheme
 
 _BINS = 60
 
@@ -51,7 +51,7 @@ class JacobianSpectrum:
     widths: tuple[int, ...]
     gamma: float
     beta: float
-    sigma_b: float
+    sigma_b: float | None
     precision: str
     draws: int
     seed: int
@@ -82,7 +82,7 @@ def jacobian(
     gamma: float | str | None = None,
     beta: float = 0.0,
     sigma_w: float | None = None,
-    sigma_b: float = 0.0,
+    sigma_b: float | None = None,
     draws: int = 100,
     seed: int = 0,
     device: str = "cpu",
@@ -99,11 +99,11 @@ def jacobian(
         depth: Number of layers, each a matrix and an activation.
         width: Units per layer.
         widths: Units of the input and of each layer, where they differ; depth and width then follow from them.
-        scheme: How weights are drawn: a name from `propstats.theory.schemes.scheme_names()`.
+        scheme: How weights are drawn: a name from `propstats.theory.weights.schemes.scheme_names()`.
         gamma: Scale of NormProp's pre-activations: `jacobian` (exactly 1/J, the default) or a number.
         beta: NormProp's bias.
         sigma_w: Standard deviation of the weights times sqrt(fan_in), instead of the scheme's.
-        sigma_b: Standard deviation of the biases.
+        sigma_b: Standard deviation of the biases, instead of the scheme's.
         draws: Number of random networks.
         seed: Seed of the draws.
         device: `cpu`, `cuda` or `auto`.
@@ -169,7 +169,7 @@ def _scheme(name: str, sigma_w: float | None) -> WeightScheme:
         raise DomainError(f"sigma_w must be a positive number, got {sigma_w:g}")
     if scheme.law is Law.UNIT_ROWS:
         raise DomainError("sigma_w belongs to schemes other than normprop", "use gamma, or a scheme such as lecun")
-    return replace(scheme, variance=lambda fan_in, fan_out, act: sigma_w**2 / fan_in)
+    return replace(scheme, variance=lambda layer, act, depth: sigma_w**2 / layer.fan_in)
 
 
 def _gamma(gamma: float | str | None, unit: Activation, law: Law) -> float:

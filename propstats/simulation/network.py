@@ -95,8 +95,8 @@ def _draw(network: DenseNetwork, stream: Stream, precision: str) -> Draw:
         for layer, (law, (inputs, units)) in enumerate(zip(network.slope_laws, pairwise(network.widths), strict=True)):
             weights = draw_weights(network.scheme.law, units, inputs, stream).mul_(network.sigma_w[layer])
             h = network.gamma * (weights @ x) + network.beta
-            if network.sigma_b:
-                h += network.sigma_b * stream.normal(units)
+            if network.bias_stds[layer]:
+                h += network.bias_stds[layer] * stream.normal(units)
             slopes = network.activation.slope(h) * (network.gamma / network.scale / math.sqrt(law.moment(1)))
             x = (network.activation(h) - network.shift) / network.scale
             second_moments.append(_second_moment(x))

@@ -5,7 +5,7 @@ import math
 import torch
 
 from propstats.simulation.stream import Stream
-from propstats.theory.schemes import Law
+from propstats.theory.weights.schemes import TRUNCATED_STD, Law
 
 
 def draw_weights(law: Law, units: int, inputs: int, stream: Stream) -> torch.Tensor:
@@ -16,6 +16,9 @@ def draw_weights(law: Law, units: int, inputs: int, stream: Stream) -> torch.Ten
     """
     if law is Law.UNIFORM:
         return stream.uniform(units, inputs).mul_(math.sqrt(3 / inputs))
+    if law is Law.TRUNCATED:  # sqrt 2 of an inverse error function is the quantile of N(0, 1), here at most 2
+        within = stream.uniform(units, inputs).mul_(math.erf(math.sqrt(2)))
+        return torch.erfinv(within).mul_(math.sqrt(2 / inputs) / TRUNCATED_STD)
     if law is Law.ORTHOGONAL:
         return _orthogonal(units, inputs, stream)
     gaussian = stream.normal(units, inputs)

@@ -9,12 +9,13 @@ from propstats.activations import Activation
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
 from propstats.expectation.quadrature import SlopeLaw
-from propstats.theory.schemes import Law, WeightScheme
+from propstats.theory.weights.fans import Connections, dense
+from propstats.theory.weights.schemes import Law, WeightScheme
 
 
 @dataclass(frozen=True)
 class DenseNetwork:
-    """Layers `x -> (phi(gamma W x + b) - shift)/scale`, with `b ~ N(beta, sigma_b^2)`.
+    """Layers `x -> (phi(gamma W x + b) - shift)/scale`, with b of mean beta.
 
     For NormProp the rows of W have length one, and shift and scale are the activation's mean and standard
     deviation at N(0, 1) (Arpit et al. 2016, Eq. 12); other schemes have gamma = 1, shift = 0, scale = 1.
@@ -25,7 +26,7 @@ class DenseNetwork:
         widths: Units of the input and of each layer.
         gamma: Scale of the pre-activations.
         beta: Mean of the biases.
-        sigma_b: Standard deviation of the biases.
+        sigma_b: Standard deviation of Gaussian biases, instead of the scheme's.
     """
 
     activation: Activation
@@ -33,7 +34,7 @@ class DenseNetwork:
     widths: tuple[int, ...]
     gamma: float = 1.0
     beta: float = 0.0
-    sigma_b: float = 0.0
+    sigma_b: float | None = None
 
     def __post_init__(self) -> None:
         if self.depth < 1:
@@ -44,13 +45,18 @@ class DenseNetwork:
             raise DomainError(f"gamma must be a positive number, got {self.gamma:g}")
         if not math.isfinite(self.beta):
             raise DomainError(f"beta must be a finite number, got {self.beta:g}")
-        if not (math.isfinite(self.sigma_b) and self.sigma_b >= 0):
+        if self.sigma_b is not None and not 0 <= self.sigma_b < math.inf:
             raise DomainError(f"sigma_b must be a number of at least 0, got {self.sigma_b:g}")
 
     @property
     def depth(self) -> int:
         """Number of layers."""
         return len(self.widths) - 1
+
+    @cached_property
+    def layers(self) -> tuple[Connections, ...]:
+        """What each layer connects."""
+        return tuple(dense(n, m) for n, m in pairwise(self.widths))
 
     @property
     def is_normprop(self) -> bool:
@@ -70,7 +76,17 @@ class DenseNetwork:
     @cached_property
     def sigma_w(self) -> tuple[float, ...]:
         """Standard deviation of a weight of each layer, times the square root of its fan-in."""
-        return tuple(math.sqrt(self.scheme.variance(n, m, self.activation) * n) for n, m in pairwise(self.widths))
+        return tuple(
+            math.sqrt(self.scheme.variance(dense(n, m), self.activation, self.depth) * n)
+            for n, m in pairwise(self.widths)
+        )
+
+    @cached_property
+    def bias_stds(self) -> tuple[float, ...]:
+        """Standard deviation of the biases of each layer."""
+        if self.sigma_b is not None:
+            return (self.sigma_b,) * self.depth
+        return tuple(math.sqrt(self.scheme.bias_variance(layer, self.activation, self.depth)) for layer in self.layers)
 
     @cached_property
     def second_moments(self) -> tuple[float, ...]:
@@ -87,7 +103,7 @@ class DenseNetwork:
 
     def preactivation_std(self, layer: int, q: float) -> float:
         """Return the standard deviation of a layer's pre-activations over units, for inputs of second moment q."""
-        return math.hypot(self.gamma * self.sigma_w[layer] * math.sqrt(q), self.sigma_b)
+        return math.hypot(self.gamma * self.sigma_w[layer] * math.sqrt(q), self.bias_stds[layer])
 
     @cached_property
     def slope_laws(self) -> tuple[SlopeLaw, ...]:
@@ -104,7 +120,7 @@ class DenseNetwork:
     @property
     def is_homogeneous(self) -> bool:
         """Whether the squared slope depends on the input's sign alone, so that finite widths are solvable."""
-        if self.beta != 0.0 or self.sigma_b != 0.0:
+        if self.beta != 0.0 or any(self.bias_stds):
             return False
         weights = quadrature.slope_law(self.activation, 0.0, 1.0).weights
         return all(min(abs(weight - 0.5), abs(weight - 1.0)) < 1e-12 for weight in weights)

@@ -10,11 +10,11 @@ from propstats.simulation.network import Draw, draw_jacobians
 from propstats.simulation.stream import Stream
 from propstats.simulation.weights import draw_weights
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import weight_scheme
+from propstats.theory.weights.schemes import weight_scheme
 
 
 def _network(
-    scheme: str = "he", widths: tuple[int, ...] = (16, 16, 16, 16), name: str = "relu", sigma_b: float = 0.0
+    scheme: str = "he", widths: tuple[int, ...] = (16, 16, 16, 16), name: str = "relu", sigma_b: float | None = None
 ) -> DenseNetwork:
     return DenseNetwork(activation(name), weight_scheme(scheme), widths, sigma_b=sigma_b)
 
@@ -56,11 +56,11 @@ def test_global_generator_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("precision", ["float64", "accurate"])
-@pytest.mark.parametrize("sigma_b", [0.0, 0.4])
+@pytest.mark.parametrize("sigma_b", [None, 0.4])
 @pytest.mark.parametrize("widths", [(6, 6, 6), (3, 7, 5)])
 @pytest.mark.parametrize("scheme", ["he", "normprop", "orthogonal"])
 def test_singular_values_are_those_of_autograds_jacobian(
-    scheme: str, widths: tuple[int, ...], sigma_b: float, precision: str
+    scheme: str, widths: tuple[int, ...], sigma_b: float | None, precision: str
 ) -> None:
     """The same network, as torch differentiates it."""
     network = _network(scheme, widths, "gelu", sigma_b)

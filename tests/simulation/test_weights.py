@@ -7,7 +7,8 @@ from propstats.activations import activation
 from propstats.estimate import STANDARD_ERRORS
 from propstats.simulation.stream import Stream
 from propstats.simulation.weights import draw_weights
-from propstats.theory.schemes import Law, scheme_names, weight_scheme
+from propstats.theory.weights.fans import dense
+from propstats.theory.weights.schemes import Law, scheme_names, weight_scheme
 
 
 def _weights(law: Law, draws: int, units: int, inputs: int) -> torch.Tensor:
@@ -32,7 +33,7 @@ def test_weights_have_variance_one_over_fan_in(law: Law, units: int, inputs: int
 def test_scheme_variances_are_those_of_drawn_weights(name: str) -> None:
     n, draws = 24, 200
     scheme = weight_scheme(name)
-    promised = scheme.variance(n, n, activation("relu"))
+    promised = scheme.variance(dense(n, n), activation("relu"), 1)
     drawn = (_weights(scheme.law, draws, n, n).square() * (promised * n)).mean(dim=(1, 2))
     error = drawn.std().item() / math.sqrt(draws)
     assert abs(drawn.mean().item() - promised) <= STANDARD_ERRORS * error + 1e-14 * promised

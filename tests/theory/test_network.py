@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from propstats.activations import activation, activation_names
-from propstats.errors import DomainError, UnknownNameError
+from propstats.errors import DomainError
 from propstats.expectation import quadrature
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import Law, scheme_names, weight_scheme
 from propstats.theory.spectra.fluctuation import gain_variance
+from propstats.theory.weights.schemes import weight_scheme
 
 
 def _network(
@@ -64,7 +64,7 @@ def test_normprop_with_the_papers_gamma_is_isometric_but_shrinks() -> None:
 
 @pytest.mark.parametrize(
     ("name", "scheme", "gain"),
-    [("relu", "lecun", 0.5), ("identity", "torch", 1 / 3), ("relu", "he", 1.0), ("prelu", "he", 1.0)],
+    [("relu", "lecun", 0.5), ("identity", "uniform", 1 / 3), ("relu", "he", 1.0), ("prelu", "he", 1.0)],
 )
 def test_second_moments_of_homogeneous_networks(name: str, scheme: str, gain: float) -> None:
     assert np.allclose(_network(name, scheme).second_moments, gain ** np.arange(6.0), rtol=1e-12)
@@ -72,7 +72,7 @@ def test_second_moments_of_homogeneous_networks(name: str, scheme: str, gain: fl
 
 def test_the_signal_diverges_or_vanishes() -> None:
     with pytest.raises(DomainError, match="the signal vanishes at layer"):
-        _ = _network(scheme="torch", depth=300).second_moments
+        _ = _network(scheme="uniform", depth=300).second_moments
     with pytest.raises(DomainError, match="the signal diverges at layer"):
         _ = _network("identity", gamma=10.0, depth=300).second_moments
 
@@ -96,22 +96,3 @@ def test_fluctuations() -> None:
     narrow, wide = (gain_variance(_network("tanh", "lecun", 9, width)) for width in (64, 256))
     assert narrow > 0
     assert math.isclose(narrow / wide, 4.0, rel_tol=1e-9)  # linear in 1/width
-
-
-def test_schemes() -> None:
-    assert scheme_names() == ["normprop", "he", "lecun", "glorot", "orthogonal", "torch"]
-    relu = activation("relu")
-    variances = {name: weight_scheme(name).variance(100, 50, relu) for name in scheme_names()}
-    assert variances == {
-        "normprop": 1 / 100,
-        "he": 2 / 100,
-        "lecun": 1 / 100,
-        "glorot": 2 / 150,
-        "orthogonal": 1 / 100,
-        "torch": 1 / 300,
-    }
-    assert weight_scheme("he").variance(100, 50, activation("leaky_relu", negative_slope=2.0)) == 2 / 5 / 100
-    assert weight_scheme("he").variance(100, 50, activation("prelu", a=2.0)) == 2 / 5 / 100
-    assert weight_scheme("normprop").law is Law.UNIT_ROWS
-    with pytest.raises(UnknownNameError, match="did you mean lecun"):
-        weight_scheme("lecunn")

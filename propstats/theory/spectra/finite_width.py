@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from propstats.theory.schemes import Law
+from propstats.theory.weights.schemes import Law
 
 
 def product_moments(slopes: Sequence[tuple[float, float]], widths: Sequence[int], law: Law) -> tuple[float, float]:

@@ -18,7 +18,7 @@ def gain_variance(network: DenseNetwork) -> float:
     """Return the variance of the logarithm of the mean squared singular value that fluctuations of q cause.
 
     >>> from propstats.activations import activation
-    >>> from propstats.theory.schemes import weight_scheme
+    >>> from propstats.theory.weights.schemes import weight_scheme
     >>> gain_variance(DenseNetwork(activation("relu"), weight_scheme("he"), (256,) * 10))
     0.0
     """

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from propstats.estimate import Estimate, Route
 from propstats.theory.network import DenseNetwork
-from propstats.theory.schemes import Law
 from propstats.theory.spectra.finite_width import product_moments, rank_deficiency
 from propstats.theory.spectra.fluctuation import gain_variance
 from propstats.theory.spectra.free_product import FreeProduct
+from propstats.theory.weights.schemes import Law
 
 _TRACY_WIDOM_MEAN = -1.2065335745820  # of the GOE: Bornemann 2010, arXiv:0904.1581, Table 8
 
@@ -44,13 +44,13 @@ def predict(network: DenseNetwork, free: FreeProduct) -> SpectrumSummary:
     edge of the infinite-width spectrum, moved inwards by the mean of the Tracy-Widom law.
 
     >>> from propstats.activations import activation
-    >>> from propstats.theory.schemes import weight_scheme
+    >>> from propstats.theory.weights.schemes import weight_scheme
     >>> network = DenseNetwork(activation("relu"), weight_scheme("he"), (512, 512, 512, 512))
     >>> round(predict(network, free_product(network)).mean_square.value, 12)
     1.0
     """
     laws, widths = network.slope_laws, network.widths
-    exact = network.is_homogeneous and network.scheme.law is not Law.UNIFORM
+    exact = network.is_homogeneous and network.scheme.law not in (Law.UNIFORM, Law.TRUNCATED)
     # Elsewhere slopes and forms are correlated, O(1/width) in every layer, and the signal's length fluctuates, which
     # spreads the gain of whole networks and so multiplies the mean fourth power.
     spread = gain_variance(network)

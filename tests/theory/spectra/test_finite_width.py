@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from propstats.estimate import STANDARD_ERRORS
 from propstats.simulation.stream import Stream
 from propstats.simulation.weights import draw_weights
-from propstats.theory.schemes import Law
 from propstats.theory.spectra.finite_width import product_moments, rank_deficiency
+from propstats.theory.weights.schemes import Law
 
 _SLOPES = (0.0, 1.5)  # equally likely, independent of everything: what the formula assumes
 

@@ -5,9 +5,9 @@ import pytest
 
 from propstats.activations import activation
 from propstats.expectation.quadrature import SlopeLaw, slope_law
-from propstats.theory.schemes import Law
 from propstats.theory.spectra.finite_width import product_moments, rank_deficiency
 from propstats.theory.spectra.free_product import FreeProduct
+from propstats.theory.weights.schemes import Law
 
 _ONE = SlopeLaw(np.ones(1), np.ones(1))
 _RELU = SlopeLaw(np.array([0.0, 2.0]), np.array([0.5, 0.5]))  # He weights: sigma_w^2 = 2
