@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from propstats.theory.derivation import derive as derive
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
+    from propstats.theory.pooling.pool import PoolMoments as PoolMoments
+    from propstats.theory.pooling.pool import pool as pool
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
 else:
@@ -37,6 +39,7 @@ else:
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
+        "PoolMoments": "theory.pooling.pool",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
@@ -52,6 +55,7 @@ else:
         "gate_moments": "theory.gate",
         "jacobian": "simulation.jacobian",
         "moments": "theory.unit",
+        "pool": "theory.pooling.pool",
     }
 
     def __getattr__(name):

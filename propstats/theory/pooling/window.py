@@ -1,0 +1,139 @@
+"""One window by every route: its law, and samples of torch's own pooling."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from propstats.errors import DomainError, unknown_name
+from propstats.estimate import Quantity
+from propstats.theory.pooling.average import average
+from propstats.theory.pooling.inputs import PoolInput
+from propstats.theory.pooling.law import Evaluated, Law, evaluate_law
+from propstats.theory.pooling.maximum import maximum
+
+if TYPE_CHECKING:
+    from propstats.expectation.sampling.window import WindowSample
+
+#: What a window can do with its inputs.
+FUNCTIONS = ("average", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is known of one kind of window."""
+
+    law: Law
+    evaluated: Evaluated
+    sample: "WindowSample | None"
+
+
+def law_of(function: str, inputs: int, given: PoolInput, *, divisor: float | None = None) -> Law:
+    """Return the law of one window.
+
+    Args:
+        function: `average` or `max`.
+        inputs: How many real inputs the window holds.
+        given: The law of the inputs.
+        divisor: By what an average divides; the number of inputs if None.
+
+    Raises:
+        UnknownNameError: If there is no such function.
+        DomainError: If the inputs are not possible.
+    """
+    if inputs < 1:
+        raise DomainError(f"a window holds at least 1 input, got {inputs}")
+    given.check(inputs)
+    if function == "average":
+        return average(inputs, float(inputs) if divisor is None else divisor, given)
+    if function == "max":
+        return maximum(inputs, given)
+    raise unknown_name("pooling", function, list(FUNCTIONS))
+
+
+def torch_function(function: str, inputs: int, *, divisor: float) -> Callable[[Any], Any]:
+    """Return torch's pooling of one window as a function of a tensor of shape (windows, 1, inputs)."""
+    from torch.nn import functional
+
+    if function == "average":
+        return lambda x: functional.avg_pool1d(x, inputs) * (inputs / divisor)
+    return lambda x: functional.max_pool1d(x, inputs)
+
+
+def window_moments(
+    function: str,
+    inputs: int,
+    *,
+    mean: float = 0.0,
+    var: float = 1.0,
+    correlation: float = 0.0,
+    rectified: bool = False,
+    divisor: float | None = None,
+) -> Mapping[str, Quantity]:
+    """Return what one window does to signal and gradient, by formula or quadrature: fast, for use inside theory.
+
+    Args:
+        function: `average` or `max`.
+        inputs: How many real inputs the window holds.
+        mean: Mean of the Gaussian inputs, before they are rectified.
+        var: Their variance.
+        correlation: Correlation of any two of them.
+        rectified: Whether they pass a ReLU first.
+        divisor: By what an average divides; the number of inputs if None.
+
+    Returns:
+        `mean`, `second_moment`, `var` and `std` of the output; `first` and `other`, the second moments of the slope in
+        the first input and in each other one; for rectified inputs also `alive`, the same in the mean over all
+        inputs, counted only where the input is positive: what a ReLU below lets through.
+
+    Raises:
+        UnknownNameError: If there is no such function.
+        DomainError: If the inputs are not possible.
+
+    >>> found = window_moments("max", 9)
+    >>> round(found["mean"].value, 12), round(found["other"].value, 12)
+    (1.485013162209, 0.111111111111)
+    """
+    if not var >= 0.0:
+        raise DomainError(f"a variance must be at least 0, got {var}")
+    law = law_of(function, inputs, PoolInput(mean, var**0.5, correlation, rectified), divisor=divisor)
+    found = evaluate_law(law, digits=None).by_route
+    return {
+        name: Quantity.of({route: known[name] for route, known in found.items() if name in known})
+        for name in law.results
+    }
+
+
+def part_of(
+    function: str,
+    inputs: int,
+    given: PoolInput,
+    *,
+    divisor: float,
+    digits: int | None,
+    timeout: float,
+    samples: int,
+    seed: int,
+    stream: int,
+    device: str,
+) -> Part:
+    """Evaluate one window by every route; the arguments are those of `law_of`, `evaluate_law` and `sample_window`."""
+    law = law_of(function, inputs, given, divisor=divisor)
+    evaluated = evaluate_law(law, digits=digits, timeout=timeout)
+    sample = None
+    if samples:
+        # Here, not above: torch takes a second to load.
+        from propstats.expectation.sampling.window import sample_window
+
+        sample = sample_window(
+            torch_function(function, inputs, divisor=divisor),
+            inputs,
+            mean=given.mean,
+            std=given.std,
+            correlation=given.correlation,
+            rectified=given.rectified,
+            samples=samples,
+            seed=seed,
+            stream=stream,
+            device=device,
+        )
+    return Part(law, evaluated, sample)
