@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from propstats.simulation.jacobian import jacobian as jacobian
     from propstats.theory.derivation import CheckedDerivation as CheckedDerivation
     from propstats.theory.derivation import derive as derive
+    from propstats.theory.dropout import DropoutMoments as DropoutMoments
+    from propstats.theory.dropout import dropout as dropout
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
     from propstats.theory.pooling.pool import PoolMoments as PoolMoments
@@ -36,6 +38,7 @@ else:
         "AuditReport": "auditing.records",
         "CheckedDerivation": "theory.derivation",
         "DemoResult": "experiments.demo",
+        "DropoutMoments": "theory.dropout",
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
@@ -50,6 +53,7 @@ else:
         "audit": "auditing.audit",
         "demo": "experiments.demo",
         "derive": "theory.derivation",
+        "dropout": "theory.dropout",
         "dual": "expectation.dual",
         "dual_slope": "expectation.dual",
         "gate_moments": "theory.gate",

@@ -40,15 +40,20 @@ def average(inputs: int, divisor: float, given: PoolInput) -> Law:
         mean = max(0.0, given.mean) if given.rectified else given.mean
         results = {"mean": "n*m/d", "var": "s**2*n*(1 + (n - 1)*r)/d**2"} | moments | alive
         return Law(results, params | {"m": mean, "r": given.exact_correlation(inputs)})
-    r = max(given.correlation, -1.0)
     integrals, forms = dict(RELU), dict(RELU_FORMS if given.mean else RELU_FORMS_CENTRED)
     covariance = "0"
-    if inputs > 1 and r != 0.0:
+    if inputs > 1 and given.correlation != 0.0:
         covariance = "yv - y**2"
-        integrals["yv"] = RELU["yy"] if r == 1.0 else _OPPOSITE if r == -1.0 else _PRODUCT
-        if r == 1.0:
-            forms["yv"] = forms["yy"]
-        elif given.mean == 0.0:
-            forms["yv"] = "0" if r == -1.0 else _PRODUCT_CENTRED
+        integrals["yv"], form = product_of_two(given)
+        forms |= {"yv": form} if form else {}
     results = {"mean": "n*y/d", "var": f"(n*(yy - y**2) + n*(n - 1)*({covariance}))/d**2"} | moments | slopes
-    return Law(results | {"alive": "Phi(m/s)/d**2"}, params | {"r": r}, integrals, forms)
+    return Law(results | {"alive": "Phi(m/s)/d**2"}, params | {"r": given.correlation}, integrals, forms)
+
+
+def product_of_two(given: PoolInput) -> tuple[str, str]:
+    """Return the integrand of `E[max(0, u) max(0, v)]` in m, s and r, and its closed form, or an empty text."""
+    if given.correlation == 1.0:
+        return RELU["yy"], RELU_FORMS["yy"]
+    if given.correlation == -1.0:
+        return _OPPOSITE, "" if given.mean else "0"
+    return _PRODUCT, "" if given.mean else _PRODUCT_CENTRED

@@ -6,11 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from propstats.activations.expression import Expr, Number, call, substitute
-from propstats.activations.polynomial import canonical
-from propstats.activations.syntax import str_of
+from propstats.activations.expression import ZERO, Expr, Number, Symbol, call, substitute
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation.rounding import Rounded, rounded_namespace
+from propstats.theory.pooling.law import Parameter, written
 from propstats.theory.pooling.window import Part
 
 #: For each kind of window how often each of its quantities is counted.
@@ -104,10 +103,13 @@ def _sampled(chosen: Sequence[tuple[Part, Mapping[str, Fraction]]], *, root: boo
 
 def _formula(chosen: Sequence[tuple[Part, Mapping[str, Fraction]]], *, root: bool) -> str:
     """Write the sum as a closed form in numbers."""
-    total: Expr = Number(Fraction(0))
-    for part, named in chosen:
-        values = {name: Number(Fraction(repr(float(value)))) for name, value in part.law.params.items()}
+    total: Expr = ZERO
+    params: dict[str, Parameter] = {}
+    for k, (part, named) in enumerate(chosen):
+        # Windows differ in their parameters.
+        names = {name: f"{name}_{k}" if k else name for name in part.law.params}
+        params |= {names[name]: value for name, value in part.law.params.items()}
         for name, weight in named.items():
-            term = substitute(part.evaluated.formulas[name], values)
+            term = substitute(part.evaluated.formulas[name], {old: Symbol(new) for old, new in names.items()})
             total = call("add", total, call("mul", Number(weight), term))
-    return str_of(canonical(call("sqrt", total) if root else total))
+    return written(call("sqrt", total) if root else total, params)

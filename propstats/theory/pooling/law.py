@@ -5,17 +5,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from propstats.activations import Activation
-from propstats.activations.expression import Expr, evaluate, substitute, symbols_of
-from propstats.activations.syntax import parse
-from propstats.errors import CertificateError
+from propstats.activations.expression import Expr, Number, evaluate, substitute, symbols_of
+from propstats.activations.polynomial import canonical
+from propstats.activations.syntax import parse, str_of
+from propstats.errors import CertificateError, ExpressionError
 from propstats.estimate import Estimate, Route
 from propstats.expectation import quadrature
 from propstats.expectation.rounding import Rounded, evaluate_rounded, rounded_namespace
-
-#: What a window is asked for.
-#: `first` and `other`: second moments of the slope of the output in its first input and in each other one;
-#: `alive`: the same in the mean over the inputs, counted only where the input is positive.
-QUANTITIES = ("mean", "second_moment", "var", "std", "first", "other", "alive")
 
 Parameter = float | Fraction
 
@@ -120,3 +116,18 @@ def _rounded(value: Parameter) -> Rounded:
 
 def _estimate(number: Rounded, route: Route) -> Estimate:
     return Estimate(number.value, number.error, route)
+
+
+def written(form: Expr, params: Mapping[str, Parameter]) -> str:
+    """Write a closed form with the numbers in place of the parameters, each as it is written in decimals.
+
+    Where that has no value, or numbers of hundreds of digits, the names stay.
+
+    >>> written(parse("s**2*n/d**2", {"s", "n", "d"}), {"s": 0.3, "n": 4.0, "d": 4.0})
+    '0.0225'
+    """
+    values = {name: Number(Fraction(str(value))) for name, value in params.items()}
+    try:
+        return str_of(canonical(substitute(form, values)))
+    except (ExpressionError, OverflowError):
+        return str_of(form)
