@@ -20,7 +20,7 @@ _LISTED = 16
 def pool(
     kind: Annotated[
         str,
-        typer.Option("--kind", help="average, max, global_average, global_max, adaptive_average or adaptive_max."),
+        typer.Option("--kind", help="average, max, lp, global_average, global_max, adaptive_average or adaptive_max."),
     ] = "max",
     kernel: Annotated[str | None, typer.Option("--kernel", help="Window: 3 (for 3x3), 3x2, 2x3x3.")] = None,
     stride: Annotated[
@@ -37,6 +37,7 @@ def pool(
     exclude_pad: Annotated[
         bool, typer.Option("--exclude-pad", help="Averages do not count padding (count_include_pad=False).")
     ] = False,
+    power: Annotated[float | None, typer.Option("--power", help="p of lp pooling, (sum x^p)^(1/p); 2.")] = None,
     mean: Annotated[float, typer.Option("--mean", help="Mean of the Gaussian inputs.")] = 0.0,
     std: Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian inputs.")] = 1.0,
     correlation: Annotated[
@@ -74,6 +75,7 @@ def pool(
         dilation=_sizes("dilation", dilation) or 1,
         ceil_mode=ceil_mode,
         count_include_pad=not exclude_pad,
+        power=power,
         size=_sizes("size", size),
         output_size=_sizes("output-size", output_size),
         dims=dims,
@@ -105,7 +107,7 @@ def _by(numbers: tuple[int, ...]) -> str:
 
 
 def _heading(result: "PoolMoments") -> str:
-    words = [result.kind.replace("_", " ") + " pooling"]
+    words = [result.kind.replace("_", " ") + " pooling" + (f", p = {result.power:g}" if result.power else "")]
     if result.kernel is not None and result.stride is not None:
         words.append(f"kernel {_by(result.kernel)}, stride {_by(result.stride)}")
         words += [f"padding {_by(result.padding)}"] if any(result.padding) else []

@@ -24,7 +24,7 @@ class Law:
         results: For each quantity a formula in parameters, integrals, and the results above it.
         params: The parameters.
         integrals: Expectations of formulas in `x ~ N(0, 1)` and parameters.
-        forms: Closed forms of integrals, in parameters and in integrals above.
+        forms: Closed forms of integrals, in parameters and in integrals above, and of what is no integral.
         known: Numbers that have no such formula, found by quadrature.
     """
 
@@ -36,8 +36,12 @@ class Law:
 
     def formula(self, name: str) -> Expr:
         """Return a result as a tree in parameters and integrals."""
-        tree = parse(self.results[name], {*self.params, *self.integrals, *self.known, *self.results})
-        return substitute(tree, {other: self.formula(other) for other in symbols_of(tree) & self.results.keys()})
+        tree = parse(self.results[name], {*self.params, *self.integrals, *self.known, *self.results, *self.forms})
+        found = {other: self.formula(other) for other in symbols_of(tree) & self.results.keys()}
+        # What is known in closed form alone is put in.
+        alone = self.forms.keys() - self.integrals.keys() - self.known.keys()
+        found |= {key: parse(self.forms[key], {*self.params}) for key in symbols_of(tree) & alone}
+        return substitute(tree, found)
 
     def closed(self, name: str) -> Expr | None:
         """Return a result as a closed form in the parameters, if it has one."""

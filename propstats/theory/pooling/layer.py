@@ -1,16 +1,20 @@
 """A pooling layer as its arguments say it: what it computes, and over which windows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from propstats.errors import DomainError, unknown_name
 from propstats.theory.pooling.geometry import adaptive, bordered, interior
 from propstats.theory.pooling.layout import Layout, Window, layout
+from propstats.theory.pooling.window import WindowFunction
 
 #: Names of layers, each with what a window computes and how windows are laid.
 KINDS = {
     "average": ("average", "sliding"),
     "max": ("max", "sliding"),
+    "lp": ("lp", "sliding"),
     "global_average": ("average", "global"),
     "global_max": ("max", "global"),
     "adaptive_average": ("average", "adaptive"),
@@ -34,6 +38,7 @@ class PoolLayer:
         dilation: Step from input to input within a window.
         ceil_mode: Whether a last window may run over the end.
         count_include_pad: Whether an average divides by padding as well.
+        power: p of `lp`; None for other kinds.
         size: Size of the input; None for the interior, far from all borders.
         output_size: Size of the output of adaptive pooling.
     """
@@ -45,13 +50,19 @@ class PoolLayer:
     dilation: tuple[int, ...]
     ceil_mode: bool
     count_include_pad: bool
+    power: float | None
     size: tuple[int, ...] | None
     output_size: tuple[int, ...] | None
 
-    @property
-    def function(self) -> str:
-        """What a window computes."""
-        return KINDS[self.kind][0]
+    def function(self, window: Window) -> WindowFunction:
+        """Return what a window computes."""
+        name = KINDS[self.kind][0]
+        if name == "average":
+            return WindowFunction(name, float(window.span if self.count_include_pad else window.inputs))
+        if self.power is None or self.kernel is None:
+            return WindowFunction(name)
+        # Torch takes the mean over the places there are, and multiplies it by those of a whole window.
+        return WindowFunction(name, power=self.power, scale=Fraction(math.prod(self.kernel), window.span))
 
     def layout(self) -> Layout:
         """Return the windows.
@@ -70,10 +81,6 @@ class PoolLayer:
             [bordered(n, *numbers, ceil_mode=self.ceil_mode) for n, numbers in zip(self.size, sliding, strict=True)]
         )
 
-    def divisor(self, window: Window) -> float:
-        """Return by what a window divides its sum."""
-        return float(window.span if self.count_include_pad else window.inputs)
-
 
 def pool_layer(
     kind: str = "max",
@@ -84,6 +91,7 @@ def pool_layer(
     dilation: Sizes = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
+    power: float | None = None,
     size: Sizes | None = None,
     output_size: Sizes | None = None,
     dims: int | None = None,
@@ -106,8 +114,12 @@ def pool_layer(
     count = _dims(given, dims)
     found = {what: _each(what, value, count) for what, value in given.items()}
     _belong(name, laying, found)
-    if function == "average" and any(step != 1 for step in found["dilation"] or ()):
-        raise DomainError("average pooling has no dilation", "torch dilates max pooling alone")
+    if function != "max" and any(step != 1 for step in found["dilation"] or ()):
+        raise DomainError(f"{name} pooling has no dilation", "torch dilates max pooling alone")
+    if function == "lp" and any(found["padding"] or ()):
+        raise DomainError("lp pooling has no padding", "torch pads no such layer")
+    if function != "lp" and power is not None:
+        raise DomainError(f"{name} pooling has no power", "leave it out")
     return PoolLayer(
         kind=name,
         kernel=found["kernel"],
@@ -116,6 +128,7 @@ def pool_layer(
         dilation=found["dilation"] or (1,) * count,
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
+        power=(2.0 if power is None else float(power)) if function == "lp" else None,
         size=found["size"],
         output_size=found["output_size"] or ((1,) * count if laying == "global" else None),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from propstats.theory.pooling.average import RELU, RELU_FORMS, RELU_FORMS_CENTRED
+from propstats.theory.pooling.dark import dark_window
 from propstats.theory.pooling.deviates import rectified_maximum
 from propstats.theory.pooling.inputs import PoolInput
 from propstats.theory.pooling.law import Law
@@ -31,8 +32,9 @@ _RECTIFIED = {
     "y": f"n*Phi(x)**(n - 1)*({_HERE}*Phi({_HERE}/{_WIDTH}) + {_WIDTH}*phi({_HERE}/{_WIDTH}))",
     "yy": f"n*Phi(x)**(n - 1)*(({_HERE}**2 + {_WIDTH}**2)*Phi({_HERE}/{_WIDTH})"
     f" + {_HERE}*{_WIDTH}*phi({_HERE}/{_WIDTH}))",
-    "dark": "Phi((-m - s*sqrt(r)*x)/(s*sqrt(1 - r)))**n",
 }
+#: The mean of the largest of two and 0, for m = 0.
+_CENTRED_PAIR = "s/sqrt(2*pi)*(1 + sqrt((1 - r)/2))"
 #: The same for independent inputs.
 _INDEPENDENT = {name: f"n*Phi(x)**(n - 1)*{text}" for name, text in RELU.items()}
 
@@ -64,22 +66,17 @@ def maximum(inputs: int, given: PoolInput) -> Law:
         results = {"mean": "m + s*sqrt(1 - r)*w", "var": "s**2*(r + (1 - r)*(ww - w**2))"} | moments | slopes
         return Law(results, params, _LARGEST, _forms(n))
     results = {"mean": "y", "var": "yy - y**2", "second_moment": "yy", "std": "sqrt(var)"}
-    dark = "Phi(-m/s)**n" if params["r"] == 0.0 else "dark"
+    relu_forms = RELU_FORMS if given.mean else RELU_FORMS_CENTRED
     if given.ties:
-        return Law(
-            results | slopes | {"alive": f"Phi(m/s)/{inputs}"},
-            params,
-            RELU,
-            RELU_FORMS if given.mean else RELU_FORMS_CENTRED,
-        )
-    results |= {"other": f"(1 - {dark})/n", "first": f"other + {dark}", "alive": "other"}
+        return Law(results | slopes | {"alive": f"Phi(m/s)/{inputs}"}, params, RELU, relu_forms)
+    dark = dark_window(n, given)
+    results |= {"other": f"(1 - {dark.formula})/n", "first": f"other + {dark.formula}", "alive": "other"}
     if params["r"] < 0.0:
         return Law(results, params, known=rectified_maximum(n, given))
     if params["r"] == 0.0:
-        forms = {} if n > 1 else RELU_FORMS if given.mean else RELU_FORMS_CENTRED
-        return Law(results, params, _INDEPENDENT, forms)
-    forms = {"y": "s/sqrt(2*pi)*(1 + sqrt((1 - r)/2))", "dark": "1/4 + atan(r/sqrt(1 - r**2))/(2*pi)"}
-    return Law(results, params, _RECTIFIED, forms if n == 2 and given.mean == 0.0 else {})
+        return Law(results, params, _INDEPENDENT, relu_forms if n == 1 else {})
+    forms = {"y": _CENTRED_PAIR} if n == 2 and given.mean == 0.0 else {}
+    return Law(results, params, {**_RECTIFIED, **dark.integrals}, {**forms, **dark.forms})
 
 
 def _forms(inputs: int) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from propstats.errors import DomainError
 from propstats.estimate import Quantity
 from propstats.theory.pooling.combine import combined
 from propstats.theory.pooling.inputs import PoolInput
-from propstats.theory.pooling.layer import PoolLayer, Sizes, pool_layer
+from propstats.theory.pooling.layer import KINDS, PoolLayer, Sizes, pool_layer
 from propstats.theory.pooling.layout import Layout
 from propstats.theory.pooling.window import Part, part_of
 
@@ -83,6 +83,7 @@ class PoolMoments:
     dilation: tuple[int, ...]
     ceil_mode: bool
     count_include_pad: bool
+    power: float | None
     size: tuple[int, ...] | None
     output_size: tuple[int, ...] | None
     correlation: float
@@ -119,6 +120,7 @@ def pool(
     dilation: Sizes = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
+    power: float | None = None,
     size: Sizes | None = None,
     output_size: Sizes | None = None,
     dims: int | None = None,
@@ -141,13 +143,14 @@ def pool(
     ReLU is often one of several zeros.
 
     Args:
-        kind: `average` (or `avg`), `max`, `global_average`, `global_max`, `adaptive_average` or `adaptive_max`.
+        kind: `average` (or `avg`), `max`, `lp`, `global_average`, `global_max`, `adaptive_average` or `adaptive_max`.
         kernel: Size of a window, one number or one for each dimension.
         stride: Step between windows; the kernel if None.
         padding: Padding on both sides: zeros for averages, nothing that could win for max pooling.
         dilation: Step within a window, of max pooling.
         ceil_mode: Whether a last window may run over the end.
         count_include_pad: Whether an average counts padding among its inputs.
+        power: p of `lp` pooling, `(sum x^p)^(1/p)`; 2 if None.
         size: Size of the input, for what happens at the borders; None for the interior. Global and adaptive pooling
             need it.
         output_size: Size of the output, of adaptive pooling.
@@ -177,7 +180,7 @@ def pool(
     """
     layer = pool_layer(
         kind, kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode,
-        count_include_pad=count_include_pad, size=size, output_size=output_size, dims=dims,
+        count_include_pad=count_include_pad, power=power, size=size, output_size=output_size, dims=dims,
     )  # fmt: skip
     if samples < 0:
         raise DomainError(f"samples must be at least 0, got {samples}", "0 leaves the sampling route out")
@@ -187,10 +190,9 @@ def pool(
     end = time.monotonic() + timeout
     parts = [
         part_of(
-            layer.function,
+            layer.function(window),
             window.inputs,
             given,
-            divisor=layer.divisor(window),
             digits=digits,
             timeout=max(end - time.monotonic(), 1e-3) if k else timeout,
             samples=samples,
@@ -207,7 +209,7 @@ def pool(
         forward=_forward(parts, found),
         backward=_backward(parts, found, rectified=rectified),
         windows=tuple(
-            WindowCount(window.inputs, layer.divisor(window) if layer.function == "average" else None, count)
+            WindowCount(window.inputs, layer.function(window).divisor, count)
             for window, count in zip(found.windows, found.counts, strict=True)
         ),
         samples=samples,
@@ -250,10 +252,11 @@ def _notes(layer: PoolLayer, given: PoolInput, parts: list[Part]) -> Iterator[st
     """Yield what a reader should know."""
     for part in parts:
         yield from part.evaluated.notes
-    if layer.function == "max" and given.rectified:
+    computes_max = KINDS[layer.kind][0] == "max"
+    if computes_max and given.rectified:
         yield (
             "where all inputs of a window are 0, torch gives the gradient to the first of them, and a ReLU below "
             "stops it there"
         )
-    if layer.function == "max" and given.ties:
+    if computes_max and given.ties:
         yield "all inputs of a window are equal: torch gives the gradient to the first of them"

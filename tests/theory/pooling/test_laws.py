@@ -11,7 +11,7 @@ from propstats.theory.pooling.combine import combined
 from propstats.theory.pooling.inputs import PoolInput
 from propstats.theory.pooling.law import evaluate_law
 from propstats.theory.pooling.maximum import maximum
-from propstats.theory.pooling.window import Part, part_of, window_moments
+from propstats.theory.pooling.window import Part, WindowFunction, part_of, window_moments
 
 #: The mean and the variance of the largest of n independent N(0, 1), integrated with mpmath at forty digits. The first
 #: ten digits are those of Teichroew 1956, Annals of Mathematical Statistics 27(2), 410-426.
@@ -27,8 +27,8 @@ LARGEST = {
 
 def _part(function: str, inputs: int, given: PoolInput, samples: int = 20_000) -> Part:
     return part_of(
-        function, inputs, given, divisor=inputs + 0.5, digits=20, timeout=10.0, samples=samples, seed=1, stream=inputs,
-        device="cpu",
+        WindowFunction(function, inputs + 0.5), inputs, given, digits=20, timeout=10.0, samples=samples, seed=1,
+        stream=inputs, device="cpu",
     )  # fmt: skip
 
 

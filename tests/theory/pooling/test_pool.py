@@ -84,6 +84,18 @@ CASES: dict[str, tuple[dict[str, Any], Layer]] = {
         {"kind": "average", "kernel": (3, 2), "stride": 2, "padding": 1, "size": 5, "count_include_pad": False},
         lambda x: functional.avg_pool2d(x[:, None], (3, 2), 2, 1, count_include_pad=False),
     ),
+    "lp": (
+        {"kind": "lp", "kernel": (2, 3), "stride": 2, "size": (4, 7)},
+        lambda x: functional.lp_pool2d(x[:, None], 2.0, (2, 3), 2),
+    ),
+    "lp 4 over the end": (
+        {"kind": "lp", "kernel": 3, "stride": 2, "power": 4, "size": 6, "ceil_mode": True, "dims": 1},
+        lambda x: functional.lp_pool1d(x[:, None], 4.0, 3, 2, ceil_mode=True),
+    ),
+    "sum": (
+        {"kind": "lp", "kernel": 3, "stride": 1, "power": 1, "size": 5, "dims": 1},
+        lambda x: functional.lp_pool1d(x[:, None], 1.0, 3, 1),
+    ),
     "global average": (
         {"kind": "global_average", "size": (3, 5)},
         lambda x: functional.adaptive_avg_pool2d(x[:, None], 1),
@@ -175,6 +187,9 @@ def test_time_is_shared() -> None:
         ({"kind": "adaptive_max", "size": 4, "output_size": 2, "padding": 1}, "has no padding"),
         ({"kind": "max", "kernel": 2, "output_size": 2}, "has no output_size"),
         ({"kind": "average", "kernel": 2, "dilation": 2}, "no dilation"),
+        ({"kind": "max", "kernel": 3, "power": 2}, "max pooling has no power"),
+        ({"kind": "lp", "kernel": 3, "padding": 1}, "lp pooling has no padding"),
+        ({"kind": "lp", "kernel": 3, "power": 3}, "torch returns NaN"),
         ({"kind": "max", "kernel": 3, "stride": 0}, "stride must be"),
         ({"kind": "max", "kernel": 9, "size": 4}, "larger than the padded input"),
         ({"kind": "max", "kernel": 3, "size": 0}, "input size"),
