@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from propstats.simulation.jacobian import jacobian as jacobian
     from propstats.theory.derivation import CheckedDerivation as CheckedDerivation
     from propstats.theory.derivation import derive as derive
+    from propstats.theory.dropout import DropoutMoments as DropoutMoments
+    from propstats.theory.dropout import dropout as dropout
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
+    from propstats.theory.pooling.pool import PoolMoments as PoolMoments
+    from propstats.theory.pooling.pool import pool as pool
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
     from propstats.theory.weights.scales import WeightScales as WeightScales
@@ -38,10 +42,12 @@ else:
         "AuditReport": "auditing.records",
         "CheckedDerivation": "theory.derivation",
         "DemoResult": "experiments.demo",
+        "DropoutMoments": "theory.dropout",
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
         "MeasuredSpectrum": "auditing.spectrum",
+        "PoolMoments": "theory.pooling.pool",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
@@ -53,6 +59,7 @@ else:
         "audit": "auditing.audit",
         "demo": "experiments.demo",
         "derive": "theory.derivation",
+        "dropout": "theory.dropout",
         "dual": "expectation.dual",
         "dual_slope": "expectation.dual",
         "gate_moments": "theory.gate",
@@ -60,6 +67,7 @@ else:
         "moments": "theory.unit",
         "spectrum": "auditing.spectrum",
         "scales": "theory.weights.scales",
+        "pool": "theory.pooling.pool",
     }
 
     def __getattr__(name):

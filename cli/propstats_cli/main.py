@@ -15,9 +15,11 @@ from propstats_cli.claims import claims
 from propstats_cli.constants import constants
 from propstats_cli.demo import demo
 from propstats_cli.derive import derive
+from propstats_cli.dropout import dropout
 from propstats_cli.jacobian import jacobian
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+from propstats_cli.pool import pool
 from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
 
@@ -32,7 +34,19 @@ app = typer.Typer(
 )
 _COMMANDS = {
     function.__name__: function
-    for function in (moments, derive, scales, jacobian, spectrum, audit, constants, claims, demo)
+    for function in (
+        moments,
+        derive,
+        pool,
+        dropout,
+        scales,
+        jacobian,
+        spectrum,
+        audit,
+        constants,
+        claims,
+        demo,
+    )
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)

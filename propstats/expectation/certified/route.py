@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 from propstats.activations.activation import Activation
 from propstats.activations.expression import Expr
@@ -19,7 +20,7 @@ from propstats.estimate import Estimate
 from propstats.expectation.certified.balls import precision
 from propstats.expectation.certified.integrals import GaussianIntegrals
 from propstats.expectation.certified.moment_balls import GUARD_BITS, MomentBalls, point_mass_claims, value_of
-from propstats.expectation.certified.proof import Claim, Deadline, prove
+from propstats.expectation.certified.proof import SMALLEST, Claim, Deadline, prove
 from propstats.expectation.certified.tails import Segment
 
 
@@ -90,6 +91,58 @@ def expectation(
         return {"expectation": Claim(ball, integrals.scale(0))}
 
     return prove(claims, digits, deadline)["expectation"]
+
+
+def combinations(
+    integrals: Mapping[str, Expr],
+    results: Mapping[str, Expr],
+    symbols: Mapping[str, float | Fraction],
+    *,
+    digits: int = 30,
+    timeout: float = 10.0,
+) -> Mapping[str, Estimate]:
+    """Return what follows from several expectations under N(0, 1) with proven digits.
+
+    Args:
+        integrals: Formulas in `x` and the symbols, by the names of their expectations.
+        results: Formulas in these names and the symbols.
+        symbols: Exact values of the symbols; those of the integrals must be floats.
+        digits: How many significant digits to prove, from 1 to 1000.
+        timeout: Seconds to spend at most.
+
+    Raises:
+        DomainError: If an argument is out of range or an expectation does not exist.
+        CertificateError: If no proof was found, or not in time.
+
+    >>> from propstats.activations.syntax import parse
+    >>> m, q = parse("3*x*Phi(x)**2", {"x"}), parse("3*x**2*Phi(x)**2", {"x"})
+    >>> var = parse("q - m**2", {"q", "m"})
+    >>> combinations({"m": m, "q": q}, {"var": var}, {}, digits=20)["var"].digits  # of the largest of three
+    '0.55946720379736701380'
+    """
+    deadline = Deadline(timeout)
+    params = {name: float(value) for name, value in symbols.items()}
+    found = {
+        name: GaussianIntegrals(
+            [Segment(p.low, p.high, (p.formula,)) for p in pieces(formula, params)],
+            (formula,),
+            params,
+            mean=0.0,
+            std=1.0,
+            deadline=deadline,
+        )
+        for name, formula in integrals.items()
+    }
+
+    def claims(bits: int) -> dict[str, Claim]:
+        balls: dict[str, Any] = dict(symbols)
+        for name, integral in found.items():
+            (balls[name],) = integral.integrate(bits)
+            integral.require(0)
+        with precision(2 * bits + GUARD_BITS):
+            return {name: Claim(value_of(formula, balls), SMALLEST) for name, formula in results.items()}
+
+    return prove(claims, digits, deadline)
 
 
 def constant(

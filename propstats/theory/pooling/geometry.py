@@ -1,0 +1,160 @@
+"""Which inputs the windows of a pooling layer cover, along one axis: torch's arithmetic, with borders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propstats.errors import DomainError
+
+#: Along one axis; larger inputs are as good as infinite.
+LARGEST = 10**6
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """The windows along one axis, and for each input position by how many it is covered.
+
+    Windows that hold equally many inputs form a class, positions that the same windows cover form a group.
+
+    Args:
+        inputs: How many real inputs a window holds, by class.
+        spans: How many places a window takes, padding included, by class.
+        windows: How many windows there are, by class.
+        cover: How many windows of a class hold a position of a group; shape (classes, groups).
+        first: How many of them have it as their first input; shape (classes, groups).
+        positions: How many positions are in each group; shape (groups,).
+        group: The group of each position; shape (positions,).
+    """
+
+    inputs: tuple[int, ...]
+    spans: tuple[int, ...]
+    windows: tuple[int, ...]
+    cover: Counts
+    first: Counts
+    positions: Counts
+    group: Counts
+
+    @property
+    def size(self) -> int:
+        """The number of positions: those of the input, or of one stride of the interior."""
+        return int(self.group.size)
+
+    @property
+    def outputs(self) -> int:
+        """The number of windows: all of them, or one for each stride of the interior."""
+        return sum(self.windows)
+
+    @property
+    def examples(self) -> tuple[int, ...]:
+        """The first position of each group."""
+        return tuple(int(np.argmax(self.group == group)) for group in range(self.positions.size))
+
+
+def interior(kernel: int, stride: int, padding: int = 0, dilation: int = 1) -> Axis:
+    """Return the windows far from all borders: one stride of positions, and the windows that begin in it.
+
+    >>> interior(3, 2).cover.tolist()  # every other position lies in two windows
+    [[1, 2]]
+    """
+    _check(kernel, stride, padding, dilation)
+    # A window with offset a of position i begins at i - a*dilation; windows begin at all j*stride - padding.
+    position = np.arange(stride)
+    begins = (position[:, None] + padding - np.arange(kernel) * dilation) % stride == 0
+    return _axis([kernel], [kernel], [1], begins.sum(axis=1)[None], begins[:, 0][None])
+
+
+def bordered(
+    size: int, kernel: int, stride: int, padding: int = 0, dilation: int = 1, *, ceil_mode: bool = False
+) -> Axis:
+    """Return the windows over an input of some size, those at the borders with fewer inputs.
+
+    Raises:
+        DomainError: If the arguments are no pooling that torch would do.
+
+    >>> axis = bordered(5, 3, 2, 1)
+    >>> axis.inputs, axis.windows, axis.cover[:, axis.group].tolist()
+    ((2, 3), (2, 1), [[1, 1, 0, 1, 1], [0, 1, 1, 1, 0]])
+    """
+    _check(kernel, stride, padding, dilation)
+    _check_size(size)
+    reach = dilation * (kernel - 1) + 1
+    if reach > size + 2 * padding:
+        raise DomainError(
+            f"a window of {reach} is larger than the padded input of {size + 2 * padding}",
+            "use a smaller kernel, or a larger --size or --padding",
+        )
+    spare = size + 2 * padding - reach
+    outputs = (spare + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (outputs - 1) * stride >= size + padding:
+        outputs -= 1  # as torch does: the last window begins inside the input or its left padding
+    begin = np.arange(outputs) * stride - padding
+    return _windows(
+        size, [_inside(int(b), kernel, dilation, size) for b in begin], _spans(begin, kernel, size, padding)
+    )
+
+
+def adaptive(size: int, output: int) -> Axis:
+    """Return the windows of adaptive pooling: window j holds `floor(j n/m) <= i < ceil((j + 1) n/m)` for n to m.
+
+    >>> adaptive(5, 2).cover[:, adaptive(5, 2).group].tolist()  # both windows hold the middle
+    [[1, 1, 2, 1, 1]]
+    """
+    _check_size(size)
+    if not 1 <= output <= LARGEST:
+        raise DomainError(f"an output size must be between 1 and {LARGEST}, got {output}")
+    held = [range(j * size // output, -(-(j + 1) * size // output)) for j in range(output)]
+    return _windows(size, held, [len(inside) for inside in held])
+
+
+def _inside(begin: int, kernel: int, dilation: int, size: int) -> range:
+    """Return the real inputs of a window."""
+    skipped = max(0, -(begin // dilation))  # those before the input begins
+    begin, end = begin + skipped * dilation, min(begin + kernel * dilation, size)
+    if begin >= end:
+        raise DomainError("a window lies in the padding alone", "use less padding or dilation, or a larger --size")
+    return range(begin, end, dilation)
+
+
+def _spans(begin: Counts, kernel: int, size: int, padding: int) -> list[int]:
+    """Return how many places each window takes; in `ceil_mode` the last may run over the padding and is cut off."""
+    return [int(width) for width in np.minimum(begin + kernel, size + padding) - begin]
+
+
+def _windows(size: int, held: Sequence[range], spans: Sequence[int]) -> Axis:
+    """Sort windows into classes and positions into groups."""
+    classes = sorted({(len(inside), span) for inside, span in zip(held, spans, strict=True)})
+    cover, first = (np.zeros((len(classes), size), dtype=np.int64) for _ in range(2))
+    windows = [0] * len(classes)
+    for inside, span in zip(held, spans, strict=True):
+        k = classes.index((len(inside), span))
+        windows[k] += 1
+        cover[k, inside.start : inside.stop : inside.step] += 1
+        first[k, inside.start] += 1
+    return _axis([n for n, _ in classes], [span for _, span in classes], windows, cover, first)
+
+
+def _axis(inputs: list[int], spans: list[int], windows: list[int], cover: Counts, first: Counts) -> Axis:
+    both = np.concatenate([cover, first]).astype(np.int64)
+    groups, group, positions = np.unique(both, axis=1, return_inverse=True, return_counts=True)
+    half = len(inputs)
+    return Axis(tuple(inputs), tuple(spans), tuple(windows), groups[:half], groups[half:], positions, group.reshape(-1))
+
+
+def _check(kernel: int, stride: int, padding: int, dilation: int) -> None:
+    for what, value in (("kernel", kernel), ("stride", stride), ("dilation", dilation)):
+        if not 1 <= value <= LARGEST:
+            raise DomainError(f"the {what} must be between 1 and {LARGEST}, got {value}", "for example --kernel 3")
+    if not 0 <= 2 * padding <= kernel:
+        raise DomainError(
+            f"the padding must be between 0 and half of the kernel, got {padding} for a kernel of {kernel}",
+            "torch refuses more",
+        )
+
+
+def _check_size(size: int) -> None:
+    if not 1 <= size <= LARGEST:
+        raise DomainError(f"an input size must be between 1 and {LARGEST}, got {size}", "for example --size 32")
