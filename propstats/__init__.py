@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from propstats.theory.derivation import derive as derive
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
+    from propstats.theory.mean_field.field import MeanField as MeanField
+    from propstats.theory.mean_field.field import mean_field as mean_field
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
 else:
@@ -37,6 +39,7 @@ else:
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
+        "MeanField": "theory.mean_field.field",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
@@ -51,6 +54,7 @@ else:
         "dual_slope": "expectation.dual",
         "gate_moments": "theory.gate",
         "jacobian": "simulation.jacobian",
+        "mean_field": "theory.mean_field.field",
         "moments": "theory.unit",
     }
 

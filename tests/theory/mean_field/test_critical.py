@@ -5,7 +5,7 @@ import pytest
 from propstats.activations import activation
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
-from propstats.theory.critical import critical_point
+from propstats.theory.mean_field.critical import critical_point
 
 #: q: (sigma_w^2, sigma_b^2), worked out with mpmath before propstats was written.
 _TANH = {
