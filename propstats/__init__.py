@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from propstats.theory.gate import gate_moments as gate_moments
     from propstats.theory.mean_field.field import MeanField as MeanField
     from propstats.theory.mean_field.field import mean_field as mean_field
+    from propstats.theory.mean_field.phase import PhaseDiagram as PhaseDiagram
+    from propstats.theory.mean_field.phase import phase as phase
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
 else:
@@ -40,6 +42,7 @@ else:
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
         "MeanField": "theory.mean_field.field",
+        "PhaseDiagram": "theory.mean_field.phase",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
@@ -56,6 +59,7 @@ else:
         "jacobian": "simulation.jacobian",
         "mean_field": "theory.mean_field.field",
         "moments": "theory.unit",
+        "phase": "theory.mean_field.phase",
     }
 
     def __getattr__(name):

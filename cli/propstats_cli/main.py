@@ -18,6 +18,7 @@ from propstats_cli.jacobian import jacobian
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+from propstats_cli.phase import phase
 
 # The base of typer's complaints about the command line; typer carries its own copy of click and does not export it.
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -29,7 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = {
-    function.__name__: function for function in (moments, derive, meanfield, jacobian, audit, constants, claims, demo)
+    function.__name__: function
+    for function in (moments, derive, meanfield, phase, jacobian, audit, constants, claims, demo)
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from propstats.expectation.quadrature.rule import Array
+from propstats.theory.mean_field.runs import runs
 from propstats.theory.mean_field.second_moment import EPS, SecondMomentMap
 
 _PER_DECADE = 12
@@ -77,7 +78,7 @@ def fixed_points(layer: SecondMomentMap) -> Roots:
         return Roots((), (0.0 if zero else float(q[0]), math.inf), False, float(q[-1]))
     found: list[Root] = []
     stretch: tuple[float, float] | None = None
-    for first, last in _runs(signs == 0):
+    for first, last in runs(signs == 0):
         low, high = float(q[first]), float(q[last])
         if first == 0 and zero:
             # Around a marginal q = 0 rounding hides how the map departs from the diagonal.
@@ -129,13 +130,6 @@ def _scan(layer: SecondMomentMap) -> _Scan:
         ratio = np.log(values / q)
     signs = np.where(np.abs(values - q) > errors + 4 * EPS * q, np.sign(values - q), 0.0)
     return _Scan(q, ratio, signs)
-
-
-def _runs(mask: Array) -> Iterator[tuple[int, int]]:
-    """Yield first and last index of every run of true."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
-    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        yield first, end - 1
 
 
 def _refined(layer: SecondMomentMap, bracket: tuple[float, float]) -> Root:

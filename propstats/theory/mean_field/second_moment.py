@@ -22,7 +22,7 @@ EPS = float(np.finfo(float).eps)
 #: A wave that is wider than this, in its own length, takes quadrature many nodes, and a formula none.
 _WIDE = 30.0
 #: A jump that counts as none: at its threshold, torch's softplus leaves one of 2e-9.
-_SMALL = 1e-6
+SMALL_JUMP = 1e-6
 #: What quadrature allows for underflow, and a little more.
 _NOTHING = 1e-300
 #: The relative error up to which a formula is trusted there.
@@ -142,7 +142,7 @@ class SecondMomentMap:
             q: The second moment.
             radius: How far q may be off.
         """
-        if self.sigma_w > 0.0 and any(abs(jump) > _SMALL for _, jump in self.activation.jumps):
+        if self.sigma_w > 0.0 and any(abs(jump) > SMALL_JUMP for _, jump in self.activation.jumps):
             return Estimate(math.inf, math.inf, Route.QUADRATURE)
 
         def at(q: float) -> tuple[float, float]:

@@ -44,23 +44,24 @@ def tailor(activation: Activation, curvature: float) -> Transformed:
     slope = Activation("slope", str_of(activation.slope_formula), activation.params)
     if any(abs(jump) > _SMALL for _, jump in (*activation.jumps, *slope.jumps)):
         raise DomainError(f"{activation} has a kink, and so an infinite curvature", "use tailor_leaky")
-    for sign in (-1.0, 1.0):
+    try:
+        return _tailored(activation, slope, curvature, -1.0)
+    except DomainError:
+        return _tailored(activation, slope, curvature, 1.0)
 
-        def conditions(scale: float, shift: float) -> tuple[float, float]:
-            first = quadrature.moments(activation, mean=shift, std=scale)
-            second = quadrature.moments(slope, mean=shift, std=scale)
-            squared = scale**2 * first["slope_second_moment"].value
-            mean = sign * math.sqrt(max(squared - first["var"].value, 0.0))  # noqa: B023
-            rate = first["var_rate"].value + mean * scale**2 * second["linear_slope"].value
-            return rate / squared - 1.0, scale**4 * second["slope_second_moment"].value / squared - curvature
 
-        try:
-            scale, shift = solve(conditions, _STARTS, f"tailors {activation}", accepts=_is_calm(activation))
-        except DomainError:
-            if sign > 0.0:
-                raise
-            continue
-        break
+def _tailored(activation: Activation, slope: Activation, curvature: float, sign: float) -> Transformed:
+    """Tailor with a mean of the given sign after the output shift."""
+
+    def conditions(scale: float, shift: float) -> tuple[float, float]:
+        first = quadrature.moments(activation, mean=shift, std=scale)
+        second = quadrature.moments(slope, mean=shift, std=scale)
+        squared = scale**2 * first["slope_second_moment"].value
+        mean = sign * math.sqrt(max(squared - first["var"].value, 0.0))
+        rate = first["var_rate"].value + mean * scale**2 * second["linear_slope"].value
+        return rate / squared - 1.0, scale**4 * second["slope_second_moment"].value / squared - curvature
+
+    scale, shift = solve(conditions, _STARTS, f"tailors {activation}", accepts=_is_calm(activation))
     found = quadrature.moments(activation, mean=shift, std=scale)
     squared = scale**2 * found["slope_second_moment"].value
     mean = sign * math.sqrt(max(squared - found["var"].value, 0.0))
