@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from propstats.theory.dropout import dropout as dropout
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
+    from propstats.theory.mean_field.field import MeanField as MeanField
+    from propstats.theory.mean_field.field import mean_field as mean_field
+    from propstats.theory.mean_field.phase import PhaseDiagram as PhaseDiagram
+    from propstats.theory.mean_field.phase import phase as phase
     from propstats.theory.pooling.pool import PoolMoments as PoolMoments
     from propstats.theory.pooling.pool import pool as pool
     from propstats.theory.unit import UnitMoments as UnitMoments
@@ -48,6 +52,8 @@ else:
         "JacobianSpectrum": "simulation.jacobian",
         "MeasuredSpectrum": "auditing.spectrum",
         "PoolMoments": "theory.pooling.pool",
+        "MeanField": "theory.mean_field.field",
+        "PhaseDiagram": "theory.mean_field.phase",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
@@ -64,10 +70,12 @@ else:
         "dual_slope": "expectation.dual",
         "gate_moments": "theory.gate",
         "jacobian": "simulation.jacobian",
+        "mean_field": "theory.mean_field.field",
         "moments": "theory.unit",
         "spectrum": "auditing.spectrum",
         "scales": "theory.weights.scales",
         "pool": "theory.pooling.pool",
+        "phase": "theory.mean_field.phase",
     }
 
     def __getattr__(name):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from propstats.activations import activation
-from propstats.theory.critical import critical_point
+from propstats.theory.mean_field.critical import critical_point
 
 _MODULES: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "sigmoid": nn.Sigmoid}
 

@@ -17,8 +17,10 @@ from propstats_cli.demo import demo
 from propstats_cli.derive import derive
 from propstats_cli.dropout import dropout
 from propstats_cli.jacobian import jacobian
+from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+from propstats_cli.phase import phase
 from propstats_cli.pool import pool
 from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
@@ -40,6 +42,8 @@ _COMMANDS = {
         pool,
         dropout,
         scales,
+        meanfield,
+        phase,
         jacobian,
         spectrum,
         audit,

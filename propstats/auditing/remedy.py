@@ -10,7 +10,7 @@ from propstats.auditing.records import Layer
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
 from propstats.rules.elementwise import Elementwise
-from propstats.theory.critical import critical_point
+from propstats.theory.mean_field.critical import critical_point
 
 
 def main_activation(calls: Sequence[Call]) -> Activation | None:

@@ -5,7 +5,7 @@ import pytest
 from propstats.activations import activation
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
-from propstats.theory.critical import critical_point
+from propstats.theory.mean_field.critical import critical_point
 
 #: q: (sigma_w^2, sigma_b^2), worked out with mpmath before propstats was written.
 _TANH = {
@@ -52,3 +52,14 @@ def test_where_there_is_none(name: str) -> None:
     with pytest.raises(DomainError, match="no weight and bias variance") as caught:
         critical_point(activation(name))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("q", [0.0, -1.0, math.nan, math.inf])
+def test_a_second_moment_that_makes_no_sense(q: float) -> None:
+    with pytest.raises(DomainError, match="q must be a positive number"):
+        critical_point(activation("tanh"), q)
+
+
+def test_jumps_have_no_critical_point() -> None:
+    with pytest.raises(DomainError, match="step jumps"):
+        critical_point(activation("step"))
