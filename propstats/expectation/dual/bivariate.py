@@ -36,7 +36,7 @@ def bivariate_cdf(
     """
     from scipy.special import owens_t
 
-    h, k, rho = (np.asarray(x, dtype=float) for x in (h, k, rho))
+    h, k, rho = (np.asarray(x, dtype=float) + 0.0 for x in (h, k, rho))  # no -0: its sign would decide that of a
     size = np.abs(rho)
     if complement is None:
         complement = (1.0 - size) * (1.0 + size)
@@ -85,7 +85,5 @@ def _tail(h: Array, k: Array) -> Array:
     """Return Phi(h), less 1 if it is the larger one and the signs differ: small wherever the probability is."""
     from scipy.special import ndtr
 
-    product = h * k
-    opposite = (product < 0) | ((product == 0) & (h + k < 0))
-    sign = np.where(opposite & (h > k), -1.0, 1.0)
+    sign = np.where((h >= 0) & (k < 0), -1.0, 1.0)
     return np.asarray(sign * ndtr(sign * h))
