@@ -7,8 +7,9 @@ made of polynomials, exponentials, waves, steps and normal distributions (`close
 """
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import overload
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +26,9 @@ from propstats.expectation.dual.rotated import rotated
 
 #: What is correlated: one mean (standard deviation) for both inputs, or one for each.
 Pair = float | tuple[float, float]
+
+#: Values and bounds on their errors, of one shape.
+Bounded: TypeAlias = tuple[Array, Array]
 
 #: The rounding of a closed form, relative to the root of `E[phi^2] E[psi^2]`, from which on quadrature is better.
 _TRUSTED = 1e-13
@@ -104,14 +108,11 @@ def dual_estimates(
     """
     first, second = inputs(phi, psi, mean, std)
     rho = correlations(correlation)
-    routes = {Route.QUADRATURE: _by_quadrature(first, second, rho)}
-    if first.form is not None and second.form is not None:
-        value, error = closed_dual(first.form, second.form, rho, errors=True)
-        routes[Route.CLOSED_FORM] = value, error + _input_rounding(first, second)
-    return [
-        Quantity.of({route: _estimate(value[i], error[i], route) for route, (value, error) in routes.items()})
-        for i in range(rho.size)
-    ]
+    routes = {Route.QUADRATURE: by_quadrature(first, second, rho)}
+    closed = by_closed_form(first, second, rho)
+    if closed is not None:
+        routes[Route.CLOSED_FORM] = closed
+    return quantities(routes)
 
 
 def difference(activation: Activation, *, mean: float, common: float, own: float) -> float:
@@ -170,15 +171,23 @@ def _is_trusted(f: Form, g: Form) -> bool:
     return bool(np.nanmax(errors) <= _TRUSTED * math.sqrt(max(squares[0], 0.0) * max(squares[1], 0.0)))
 
 
-def _by_quadrature(first: Input, second: Input, rho: Array) -> tuple[Array, Array]:
+def by_closed_form(first: Input, second: Input, rho: Array) -> Bounded | None:
+    """Return the dual in closed form, and a bound on its rounding; None where there is no closed form."""
+    if first.form is None or second.form is None:
+        return None
+    value, error = closed_dual(first.form, second.form, rho, errors=True)
+    return value, error + input_rounding(first, second)
+
+
+def by_quadrature(first: Input, second: Input, rho: Array) -> Bounded:
     """Return the dual by quadrature, and how far a finer rule is from it, plus truncation and rounding."""
     value, error = quadrature_dual(first.resolved, second.resolved, rho)
     finer, _ = quadrature_dual(first.finer, second.finer, rho)
-    return finer, error + np.abs(finer - value) + _input_rounding(first, second)
+    return finer, error + np.abs(finer - value) + input_rounding(first, second)
 
 
-def _input_rounding(first: Input, second: Input) -> float:
-    """Bound what rounding does to the places of jumps: it moves them by an ulp, and the integral by the density."""
+def input_rounding(first: Input, second: Input) -> float:
+    """Bound what rounding does to a dual at jumps: it moves them by an ulp, and the integral by the density."""
     total = 0.0
     for one, other in ((first, second), (second, first)):
         for kink, jump in one.jumps:
@@ -188,9 +197,16 @@ def _input_rounding(first: Input, second: Input) -> float:
     return total
 
 
+def quantities(routes: Mapping[Route, Bounded]) -> list[Quantity]:
+    """Return one quantity for each correlation from what the routes found."""
+    columns = [[_estimate(v, e, route) for v, e in zip(*found, strict=True)] for route, found in routes.items()]
+    return [Quantity.of(dict(zip(routes, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
 def _estimate(value: float, error: float, route: Route) -> Estimate:
-    defined = math.isfinite(value) and math.isfinite(error)
-    return Estimate(float(value), float(error), route) if defined else Estimate(math.nan, math.inf, route)
+    if math.isinf(value) or (math.isfinite(value) and math.isfinite(error)):
+        return Estimate(float(value), float(error), route)
+    return Estimate(math.nan, math.inf, route)
 
 
 def density(z: float) -> float:
