@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from propstats.simulation.jacobian import jacobian as jacobian
     from propstats.theory.derivation import CheckedDerivation as CheckedDerivation
     from propstats.theory.derivation import derive as derive
+    from propstats.theory.dual import DualMoments as DualMoments
+    from propstats.theory.dual import dual_moments as dual_moments
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
     from propstats.theory.unit import UnitMoments as UnitMoments
@@ -34,6 +36,7 @@ else:
         "AuditReport": "auditing.records",
         "CheckedDerivation": "theory.derivation",
         "DemoResult": "experiments.demo",
+        "DualMoments": "theory.dual",
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
@@ -48,6 +51,7 @@ else:
         "demo": "experiments.demo",
         "derive": "theory.derivation",
         "dual": "expectation.dual",
+        "dual_moments": "theory.dual",
         "dual_slope": "expectation.dual",
         "gate_moments": "theory.gate",
         "jacobian": "simulation.jacobian",

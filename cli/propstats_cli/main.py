@@ -14,6 +14,7 @@ from propstats_cli.claims import claims
 from propstats_cli.constants import constants
 from propstats_cli.demo import demo
 from propstats_cli.derive import derive
+from propstats_cli.dual import dual
 from propstats_cli.jacobian import jacobian
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
@@ -27,7 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS = {function.__name__: function for function in (moments, derive, jacobian, audit, constants, claims, demo)}
+_COMMANDS = {
+    function.__name__: function for function in (moments, dual, derive, jacobian, audit, constants, claims, demo)
+}
 for name, function in _COMMANDS.items():
     app.command(name)(function)
 

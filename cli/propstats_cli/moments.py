@@ -7,7 +7,8 @@ import typer
 
 from propstats.errors import DomainError
 from propstats_cli import options
-from propstats_cli.output import Answer, print_table
+from propstats_cli.output import Answer
+from propstats_cli.quantities import print_quantities
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,36 +88,10 @@ def _heading(result: "UnitMoments | GateMoments") -> str:
 
 
 def _render(out: "Console", result: "UnitMoments | GateMoments") -> None:
-    from rich.table import Table
-
     from propstats.estimate import Route
-    from propstats_cli.numbers import exact, sampled
 
     out.print(_heading(result), soft_wrap=True)
-    shown = [route for route in (Route.CLOSED_FORM, Route.QUADRATURE, Route.SAMPLING) if _used(result, route)]
-    side_by_side = out.width >= 34 + 24 * len(shown)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("quantity", *(route.replace("_", " ") for route in shown), "agree"):
-        table.add_column(heading, no_wrap=True)
-    for name, quantity in result.quantities().items():
-        label = name.partition(".")[2]
-        cells = {
-            route: "-"
-            if (estimate := quantity.routes.get(route)) is None
-            else sampled(estimate)
-            if route is Route.SAMPLING
-            else exact(estimate.value, estimate.error)
-            for route in shown
-        }
-        agree = "yes" if quantity.agree else "NO"
-        if side_by_side:
-            table.add_row(label, *cells.values(), agree)
-        else:  # in a narrow terminal, one below the other
-            out.print(f"{label} (agree: {agree})")
-            for route, cell in cells.items():
-                out.print(f"  {route.replace('_', ' '):11} {cell}", soft_wrap=True)
-    if side_by_side:
-        print_table(out, table)
+    print_quantities(out, {name.partition(".")[2]: quantity for name, quantity in result.quantities().items()})
     proven = {name: e for name, q in result.quantities().items() if (e := q.routes.get(Route.CERTIFIED)) is not None}
     if proven:
         out.print("proven digits")
@@ -136,10 +111,6 @@ def _render(out: "Console", result: "UnitMoments | GateMoments") -> None:
         out.print("closed forms" + (" (Phi, phi: the normal distribution and density)" if _has_phi(forms) else ""))
         for name, formula in forms:
             out.print(f"  {name} = {formula}", soft_wrap=True)
-
-
-def _used(result: "UnitMoments | GateMoments", route: str) -> bool:
-    return any(route in quantity.routes for quantity in result.quantities().values())
 
 
 def _has_phi(forms: list[tuple[str, str]]) -> bool:

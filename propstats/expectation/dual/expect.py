@@ -19,7 +19,7 @@ from propstats.errors import DomainError
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation.dual.cells import Form
 from propstats.expectation.dual.closed import closed_dual
-from propstats.expectation.dual.input import Input, inputs
+from propstats.expectation.dual.input import Input, Phi, inputs
 from propstats.expectation.dual.panels import Array
 from propstats.expectation.dual.quadrature import quadrature_dual
 from propstats.expectation.dual.rotated import rotated
@@ -36,16 +36,14 @@ _PROBES = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 
 
 @overload
-def dual(
-    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float
-) -> float: ...
+def dual(phi: Phi, psi: Phi | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float) -> float: ...
 @overload
 def dual(
-    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
+    phi: Phi, psi: Phi | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
 ) -> float | Array: ...
 def dual(
-    phi: Activation,
-    psi: Activation | None = None,
+    phi: Phi,
+    psi: Phi | None = None,
     *,
     mean: Pair = 0.0,
     std: Pair = 1.0,
@@ -54,7 +52,7 @@ def dual(
     """Return `E[phi(u) psi(v)]` for two Gaussians, by the better one of two routes.
 
     Args:
-        phi: The activation at u.
+        phi: The activation at u, or its name.
         psi: The activation at v; phi if left out.
         mean: Mean of u and v, or one for each.
         std: Standard deviation of u and v, or one for each; not negative.
@@ -66,11 +64,9 @@ def dual(
     Raises:
         DomainError: If a correlation is outside [-1, 1], or a mean or standard deviation makes no sense.
 
-    >>> from propstats.activations import activation
-    >>> round(dual(activation("relu"), correlation=0.5), 12)  # Cho & Saul 2009
+    >>> round(dual("relu", correlation=0.5), 12)  # Cho & Saul 2009
     0.304498890522
-    >>> erf, tanh = activation("erf"), activation("tanh")
-    >>> dual(erf, tanh, mean=(0.5, 1.0), std=(1.0, 2.0), correlation=np.array([-1.0, 0.5])).round(12).tolist()
+    >>> dual("erf", "tanh", mean=(0.5, 1.0), std=(1.0, 2.0), correlation=np.array([-1.0, 0.5])).round(12).tolist()
     [-0.265112722172, 0.319207295392]
     """
     first, second = inputs(phi, psi, mean, std)
@@ -79,8 +75,8 @@ def dual(
 
 
 def dual_estimates(
-    phi: Activation,
-    psi: Activation | None = None,
+    phi: Phi,
+    psi: Phi | None = None,
     *,
     mean: Pair = 0.0,
     std: Pair = 1.0,
@@ -89,7 +85,7 @@ def dual_estimates(
     """Return `E[phi(u) psi(v)]` by every route, with errors, and whether the routes agree.
 
     Args:
-        phi: The activation at u.
+        phi: The activation at u, or its name.
         psi: The activation at v; phi if left out.
         mean: Mean of u and v, or one for each.
         std: Standard deviation of u and v, or one for each; not negative.
@@ -101,8 +97,7 @@ def dual_estimates(
     Raises:
         DomainError: As `dual`.
 
-    >>> from propstats.activations import activation
-    >>> [q] = dual_estimates(activation("relu"), correlation=0.5)
+    >>> [q] = dual_estimates("relu", correlation=0.5)
     >>> q.route.value, sorted(route.value for route in q.routes), q.agree, q.error < 1e-14
     ('closed_form', ['closed_form', 'quadrature'], True, True)
     """
@@ -199,11 +194,12 @@ def input_rounding(first: Input, second: Input) -> float:
 
 def quantities(routes: Mapping[Route, Bounded]) -> list[Quantity]:
     """Return one quantity for each correlation from what the routes found."""
-    columns = [[_estimate(v, e, route) for v, e in zip(*found, strict=True)] for route, found in routes.items()]
+    columns = [[estimate(v, e, route) for v, e in zip(*found, strict=True)] for route, found in routes.items()]
     return [Quantity.of(dict(zip(routes, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def _estimate(value: float, error: float, route: Route) -> Estimate:
+def estimate(value: float, error: float, route: Route) -> Estimate:
+    """Return one of the bounded values; NaN where nothing is known, while what is infinite stays so."""
     if math.isinf(value) or (math.isfinite(value) and math.isfinite(error)):
         return Estimate(float(value), float(error), route)
     return Estimate(math.nan, math.inf, route)

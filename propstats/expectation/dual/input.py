@@ -3,10 +3,11 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
-from propstats.activations.activation import Activation
+from propstats.activations import Activation, activation
 from propstats.activations.compile import compiled
 from propstats.activations.expression import evaluate
 from propstats.activations.namespaces import float_namespace, numpy_namespace
@@ -17,6 +18,9 @@ from propstats.expectation.dual.panels import Array, Function
 from propstats.expectation.dual.reading import terms_of
 from propstats.expectation.dual.resolved import NODES, Resolved, resolve
 from propstats.expectation.dual.terms import Shape
+
+#: An activation, or what `propstats.activation` takes for one.
+Phi: TypeAlias = str | Activation
 
 #: The part of a formula's parameters that can be a key.
 Params = tuple[tuple[str, float], ...]
@@ -89,13 +93,16 @@ class Input:
 
 
 def inputs(
-    phi: Activation, psi: Activation | None, mean: float | tuple[float, float], std: float | tuple[float, float]
+    phi: Phi, psi: Phi | None, mean: float | tuple[float, float], std: float | tuple[float, float]
 ) -> tuple[Input, Input]:
     """Return both functions with the laws of their inputs.
 
     Raises:
+        UnknownNameError: If there is no activation of that name.
         DomainError: If a mean is not finite, or a standard deviation negative or not finite.
     """
+    phi = phi if isinstance(phi, Activation) else activation(phi)
+    psi = psi if psi is None or isinstance(psi, Activation) else activation(psi)
     means, stds = (value if isinstance(value, tuple) else (value, value) for value in (mean, std))
     for value in means:
         if not math.isfinite(value):

@@ -197,6 +197,7 @@ def _moved(law: Law, gate: Gate) -> tuple[Values, Values]:
     shift = law.mean_u + gate.offset / gate.slope
     if is_nothing(shift):
         return 0.0, 0.0
-    product = law.det / np.maximum(law.var_u * law.var_v, _TINY)  # 1 - correlation^2
-    left = product / (1 + np.sqrt(np.maximum(1 - product, 0.0)))
+    product = law.var_u * law.var_v
+    # 1 - correlation^2 over 1 + |correlation|; not by the root of the former, which says nothing of small correlations.
+    left = law.det / np.maximum(product, _TINY) / (1 + np.abs(law.cov) / _root(product))
     return shift * np.copysign(np.sqrt(law.var_v / np.maximum(law.var_u, _TINY)), law.cov), left

@@ -38,6 +38,12 @@ class Joint:
     variances: tuple[Bounded, Bounded]
 
     @property
+    def named(self) -> dict[str, Bounded]:
+        """All that depends on the correlation, by name."""
+        names = ("dual", "cosine", "covariance", "correlation", "difference")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def cosine(self) -> Bounded:
         """`E[y z]/sqrt(E[y^2] E[z^2])`."""
         return _normalised(self.dual, *self.squares)

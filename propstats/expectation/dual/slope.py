@@ -8,7 +8,6 @@ from typing import TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from propstats.activations.activation import Activation
 from propstats.estimate import Quantity, Route
 from propstats.expectation.dual.closed import closed_dual
 from propstats.expectation.dual.expect import (
@@ -22,7 +21,7 @@ from propstats.expectation.dual.expect import (
     quantities,
     shaped,
 )
-from propstats.expectation.dual.input import Input, constant, inputs
+from propstats.expectation.dual.input import Input, Phi, constant, inputs
 from propstats.expectation.dual.panels import Array
 
 _EPS = float(np.finfo(float).eps)
@@ -34,16 +33,14 @@ Given: TypeAlias = Callable[[Input, Array, Array, Array], Bounded]
 
 
 @overload
-def dual_slope(
-    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float
-) -> float: ...
+def dual_slope(phi: Phi, psi: Phi | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float) -> float: ...
 @overload
 def dual_slope(
-    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
+    phi: Phi, psi: Phi | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
 ) -> float | Array: ...
 def dual_slope(
-    phi: Activation,
-    psi: Activation | None = None,
+    phi: Phi,
+    psi: Phi | None = None,
     *,
     mean: Pair = 0.0,
     std: Pair = 1.0,
@@ -55,7 +52,7 @@ def dual_slope(
     leave the joint density, which is infinite at rho = 1 if they coincide.
 
     Args:
-        phi: The activation at u.
+        phi: The activation at u, or its name.
         psi: The activation at v; phi if left out.
         mean: Mean of u and v, or one for each.
         std: Standard deviation of u and v, or one for each; not negative.
@@ -67,10 +64,9 @@ def dual_slope(
     References:
         Price 1958, "A useful theorem for nonlinear devices having Gaussian inputs".
 
-    >>> from propstats.activations import activation
-    >>> round(dual_slope(activation("relu"), correlation=0.5), 12)  # (pi - acos(1/2))/(2 pi)
+    >>> round(dual_slope("relu", correlation=0.5), 12)  # (pi - acos(1/2))/(2 pi)
     0.333333333333
-    >>> round(dual_slope(activation("step"), correlation=0.0), 12)  # 1/(2 pi)
+    >>> round(dual_slope("step", correlation=0.0), 12)  # 1/(2 pi)
     0.159154943092
     """
     first, second = inputs(phi, psi, mean, std)
@@ -82,8 +78,8 @@ def dual_slope(
 
 
 def dual_slope_estimates(
-    phi: Activation,
-    psi: Activation | None = None,
+    phi: Phi,
+    psi: Phi | None = None,
     *,
     mean: Pair = 0.0,
     std: Pair = 1.0,
@@ -96,8 +92,7 @@ def dual_slope_estimates(
     Raises:
         DomainError: As `dual`.
 
-    >>> from propstats.activations import activation
-    >>> [q] = dual_slope_estimates(activation("relu"), correlation=0.5)
+    >>> [q] = dual_slope_estimates("relu", correlation=0.5)
     >>> round(q.value, 12), q.route.value, q.agree, q.error < 1e-15
     (0.333333333333, 'closed_form', True, True)
     """

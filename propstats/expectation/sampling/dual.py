@@ -1,4 +1,4 @@
-"""What two activations at correlated Gaussian inputs leave, by sampling: it knows nothing of the formulas."""
+"""Samples of two activations at correlated Gaussian inputs."""
 
 import math
 
@@ -26,7 +26,7 @@ _FAR = 38.0
 SAMPLED = ("dual", "cosine", "covariance", "correlation", "difference", "slope")
 
 
-def by_sampling(
+def dual_moments(
     first: Input, second: Input, rho: Array, *, samples: int, seed: int
 ) -> dict[str, list[Estimate | None]]:
     """Estimate what two activations leave, with standard errors.
@@ -51,7 +51,7 @@ def by_sampling(
     >>> from propstats.activations import activation
     >>> from propstats.expectation.dual.input import inputs
     >>> pair = inputs(activation("relu"), None, 0.0, 1.0)
-    >>> [found] = by_sampling(*pair, np.array([0.5]), samples=10_000, seed=0)["slope"]
+    >>> [found] = dual_moments(*pair, np.array([0.5]), samples=10_000, seed=0)["slope"]
     >>> found is not None and abs(found.value - 1 / 3) <= 5 * found.error < 0.05
     True
     """
