@@ -5,9 +5,8 @@ Stein's lemma, `E[(u - m) F] = sum_y Cov(u, y) E[dF/dy]`, lowers the powers of u
 conditional law, with one gate less.
 """
 
-import operator
 from collections.abc import Callable
-from functools import cached_property, reduce
+from functools import cached_property
 
 import numpy as np
 
@@ -62,7 +61,7 @@ class Moments:
             for factor, other, moment, i, j in terms
             if not (i < 0 or j < 0 or is_nothing(factor) or is_nothing(other) or is_nothing(value := moment(i, j)))
         ]
-        return reduce(operator.add, found) if found else 0.0
+        return sum(found[1:], start=found[0]) if found else 0.0
 
     def _at_u(self, p: int, q: int) -> Values:
         """Return the moment under a delta in place of the gate on u."""
