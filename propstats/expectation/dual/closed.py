@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from propstats.expectation.dual.cells import Cells, Form
 from propstats.expectation.dual.law import Law, Values, is_nothing
 from propstats.expectation.dual.stein import Moments
+from propstats.expectation.dual.stepped import is_stepped, stepped_moments
 
 Array = NDArray[np.float64]
 
@@ -98,6 +99,8 @@ def _pair(left: Cells, right: Cells, rho: Array, *, sizes: bool) -> Array:
     law, scale, exponents = _tilted(first, second, rho, twins=twins)
     if sizes:
         law, scale = _sized(law, first, second), np.abs(scale) * (1 + sum(map(np.abs, exponents)))
+    elif is_stepped(first) and is_stepped(second):
+        return np.asarray((stepped_moments(left, right, law, rho) * scale).sum(axis=(0, 1)))
     moments = Moments(law)
     total: Values = 0.0
     for p, by_u in first.powers:
