@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from propstats.theory.derivation import derive as derive
     from propstats.theory.dropout import DropoutMoments as DropoutMoments
     from propstats.theory.dropout import dropout as dropout
+    from propstats.theory.dual import DualMoments as DualMoments
+    from propstats.theory.dual import dual_moments as dual_moments
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
     from propstats.theory.mean_field.field import MeanField as MeanField
@@ -47,6 +49,7 @@ else:
         "CheckedDerivation": "theory.derivation",
         "DemoResult": "experiments.demo",
         "DropoutMoments": "theory.dropout",
+        "DualMoments": "theory.dual",
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
@@ -67,6 +70,7 @@ else:
         "derive": "theory.derivation",
         "dropout": "theory.dropout",
         "dual": "expectation.dual",
+        "dual_moments": "theory.dual",
         "dual_slope": "expectation.dual",
         "gate_moments": "theory.gate",
         "jacobian": "simulation.jacobian",

@@ -16,6 +16,7 @@ from propstats_cli.constants import constants
 from propstats_cli.demo import demo
 from propstats_cli.derive import derive
 from propstats_cli.dropout import dropout
+from propstats_cli.dual import dual
 from propstats_cli.jacobian import jacobian
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
@@ -39,6 +40,7 @@ _COMMANDS = {
     for function in (
         moments,
         derive,
+        dual,
         pool,
         dropout,
         scales,

@@ -11,7 +11,9 @@ def exact(value: float, error: float) -> str:
     >>> exact(0.29920671030107454, 1.9e-16), exact(float("nan"), float("inf"))
     ('0.299206710301075 ±2e-16', 'undefined')
     """
-    if not math.isfinite(value):
+    if math.isinf(value):
+        return "infinite"
+    if math.isnan(value):
         return "undefined"
     if error <= 0:
         return f"{value:.15g}"
@@ -39,7 +41,7 @@ def sampled(estimate: Estimate) -> str:
     if estimate.error <= 0:
         return f"{estimate.value:.6g}"
     places = -math.floor(math.log10(estimate.error))
-    if not 0 <= places <= 12:
+    if not 0 <= places <= 12 or abs(estimate.value) < 1e-4:
         return f"{estimate.value:.4g} ±{estimate.error:.1g}"
     return f"{estimate.value:.{places}f} ±{estimate.error:.{places}f}"
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from propstats.activations import Activation, activation, activation_names
-from propstats.expectation.dual import closed, dual, expect
+from propstats.expectation.dual import closed, dual, expect, stepped
 from propstats.expectation.dual import input as inputs_of
 from propstats.expectation.dual.closed import closed_dual
 from propstats.expectation.dual.input import inputs
@@ -42,7 +42,15 @@ def _milliseconds(run: Callable[[], object], rounds: int) -> float:
 
 
 def _forget() -> None:
-    for cached in (inputs_of._slope, inputs_of._form, inputs_of._resolved, closed._series, expect._is_trusted):
+    for cached in (
+        inputs_of._slope,
+        inputs_of._form,
+        inputs_of._resolved,
+        inputs_of._of_z,
+        closed._series,
+        stepped._polynomials,
+        expect._is_trusted,
+    ):
         cached.cache_clear()
 
 

@@ -36,13 +36,14 @@ def bivariate_cdf(
     """
     from scipy.special import owens_t
 
-    h, k, rho = (np.asarray(x, dtype=float) for x in (h, k, rho))
+    h, k, rho = (np.asarray(x, dtype=float) + 0.0 for x in (h, k, rho))  # no -0: its sign would decide that of a
     size = np.abs(rho)
     if complement is None:
         complement = (1.0 - size) * (1.0 + size)
     root = np.sqrt(complement)
-    origin = (h == 0) & (k == 0)
-    if origin.all():
+    h_is_zero = h == 0
+    origin = h_is_zero & (k == 0) if h_is_zero.any() else None
+    if origin is not None and origin.all():
         return np.asarray(0.25 + np.arctan2(rho, root) / (2 * math.pi))
     # k - rho h as a small difference plus a small product: exact where rho is almost one and h almost k.
     side = np.copysign(1.0, rho)
@@ -57,7 +58,7 @@ def bivariate_cdf(
         result = half + (half.swapaxes(0, 1) if half.ndim == 3 else half)
     else:
         result = half + (0.5 * _tail(k, h) - owens_t(k, np.where(np.isnan(b), 0.0, b)))
-    if origin.any():
+    if origin is not None:
         result = np.where(origin, 0.25 + np.arctan2(rho, root) / (2 * math.pi), result)
     return np.asarray(np.minimum(np.maximum(result, 0.0), 1.0))
 
@@ -85,7 +86,5 @@ def _tail(h: Array, k: Array) -> Array:
     """Return Phi(h), less 1 if it is the larger one and the signs differ: small wherever the probability is."""
     from scipy.special import ndtr
 
-    product = h * k
-    opposite = (product < 0) | ((product == 0) & (h + k < 0))
-    sign = np.where(opposite & (h > k), -1.0, 1.0)
+    sign = np.where((h >= 0) & (k < 0), -1.0, 1.0)
     return np.asarray(sign * ndtr(sign * h))

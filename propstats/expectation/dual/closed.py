@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from propstats.expectation.dual.cells import Cells, Form
 from propstats.expectation.dual.law import Law, Values, is_nothing
 from propstats.expectation.dual.stein import Moments
+from propstats.expectation.dual.stepped import is_stepped, stepped_moments
 
 Array = NDArray[np.float64]
 
 _EPS = float(np.finfo(float).eps)
 #: What underflows is nothing to this.
 _TINY = float(np.finfo(float).tiny)
-#: How many ulp of all its terms a path through the recurrences may lose; it was never seen to lose more than a third.
-_ROUNDINGS = 1.0
+#: How many ulp of the result its last sums and products may lose, besides one of all its terms on the way there; both
+#: together were never seen to lose more than 0.6 of that.
+_LAST_ULPS = 2.0
 
 
 def closed_dual(f: Form, g: Form, rho: Array, *, errors: bool = False) -> tuple[Array, Array]:
@@ -50,7 +52,7 @@ def closed_dual(f: Form, g: Form, rho: Array, *, errors: bool = False) -> tuple[
                 if errors:
                     size += both * _pair(first, second, rho, sizes=True)
     value[~np.isfinite(value)] = np.nan
-    return value, _ROUNDINGS * _EPS * size + (_TINY if errors else 0.0)
+    return value, (_EPS * (size + _LAST_ULPS * np.abs(value)) + _TINY if errors else size)
 
 
 def _horner(coefficients: Array, rho: Array) -> Array:
@@ -98,6 +100,8 @@ def _pair(left: Cells, right: Cells, rho: Array, *, sizes: bool) -> Array:
     law, scale, exponents = _tilted(first, second, rho, twins=twins)
     if sizes:
         law, scale = _sized(law, first, second), np.abs(scale) * (1 + sum(map(np.abs, exponents)))
+    elif is_stepped(first) and is_stepped(second):
+        return np.asarray((stepped_moments(left, right, law, rho) * scale).sum(axis=(0, 1)))
     moments = Moments(law)
     total: Values = 0.0
     for p, by_u in first.powers:

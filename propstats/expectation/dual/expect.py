@@ -7,8 +7,9 @@ made of polynomials, exponentials, waves, steps and normal distributions (`close
 """
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import overload
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +19,7 @@ from propstats.errors import DomainError
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation.dual.cells import Form
 from propstats.expectation.dual.closed import closed_dual
-from propstats.expectation.dual.input import Input, inputs
+from propstats.expectation.dual.input import Input, Phi, inputs
 from propstats.expectation.dual.panels import Array
 from propstats.expectation.dual.quadrature import quadrature_dual
 from propstats.expectation.dual.rotated import rotated
@@ -26,22 +27,23 @@ from propstats.expectation.dual.rotated import rotated
 #: What is correlated: one mean (standard deviation) for both inputs, or one for each.
 Pair = float | tuple[float, float]
 
+#: Values and bounds on their errors, of one shape.
+Bounded: TypeAlias = tuple[Array, Array]
+
 #: The rounding of a closed form, relative to the root of `E[phi^2] E[psi^2]`, from which on quadrature is better.
 _TRUSTED = 1e-13
 _PROBES = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
 
 
 @overload
-def dual(
-    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float
-) -> float: ...
+def dual(phi: Phi, psi: Phi | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float) -> float: ...
 @overload
 def dual(
-    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
+    phi: Phi, psi: Phi | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
 ) -> float | Array: ...
 def dual(
-    phi: Activation,
-    psi: Activation | None = None,
+    phi: Phi,
+    psi: Phi | None = None,
     *,
     mean: Pair = 0.0,
     std: Pair = 1.0,
@@ -50,7 +52,7 @@ def dual(
     """Return `E[phi(u) psi(v)]` for two Gaussians, by the better one of two routes.
 
     Args:
-        phi: The activation at u.
+        phi: The activation at u, or its name.
         psi: The activation at v; phi if left out.
         mean: Mean of u and v, or one for each.
         std: Standard deviation of u and v, or one for each; not negative.
@@ -62,11 +64,9 @@ def dual(
     Raises:
         DomainError: If a correlation is outside [-1, 1], or a mean or standard deviation makes no sense.
 
-    >>> from propstats.activations import activation
-    >>> round(dual(activation("relu"), correlation=0.5), 12)  # Cho & Saul 2009
+    >>> round(dual("relu", correlation=0.5), 12)  # Cho & Saul 2009
     0.304498890522
-    >>> erf, tanh = activation("erf"), activation("tanh")
-    >>> dual(erf, tanh, mean=(0.5, 1.0), std=(1.0, 2.0), correlation=np.array([-1.0, 0.5])).round(12).tolist()
+    >>> dual("erf", "tanh", mean=(0.5, 1.0), std=(1.0, 2.0), correlation=np.array([-1.0, 0.5])).round(12).tolist()
     [-0.265112722172, 0.319207295392]
     """
     first, second = inputs(phi, psi, mean, std)
@@ -75,8 +75,8 @@ def dual(
 
 
 def dual_estimates(
-    phi: Activation,
-    psi: Activation | None = None,
+    phi: Phi,
+    psi: Phi | None = None,
     *,
     mean: Pair = 0.0,
     std: Pair = 1.0,
@@ -85,7 +85,7 @@ def dual_estimates(
     """Return `E[phi(u) psi(v)]` by every route, with errors, and whether the routes agree.
 
     Args:
-        phi: The activation at u.
+        phi: The activation at u, or its name.
         psi: The activation at v; phi if left out.
         mean: Mean of u and v, or one for each.
         std: Standard deviation of u and v, or one for each; not negative.
@@ -97,21 +97,17 @@ def dual_estimates(
     Raises:
         DomainError: As `dual`.
 
-    >>> from propstats.activations import activation
-    >>> [q] = dual_estimates(activation("relu"), correlation=0.5)
+    >>> [q] = dual_estimates("relu", correlation=0.5)
     >>> q.route.value, sorted(route.value for route in q.routes), q.agree, q.error < 1e-14
     ('closed_form', ['closed_form', 'quadrature'], True, True)
     """
     first, second = inputs(phi, psi, mean, std)
     rho = correlations(correlation)
-    routes = {Route.QUADRATURE: _by_quadrature(first, second, rho)}
-    if first.form is not None and second.form is not None:
-        value, error = closed_dual(first.form, second.form, rho, errors=True)
-        routes[Route.CLOSED_FORM] = value, error + _input_rounding(first, second)
-    return [
-        Quantity.of({route: _estimate(value[i], error[i], route) for route, (value, error) in routes.items()})
-        for i in range(rho.size)
-    ]
+    routes = {Route.QUADRATURE: by_quadrature(first, second, rho)}
+    closed = by_closed_form(first, second, rho)
+    if closed is not None:
+        routes[Route.CLOSED_FORM] = closed
+    return quantities(routes)
 
 
 def difference(activation: Activation, *, mean: float, common: float, own: float) -> float:
@@ -170,15 +166,23 @@ def _is_trusted(f: Form, g: Form) -> bool:
     return bool(np.nanmax(errors) <= _TRUSTED * math.sqrt(max(squares[0], 0.0) * max(squares[1], 0.0)))
 
 
-def _by_quadrature(first: Input, second: Input, rho: Array) -> tuple[Array, Array]:
+def by_closed_form(first: Input, second: Input, rho: Array) -> Bounded | None:
+    """Return the dual in closed form, and a bound on its rounding; None where there is no closed form."""
+    if first.form is None or second.form is None:
+        return None
+    value, error = closed_dual(first.form, second.form, rho, errors=True)
+    return value, error + input_rounding(first, second)
+
+
+def by_quadrature(first: Input, second: Input, rho: Array) -> Bounded:
     """Return the dual by quadrature, and how far a finer rule is from it, plus truncation and rounding."""
     value, error = quadrature_dual(first.resolved, second.resolved, rho)
     finer, _ = quadrature_dual(first.finer, second.finer, rho)
-    return finer, error + np.abs(finer - value) + _input_rounding(first, second)
+    return finer, error + np.abs(finer - value) + input_rounding(first, second)
 
 
-def _input_rounding(first: Input, second: Input) -> float:
-    """Bound what rounding does to the places of jumps: it moves them by an ulp, and the integral by the density."""
+def input_rounding(first: Input, second: Input) -> float:
+    """Bound what rounding does to a dual at jumps: it moves them by an ulp, and the integral by the density."""
     total = 0.0
     for one, other in ((first, second), (second, first)):
         for kink, jump in one.jumps:
@@ -188,9 +192,17 @@ def _input_rounding(first: Input, second: Input) -> float:
     return total
 
 
-def _estimate(value: float, error: float, route: Route) -> Estimate:
-    defined = math.isfinite(value) and math.isfinite(error)
-    return Estimate(float(value), float(error), route) if defined else Estimate(math.nan, math.inf, route)
+def quantities(routes: Mapping[Route, Bounded]) -> list[Quantity]:
+    """Return one quantity for each correlation from what the routes found."""
+    columns = [[estimate(v, e, route) for v, e in zip(*found, strict=True)] for route, found in routes.items()]
+    return [Quantity.of(dict(zip(routes, row, strict=True))) for row in zip(*columns, strict=True)]
+
+
+def estimate(value: float, error: float, route: Route) -> Estimate:
+    """Return one of the bounded values; NaN where nothing is known, while what is infinite stays so."""
+    if math.isinf(value) or (math.isfinite(value) and math.isfinite(error)):
+        return Estimate(float(value), float(error), route)
+    return Estimate(math.nan, math.inf, route)
 
 
 def density(z: float) -> float:

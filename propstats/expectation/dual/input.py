@@ -3,12 +3,13 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
-from propstats.activations.activation import Activation
+from propstats.activations import Activation, activation
 from propstats.activations.compile import compiled
-from propstats.activations.expression import Expr, evaluate
+from propstats.activations.expression import evaluate
 from propstats.activations.namespaces import float_namespace, numpy_namespace
 from propstats.activations.syntax import str_of
 from propstats.errors import DomainError
@@ -17,6 +18,9 @@ from propstats.expectation.dual.panels import Array, Function
 from propstats.expectation.dual.reading import terms_of
 from propstats.expectation.dual.resolved import NODES, Resolved, resolve
 from propstats.expectation.dual.terms import Shape
+
+#: An activation, or what `propstats.activation` takes for one.
+Phi: TypeAlias = str | Activation
 
 #: The part of a formula's parameters that can be a key.
 Params = tuple[tuple[str, float], ...]
@@ -58,7 +62,7 @@ class Input:
     def form(self) -> Form | None:
         """The function of z as a sum of terms with closed forms, if it is one."""
         if self.std == 0.0:
-            return _constant(self.value)
+            return constant(self.value)
         return _form(self.activation.text, self.params, self.mean, self.std)
 
     @property
@@ -66,6 +70,11 @@ class Input:
         """The function at the mean."""
         symbols = {"x": self.mean, **self.activation.params}
         return float(evaluate(self.activation.formula, symbols, float_namespace()))
+
+    @property
+    def function(self) -> Function:
+        """The function of z, elementwise."""
+        return _of_z(self.activation.text, self.params, self.mean, self.std)
 
     @property
     def slope(self) -> "Input":
@@ -84,13 +93,16 @@ class Input:
 
 
 def inputs(
-    phi: Activation, psi: Activation | None, mean: float | tuple[float, float], std: float | tuple[float, float]
+    phi: Phi, psi: Phi | None, mean: float | tuple[float, float], std: float | tuple[float, float]
 ) -> tuple[Input, Input]:
     """Return both functions with the laws of their inputs.
 
     Raises:
+        UnknownNameError: If there is no activation of that name.
         DomainError: If a mean is not finite, or a standard deviation negative or not finite.
     """
+    phi = phi if isinstance(phi, Activation) else activation(phi)
+    psi = psi if psi is None or isinstance(psi, Activation) else activation(psi)
     means, stds = (value if isinstance(value, tuple) else (value, value) for value in (mean, std))
     for value in means:
         if not math.isfinite(value):
@@ -123,28 +135,28 @@ def _form(text: str, params: Params, mean: float, std: float) -> Form | None:
 
 
 @lru_cache(maxsize=64)
-def _constant(value: float) -> Form:
+def constant(value: float) -> Form:
+    """Return a constant function."""
     return form_of({Shape(): (value,)}, 0.0, 1.0)
 
 
 @lru_cache(maxsize=64)
 def _resolved(text: str, params: Params, mean: float, std: float, nodes: int) -> Resolved:
-    activation = _activation(text, params)
-    function = _function(activation.formula, params)
+    function = _of_z(text, params, mean, std)
     if std == 0.0:
-        value = function(np.array([mean]))[0]
-        return resolve(lambda z: np.full_like(z, value), np.empty(0), nodes=nodes)
-    kinks = np.array(activation.kinks)
+        return resolve(function, np.empty(0), nodes=nodes)
+    kinks = np.array(_activation(text, params).kinks)
     probes = (np.add.outer([0.0, *kinks], _AROUND).ravel() - mean) / std
-    return resolve(lambda z: function(mean + std * z), (kinks - mean) / std, mean / std, nodes, probes)
+    return resolve(function, (kinks - mean) / std, mean / std, nodes, probes)
 
 
-def _function(formula: Expr, params: Params) -> Function:
+@lru_cache(maxsize=64)
+def _of_z(text: str, params: Params, mean: float, std: float) -> Function:
     names, values = [name for name, _ in params], [value for _, value in params]
-    raw = compiled([formula], ["x", *names], numpy_namespace())
+    raw = compiled([_activation(text, params).formula], ["x", *names], numpy_namespace())
 
-    def function(x: Array) -> Array:
-        result = np.asarray(raw(x, *values)[0], dtype=float)
-        return result if result.shape == x.shape else np.full(x.shape, result)
+    def function(z: Array) -> Array:
+        result = np.asarray(raw(mean + std * z, *values)[0], dtype=float)
+        return result if result.shape == z.shape else np.full(z.shape, result)
 
     return function

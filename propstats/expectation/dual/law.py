@@ -20,6 +20,9 @@ Values = float | NDArray[Any]
 #: In place of a variance of 0, so that a mean of 0 is 0 standard deviations away and any other infinitely many.
 _TINY = 1e-300
 
+#: The density of a standard normal variable at 0.
+_PEAK = 1.0 / math.sqrt(2 * math.pi)
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -78,10 +81,29 @@ def is_nothing(value: Values) -> bool:
     return isinstance(value, float) and value == 0.0
 
 
+def is_one(value: Values) -> bool:
+    """Whether this is a plain 1, which drops out of products."""
+    return isinstance(value, float) and value == 1.0
+
+
+def times(a: Values, b: Values) -> Values:
+    """Return a product, at no cost if a factor is a plain 1."""
+    return b if is_one(a) else a if is_one(b) else a * b
+
+
+def _root(variance: Values) -> Values:
+    if isinstance(variance, float):
+        return math.sqrt(max(variance, _TINY))
+    return np.asarray(np.sqrt(np.maximum(variance, _TINY)))
+
+
 def _behind(gate: Gate, mean: Values, var: Values) -> tuple[Values, Values]:
     """Return the mean, in standard deviations, and the variance of what a gate compares with 0."""
     total = gate.slope * gate.slope * var + gate.noise if gate.noise else var  # the slope of a step is +-1
-    return (gate.slope * mean + gate.offset) / np.sqrt(np.maximum(total, _TINY)), total
+    centre = times(gate.slope, mean)
+    if not is_nothing(gate.offset):
+        centre = centre + gate.offset
+    return times(centre, 1.0 / _root(total)), total
 
 
 def _behind_size(gate: Gate, size: Values, h: Values, total: Values) -> Values:
@@ -117,8 +139,9 @@ def _both_open(law: Law, u: Gate, v: Gate) -> Values:
         sizes = _behind_size(u, law.sizes[0], h, var_h), _behind_size(v, law.sizes[1], k, var_k)
         return bivariate_size(h, k, *sizes)
     product = var_h * var_k
-    rho = np.maximum(np.minimum(u.slope * v.slope * law.cov / np.sqrt(product), 1.0), -1.0)
-    det = law.det
+    rho, det = times(times(u.slope, v.slope), law.cov), law.det
+    if not is_one(product):
+        rho = np.maximum(np.minimum(rho / np.sqrt(product), 1.0), -1.0)
     if u.noise or v.noise:
         # The determinant of both w, as a sum without cancellation.
         det = (u.slope * v.slope) ** 2 * law.det + u.slope * u.slope * law.var_u * v.noise + u.noise * var_k
@@ -128,7 +151,7 @@ def _both_open(law: Law, u: Gate, v: Gate) -> Values:
 def density_of(law: Law) -> Values:
     """Return the density of what the gate on u compares with 0, at 0, or its size."""
     h, var = law.behind_u
-    density: Values = np.exp(-0.5 * h * h) / np.sqrt(2 * math.pi * np.maximum(var, _TINY))
+    density: Values = np.exp(-0.5 * h * h) * (_PEAK / _root(var))
     if law.sizes is None:
         return density
     assert law.gate_u is not None
@@ -174,6 +197,7 @@ def _moved(law: Law, gate: Gate) -> tuple[Values, Values]:
     shift = law.mean_u + gate.offset / gate.slope
     if is_nothing(shift):
         return 0.0, 0.0
-    product = law.det / np.maximum(law.var_u * law.var_v, _TINY)  # 1 - correlation^2
-    left = product / (1 + np.sqrt(np.maximum(1 - product, 0.0)))
+    product = law.var_u * law.var_v
+    # 1 - correlation^2 over 1 + |correlation|; not by the root of the former, which says nothing of small correlations.
+    left = law.det / np.maximum(product, _TINY) / (1 + np.abs(law.cov) / _root(product))
     return shift * np.copysign(np.sqrt(law.var_v / np.maximum(law.var_u, _TINY)), law.cov), left

@@ -94,17 +94,27 @@ class Resolved:
             lambda z: f(-z), -self.kinks, -self.marks, edges, self.nodes, values, self.noise, self.is_rough, self
         )
 
-    def given(self, mean: Array, std: Array) -> Array:
-        """Return `E[f(y)]` for `y ~ N(mean, std^2)`, arrays of shape (n)."""
+    def given(self, mean: Array, std: Array, moved: Array) -> tuple[Array, Array]:
+        """Return `E[f(y)]` for `y ~ N(mean, std^2)`, and a bound on its rounding; arrays of shape (n).
+
+        Args:
+            mean: Means of y.
+            std: Standard deviations of y, positive and good to some ulp.
+            moved: How far rounding may have moved the means or the arguments of f.
+        """
         x, w = rule(self.nodes)
         grid = both_sides(GRID)
-        moved = np.clip((self.marks - mean[:, None]) / std[:, None], grid[0], grid[-1])
-        edges = np.sort(np.concatenate([np.broadcast_to(grid, (mean.size, grid.size)), moved], axis=1), axis=1)
+        marks = np.clip((self.marks - mean[:, None]) / std[:, None], grid[0], grid[-1])
+        edges = np.sort(np.concatenate([np.broadcast_to(grid, (mean.size, grid.size)), marks], axis=1), axis=1)
         width = np.diff(edges)[:, :, None]
         y = edges[:, :-1, None] + width * x
         with np.errstate(all="ignore"):
             values = self.f(mean[:, None, None] + std[:, None, None] * y) * np.exp(-0.5 * y * y)
-            return np.asarray((values * (width * w)).sum(axis=(1, 2)) / math.sqrt(2 * math.pi))
+            values *= width * w / math.sqrt(2 * math.pi)
+            value, size = values.sum(axis=(1, 2)), np.abs(values).sum(axis=(1, 2))
+            # The derivatives in the mean and in log std are E[f y]/std and E[f (y^2 - 1)].
+            by_mean, by_std = (np.abs((values * weight).sum(axis=(1, 2))) for weight in (y, y * y - 1.0))
+            return np.asarray(value), np.asarray(by_mean / std * moved + 8 * _EPS * (by_std + size))
 
 
 def resolve(f: Function, kinks: Array, shift: float = 0.0, nodes: int = NODES, probes: Array = _NOWHERE) -> Resolved:

@@ -1,28 +1,46 @@
 """The derivative of the dual in the correlation: by Price's theorem it is the dual of the slopes."""
 
 import math
-from typing import overload
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from propstats.activations.activation import Activation
-from propstats.expectation.dual.expect import Pair, best, correlations, density, shaped
-from propstats.expectation.dual.input import Input, inputs
+from propstats.estimate import Quantity, Route
+from propstats.expectation.dual.closed import closed_dual
+from propstats.expectation.dual.expect import (
+    Bounded,
+    Pair,
+    best,
+    by_closed_form,
+    by_quadrature,
+    correlations,
+    density,
+    quantities,
+    shaped,
+)
+from propstats.expectation.dual.input import Input, Phi, constant, inputs
 from propstats.expectation.dual.panels import Array
 
+_EPS = float(np.finfo(float).eps)
+#: What is left of the standard deviation of v given u at perfect correlation.
+_HAIR = 1e-13
+
+#: How to get the expectation of a function of `z ~ N(mean, std^2)`, given how far rounding may have moved that.
+Given: TypeAlias = Callable[[Input, Array, Array, Array], Bounded]
+
 
 @overload
-def dual_slope(
-    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float
-) -> float: ...
+def dual_slope(phi: Phi, psi: Phi | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: float) -> float: ...
 @overload
 def dual_slope(
-    phi: Activation, psi: Activation | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
+    phi: Phi, psi: Phi | None = ..., *, mean: Pair = ..., std: Pair = ..., correlation: ArrayLike
 ) -> float | Array: ...
 def dual_slope(
-    phi: Activation,
-    psi: Activation | None = None,
+    phi: Phi,
+    psi: Phi | None = None,
     *,
     mean: Pair = 0.0,
     std: Pair = 1.0,
@@ -34,7 +52,7 @@ def dual_slope(
     leave the joint density, which is infinite at rho = 1 if they coincide.
 
     Args:
-        phi: The activation at u.
+        phi: The activation at u, or its name.
         psi: The activation at v; phi if left out.
         mean: Mean of u and v, or one for each.
         std: Standard deviation of u and v, or one for each; not negative.
@@ -46,35 +64,110 @@ def dual_slope(
     References:
         Price 1958, "A useful theorem for nonlinear devices having Gaussian inputs".
 
-    >>> from propstats.activations import activation
-    >>> round(dual_slope(activation("relu"), correlation=0.5), 12)  # (pi - acos(1/2))/(2 pi)
+    >>> round(dual_slope("relu", correlation=0.5), 12)  # (pi - acos(1/2))/(2 pi)
     0.333333333333
-    >>> round(dual_slope(activation("step"), correlation=0.0), 12)  # 1/(2 pi)
+    >>> round(dual_slope("step", correlation=0.0), 12)  # 1/(2 pi)
     0.159154943092
     """
     first, second = inputs(phi, psi, mean, std)
     rho = correlations(correlation)
     if first.std == 0.0 or second.std == 0.0:
         return shaped(np.zeros(rho.shape), correlation)
-    total = first.std * second.std * best(first.slope, second.slope, rho)
+    smooth = first.std * second.std * best(first.slope, second.slope, rho)
+    return shaped(smooth + _at_jumps(first, second, rho, _by_panels)[0], correlation)
+
+
+def dual_slope_estimates(
+    phi: Phi,
+    psi: Phi | None = None,
+    *,
+    mean: Pair = 0.0,
+    std: Pair = 1.0,
+    correlation: ArrayLike,
+) -> list[Quantity]:
+    """Return the derivative of the dual in the correlation by every route, with errors, and whether the routes agree.
+
+    The arguments are those of `dual_slope`. Where two jumps coincide at perfect correlation, it is infinite.
+
+    Raises:
+        DomainError: As `dual`.
+
+    >>> [q] = dual_slope_estimates("relu", correlation=0.5)
+    >>> round(q.value, 12), q.route.value, q.agree, q.error < 1e-15
+    (0.333333333333, 'closed_form', True, True)
+    """
+    first, second = inputs(phi, psi, mean, std)
+    rho = correlations(correlation)
+    routes = {Route.QUADRATURE: slope_by_quadrature(first, second, rho)}
+    closed = slope_by_closed_form(first, second, rho)
+    if closed is not None:
+        routes[Route.CLOSED_FORM] = closed
+    return quantities(routes)
+
+
+def slope_by_quadrature(first: Input, second: Input, rho: Array) -> Bounded:
+    """Return the derivative by quadrature, and a bound on its error."""
+    if first.std == 0.0 or second.std == 0.0:
+        return np.zeros(rho.shape), np.zeros(rho.shape)
+    value, error = by_quadrature(first.slope, second.slope, rho)
+    scale = first.std * second.std
+    return _sum((scale * value, scale * error), _at_jumps(first, second, rho, _by_panels))
+
+
+def slope_by_closed_form(first: Input, second: Input, rho: Array) -> Bounded | None:
+    """Return the derivative by closed forms, and a bound on its rounding; None where there are none."""
+    if first.std == 0.0 or second.std == 0.0:
+        return np.zeros(rho.shape), np.zeros(rho.shape)
+    smooth = by_closed_form(first.slope, second.slope, rho)
+    if smooth is None:
+        return None
+    scale = first.std * second.std
+    return _sum((scale * smooth[0], scale * smooth[1]), _at_jumps(first, second, rho, _by_formula))
+
+
+def _at_jumps(first: Input, second: Input, rho: Array, given: Given) -> Bounded:
+    """Return what the deltas contribute where the functions jump."""
+    total: Bounded = np.zeros(rho.shape), np.zeros(rho.shape)
     for one, other in ((first, second), (second, first)):
         for kink, jump in one.jumps:
-            total += jump * other.std * density(kink) * _given(other.slope, kink, rho)
+            # The hair takes the mean of both sides of a kink there.
+            spread = np.maximum(np.sqrt((1.0 - rho) * (1.0 + rho)), _HAIR)
+            moved = _moved(one, kink) + _moved(other, kink)
+            value, error = given(other.slope, rho * kink, spread, np.full(rho.shape, moved))
+            scale = jump * other.std * density(kink)
+            total = _sum(total, (scale * value, np.abs(scale) * (error + abs(kink) * moved * np.abs(value))))
     for kink, jump in first.jumps:
         for other_kink, other_jump in second.jumps:
-            total += jump * other_jump * _joint_density(kink, other_kink, rho)
-    return shaped(total, correlation)
+            value, error = _joint_density(kink, other_kink, rho, (_moved(first, kink), _moved(second, other_kink)))
+            total = _sum(total, (jump * other_jump * value, abs(jump * other_jump) * error))
+    return total
 
 
-def _given(function: Input, z: float, rho: Array) -> Array:
-    """Return the expectation of a function of v given the value z of the other variable."""
-    # At perfect correlation a hair's breadth stays, which takes the mean of both sides of a kink there.
-    spread = np.maximum(np.sqrt((1.0 - rho) * (1.0 + rho)), 1e-13)
-    return function.resolved.given(rho * z, spread)
+def _moved(function: Input, z: float) -> float:
+    """Bound how far rounding moves a kink at z."""
+    return 2 * _EPS * (abs(z) + abs(function.mean / function.std))
 
 
-def _joint_density(x: float, y: float, rho: Array) -> Array:
-    """Return the density of two standard normal variables at (x, y)."""
+def _by_panels(function: Input, mean: Array, std: Array, moved: Array) -> Bounded:
+    """Return the expectation of a function of `z ~ N(mean, std^2)` by quadrature."""
+    plain, _ = function.resolved.given(mean, std, moved)
+    value, error = function.finer.given(mean, std, moved)
+    return value, error + np.abs(value - plain)
+
+
+def _by_formula(function: Input, mean: Array, std: Array, moved: Array) -> Bounded:
+    """Return the same in closed form; the effect of what rounding moves is that which quadrature finds."""
+    value, error = np.empty(mean.shape), function.resolved.given(mean, std, moved)[1]
+    for i, (m, s) in enumerate(zip(mean.tolist(), std.tolist(), strict=True)):
+        form = replace(function, mean=function.mean + function.std * m, std=function.std * s).form
+        assert form is not None
+        (value[i],), (rounding,) = closed_dual(form, constant(1.0), np.zeros(1), errors=True)
+        error[i] += rounding
+    return value, error
+
+
+def _joint_density(x: float, y: float, rho: Array, moved: tuple[float, float]) -> Bounded:
+    """Return the density of two standard normal variables at (x, y), and a bound on its rounding."""
     size, side = np.abs(rho), np.copysign(1.0, rho)
     with np.errstate(divide="ignore", invalid="ignore"):
         left = (1.0 - size) * (1.0 + size)
@@ -82,4 +175,13 @@ def _joint_density(x: float, y: float, rho: Array) -> Array:
         # At perfect correlation, deltas that are apart do not meet, and those that are not do so infinitely densely.
         gap = np.where(apart > 0.0, apart / left, 0.0)
         found = np.exp(-0.5 * gap - side * x * y / (1.0 + size)) / (2 * math.pi * np.sqrt(left))
-        return np.where(np.isinf(gap), 0.0, found)
+        # The derivatives of its logarithm are (rho y - x)/left and (rho x - y)/left.
+        steep = (np.abs(x - rho * y) * moved[0] + np.abs(y - rho * x) * moved[1]) / left
+        error = found * (8 * _EPS * (1.0 + gap + abs(x * y)) + steep)
+        nowhere = np.isinf(gap)
+        return np.where(nowhere, 0.0, found), np.where(nowhere, 0.0, np.where(np.isinf(found), math.inf, error))
+
+
+def _sum(x: Bounded, y: Bounded) -> Bounded:
+    total = x[0] + y[0]
+    return total, x[1] + y[1] + _EPS * np.abs(total)

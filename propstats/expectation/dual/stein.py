@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from propstats.expectation.dual.law import Gate, Law, Values, density_of, given_open, is_nothing, probability_of
+from propstats.expectation.dual.law import Gate, Law, Values, density_of, given_open, is_nothing, probability_of, times
 
 
 class Moments:
@@ -56,12 +56,12 @@ class Moments:
                 (slope_v, law.var_v, self._at_v, p, q - 1),
             )
         )
-        total: Values = 0.0
-        for factor, other, moment, i, j in terms:
-            if i < 0 or j < 0 or is_nothing(factor) or is_nothing(other) or is_nothing(value := moment(i, j)):
-                continue
-            total = total + factor * other * value
-        return total
+        found: list[Values] = [
+            times(times(factor, other), value)
+            for factor, other, moment, i, j in terms
+            if not (i < 0 or j < 0 or is_nothing(factor) or is_nothing(other) or is_nothing(value := moment(i, j)))
+        ]
+        return sum(found[1:], start=found[0]) if found else 0.0
 
     def _at_u(self, p: int, q: int) -> Values:
         """Return the moment under a delta in place of the gate on u."""

@@ -41,6 +41,17 @@ def test_sheppard(rho: float) -> None:
     assert abs(float(bivariate_cdf(0.0, 0.0, rho)) - (0.25 + math.asin(rho) / (2 * math.pi))) <= 2 * _EPS
 
 
+@pytest.mark.parametrize("rho", [-1.0, -0.6, 0.0, 0.6, 1.0])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_the_sign_of_a_zero_means_nothing(zero: float, rho: float) -> None:
+    """P(X <= 0, Y <= k) and P(X <= 0, Y <= -k) with the correlation reversed add up to P(X <= 0)."""
+    k = np.array([-6.0, -0.5, 0.5, 6.0])
+    for both in (bivariate_cdf(zero, k, rho) + bivariate_cdf(zero, -k, -rho),
+                 bivariate_cdf(k, zero, rho) + bivariate_cdf(-k, zero, -rho)):  # fmt: skip
+        assert np.all(np.abs(both - 0.5) <= 4 * _EPS)
+    assert bivariate_cdf(zero, -np.inf, rho) == bivariate_cdf(-np.inf, zero, rho) == 0.0
+
+
 def test_perfect_correlation_is_the_smaller_one() -> None:
     h, k = np.array([1.0, -0.5, -3.0, 2.0]), np.array([0.5, -0.5, 1.0, -2.0])
     both, either = bivariate_cdf(h, k, 1.0), bivariate_cdf(h, k, -1.0)

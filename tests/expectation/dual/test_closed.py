@@ -14,7 +14,23 @@ from propstats.expectation.dual.closed import closed_dual
 from propstats.expectation.dual.input import inputs
 
 mp: Any = mpmath.mp
-RHO = [-1.0, -1 + 1e-9, -0.9999, -0.9, -0.3, 0.0, 0.5, 0.97, 0.9999, 1 - 1e-9, 1 - 1e-13, 1.0]
+RHO = [
+    -1.0,
+    -1 + 1e-9,
+    -0.9999,
+    -0.9,
+    -0.3,
+    -5.29602e-07,
+    0.0,
+    1.33546e-06,
+    0.004,
+    0.5,
+    0.97,
+    0.9999,
+    1 - 1e-9,
+    1 - 1e-13,
+    1.0,
+]
 
 
 def _relu(rho: Any, s: Any) -> Any:
