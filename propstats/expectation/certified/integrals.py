@@ -1,6 +1,6 @@
 """Gaussian integrals of formulas as balls: the middle by `acb.integral`, the tails by proven bounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from propstats.expectation.certified.strip import Integrands, Strip, find_strip,
 from propstats.expectation.certified.tails import Segment, Tails, UnboundedError
 
 if TYPE_CHECKING:
-    from flint import arb
+    from flint import acb, arb
 
 _GUARD_BITS = 24
 #: With so many bits constants are computed at least.
@@ -72,7 +72,7 @@ class GaussianIntegrals:
         self._exponents = rough_exponents(
             self._count,
             self._inside,
-            lambda index: self._program(index, tuple(range(self._count)), BITS),
+            self._together,
             params,
             mean=mean,
             std=std,
@@ -187,6 +187,22 @@ class GaussianIntegrals:
         pairs = [(k, k + 1) for k in range(0, self._count - 1, 2)] + [(self._count - 1,)] * (self._count % 2)
         present = [tuple(k for k in pair if integrands[k] != ZERO and k not in self.undefined) for pair in pairs]
         return [group for group in present if group]
+
+    def _together(self, index: int) -> Callable[..., "list[acb]"]:
+        """Return all integrands of a segment as one function, by the programs that will be needed anyway."""
+        from flint import acb
+
+        groups = [tuple(range(self._count))] if len(self._segments) == 1 else self._groups(index)
+        programs = [(group, self._program(index, group, BITS)) for group in groups]
+
+        def values(*arguments: acb) -> list[acb]:
+            found = [acb(0)] * self._count
+            for group, program in programs:
+                for k, value in zip(group, program(*arguments), strict=True):
+                    found[k] = value
+            return found
+
+        return values
 
     def _program(self, index: int, group: tuple[int, ...], bits: int) -> Any:
         """Compile integrands; their constants have at least so many bits."""

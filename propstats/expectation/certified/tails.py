@@ -11,7 +11,7 @@ from propstats.activations.syntax import str_of
 from propstats.errors import CertificateError
 from propstats.expectation.certified.balls import Balls, ends, exact, precision
 from propstats.expectation.certified.enclosure import Tail
-from propstats.expectation.certified.exponential_sums import ONE, Range, Scalars, Sum, is_integrable
+from propstats.expectation.certified.exponential_sums import ONE, Range, Scalars, Sum, is_integrable, whole
 
 if TYPE_CHECKING:
     from flint import arb
@@ -176,8 +176,8 @@ def _scalars() -> Scalars:
         exp=arb.exp,
         log=arb.log,
         power=lambda base, p: base ** number(p),
-        up=lambda ball: ends(ball)[1],
-        down=lambda ball: ends(ball)[0],
+        up=lambda ball: whole(ends(ball)[1]),
+        down=lambda ball: whole(ends(ball)[0]),
         infinity=arb.pos_inf(),
     )
 
