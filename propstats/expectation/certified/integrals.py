@@ -1,29 +1,27 @@
 """Gaussian integrals of formulas as balls: the middle by `acb.integral`, the tails by proven bounds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from propstats.activations.compile import compiled
-from propstats.activations.expression import ZERO, Expr, evaluate
+from propstats.activations.expression import Expr, evaluate
 from propstats.activations.syntax import str_of
 from propstats.errors import CertificateError, DomainError
 from propstats.expectation.certified.adaptive import PairedIntegrand
 from propstats.expectation.certified.balls import Balls, ends, exact, precision
 from propstats.expectation.certified.growth import outgrows, pole_in_reach
+from propstats.expectation.certified.programs import Programs
 from propstats.expectation.certified.proof import Deadline
 from propstats.expectation.certified.scales import BITS, rough_exponents
 from propstats.expectation.certified.singular import describe, singular_point
-from propstats.expectation.certified.strip import Integrands, Strip, find_strip, trapezoid
+from propstats.expectation.certified.strip import Strip, find_strip, trapezoid
 from propstats.expectation.certified.tails import Segment, Tails, UnboundedError
 
 if TYPE_CHECKING:
-    from flint import acb, arb
+    from flint import arb
 
 _GUARD_BITS = 24
-#: With so many bits constants are computed at least.
-_FIRST_BITS = 320
 _MAX_HALVINGS = 60
 #: Larger integrals are left alone; floats end at 2^1024.
 _LARGEST_EXPONENT = 4096
@@ -64,7 +62,7 @@ class GaussianIntegrals:
         self._balls = Balls()
         self._strip: Strip | None = None
         self._strip_cut: Fraction | None = None
-        self._programs: dict[tuple[int, tuple[int, ...]], tuple[int, Any]] = {}
+        self._programs = Programs(segments, params, self._balls, mean=mean, std=std)
         self._whole = whole
         reasons = (pole_in_reach(formula, params, mean=mean, std=std) for formula in whole)
         self.undefined = {k: reason for k, reason in enumerate(reasons) if reason is not None}
@@ -72,7 +70,7 @@ class GaussianIntegrals:
         self._exponents = rough_exponents(
             self._count,
             self._inside,
-            self._together,
+            lambda index: self._programs.all_of(index, self.undefined),
             params,
             mean=mean,
             std=std,
@@ -131,7 +129,7 @@ class GaussianIntegrals:
             root = (2 * arb.pi()).rsqrt()
             totals = [arb(0) for _ in range(self._count)]
             for index, low, high in self._inside(cut):
-                for group in self._groups(index):
+                for group in self._programs.groups(index, self.undefined):
                     self._add(totals, index, group, exponents, low, high)
             found = [total * root + arb(0, tail) for total, tail in zip(totals, tails, strict=True)]
         return [None if k in self.undefined else ball for k, ball in enumerate(found)]
@@ -144,23 +142,16 @@ class GaussianIntegrals:
         if self._strip_cut is None or self._strip_cut < cut:
             self._strip_cut = cut
             self._balls.is_analytic = True
-            self._strip = find_strip(self._at(self._program(0, everything, BITS)), cut)
+            self._strip = find_strip(self._programs.at_z(self._programs.of(0, everything, BITS)), cut)
             self._balls.is_analytic = False
         n = None if self._strip is None else self._strip.points(exponents)
         if self._strip is None or n is None:
             return None
         with precision(bits + _GUARD_BITS):
-            values = self._at(self._program(0, everything, bits + _GUARD_BITS))
+            values = self._programs.at_z(self._programs.of(0, everything, bits + _GUARD_BITS))
             found = trapezoid(values, self._strip, n, lambda: self._deadline.is_over)
         self._deadline.check()
         return found
-
-    def _at(self, program: Any) -> Integrands:
-        """Turn integrands in x into integrands in z."""
-        from flint import acb
-
-        mean, std, params = acb(self._mean), acb(self._std), [acb(value) for value in self._params.values()]
-        return lambda z: program(mean + std * z, *params)
 
     def _inside(self, cut: Fraction) -> "list[tuple[int, arb, arb]]":
         """Return the segments as intervals of z, as far as they lie within `|z| <= cut` or a little more."""
@@ -181,47 +172,13 @@ class GaussianIntegrals:
         x: arb = evaluate(edge, {name: exact(value) for name, value in self._params.items()}, self._balls.reals)
         return (x - exact(self._mean)) / exact(self._std)
 
-    def _groups(self, index: int) -> list[tuple[int, ...]]:
-        """Pair the integrals of a segment: two real ones make one complex one."""
-        integrands = self._segments[index].integrands
-        pairs = [(k, k + 1) for k in range(0, self._count - 1, 2)] + [(self._count - 1,)] * (self._count % 2)
-        present = [tuple(k for k in pair if integrands[k] != ZERO and k not in self.undefined) for pair in pairs]
-        return [group for group in present if group]
-
-    def _together(self, index: int) -> Callable[..., "list[acb]"]:
-        """Return all integrands of a segment as one function, by the programs that will be needed anyway."""
-        from flint import acb
-
-        groups = [tuple(range(self._count))] if len(self._segments) == 1 else self._groups(index)
-        programs = [(group, self._program(index, group, BITS)) for group in groups]
-
-        def values(*arguments: acb) -> list[acb]:
-            found = [acb(0)] * self._count
-            for group, program in programs:
-                for k, value in zip(group, program(*arguments), strict=True):
-                    found[k] = value
-            return found
-
-        return values
-
-    def _program(self, index: int, group: tuple[int, ...], bits: int) -> Any:
-        """Compile integrands; their constants have at least so many bits."""
-        known = self._programs.get((index, group))
-        if known is None or known[0] < bits:
-            integrands = [self._segments[index].integrands[k] for k in group]
-            # Once is enough for most: as many bits as thirty digits need, and some.
-            with precision(max(2 * bits, _FIRST_BITS)):
-                program = compiled(integrands, ["x", *self._params], self._balls.namespace)
-            known = self._programs[index, group] = max(2 * bits, _FIRST_BITS), program
-        return known[1]
-
     def _add(
         self, totals: "list[arb]", index: int, group: tuple[int, ...], exponents: Sequence[int], low: "arb", high: "arb"
     ) -> None:
         """Add the integrals of a group over one interval of z to the totals, halving it as often as it takes."""
         from flint import arb, ctx
 
-        values_at = self._at(self._program(index, group, ctx.prec))
+        values_at = self._programs.at_z(self._programs.of(index, group, ctx.prec))
         integrand = PairedIntegrand(values_at, self._balls, [exponents[k] for k in group], self._deadline)
         waiting = [(low, high, 0)]
         while waiting:
