@@ -6,7 +6,7 @@ from propstats.activations.expression import Expr
 from propstats.activations.namespaces import float_namespace
 from propstats.activations.syntax import str_of
 from propstats.expectation.certified.bounds import Bound
-from propstats.expectation.certified.enclosure import Tail
+from propstats.expectation.certified.enclosure import Near, Tail
 from propstats.expectation.certified.exponential_sums import FLOATS, Range, is_integrable
 from propstats.expectation.certified.poles import find_pole
 
@@ -44,6 +44,25 @@ def pole_in_reach(formula: Expr, params: Mapping[str, float], *, mean: float, st
     if pole is None:
         return None
     return f"{_missing(formula)}: it has a pole at x = {pole:g}, which {law(mean, std)} reaches"
+
+
+def diverges_near(formula: Expr, params: Mapping[str, float], *, std: float) -> bool:
+    """Whether a formula in the distance x from a point is certainly not integrable there.
+
+    >>> from propstats.activations.syntax import parse
+    >>> diverges_near(parse("log(x)/x", {"x"}), {}, std=1.0), diverges_near(parse("log(x)**2", {"x"}), {}, std=1.0)
+    (True, False)
+    """
+    close = Near(Range(None, FLOATS), std, params, float_namespace())
+    try:
+        return _is_finite(close, close.integrand(formula)) is False
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return False
+
+
+def not_integrable(formula: Expr, point: float, *, mean: float, std: float) -> str:
+    """Say in one line that a formula is not integrable at a point."""
+    return f"{_missing(formula)}: it is not integrable at x = {point:g}, which {law(mean, std)} reaches"
 
 
 def outgrows(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
