@@ -27,6 +27,8 @@ _BOUNDED = {
     "between": (-1, 1),
     "owens_t": (-1, 1),
 }
+#: Functions that are at most twice their argument: near a zero of that they vanish too.
+_AT_MOST_TWICE = ("sin", "atan", "tanh", "erf")
 
 
 class Tail(BoundArithmetic):
@@ -210,6 +212,14 @@ class Near(Tail):
     def __init__(self, where: Range, std: Any, symbols: Mapping[str, Any], constants: Mapping[str, Any]) -> None:
         super().__init__(where, 0 * std, std, 1, symbols, constants)
         self._x = self.exact({(0, -1, 0): std})
+
+    def _bound(self, expr: Expr) -> Bound:
+        if isinstance(expr, Call) and expr.function in _AT_MOST_TWICE:
+            inner = self.size(self.bound(expr.args[0]))
+            if inner and max(inner) < ONE:
+                size = sums.times(inner, self.constant(2))
+                return Bound(sums.negative(size), size)
+        return super()._bound(expr)
 
     def integrand(self, expr: Expr) -> Bound:
         """Enclose a formula times `exp(-t)`, over the density of `N(0, 1)` without its constant."""

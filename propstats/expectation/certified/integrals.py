@@ -197,7 +197,7 @@ class GaussianIntegrals:
         from flint import ctx
 
         def gives_up(start: "arb", stop: "arb") -> bool:
-            self._note_singular(index, range(self._count), start, stop)
+            self._note_singular(index, group, start, stop)
             return any(k in self.undefined for k in group)
 
         values_at = self._programs.at_z(self._programs.of(index, group, ctx.prec))
@@ -225,12 +225,16 @@ class GaussianIntegrals:
             while not 4 * arb(2) ** -halvings < high - low:
                 halvings += 1
             away = at + end.side * arb(2) ** -halvings
-            for k in [k for group in self._programs.groups(index, self.undefined) for k in group]:
-                if k in end.bounded:
-                    value, missing = end.integral(k, at, halvings, exponents[k] - 3, self._deadline)
-                    totals[k], tails[k] = totals[k] + value, tails[k] + missing
-                else:
-                    self._add(totals, index, (k,), exponents, *((at, away) if end.side > 0 else (away, at)))
+            for group in self._programs.groups(index, self.undefined):
+                bounded = [k for k in group if k in end.bounded]
+                if bounded:
+                    goals = [exponents[k] - 3 for k in bounded]
+                    found = end.integrals(bounded, at, halvings, goals, self._deadline)
+                    for k, value, missing in zip(bounded, *found, strict=True):
+                        totals[k], tails[k] = totals[k] + value, tails[k] + missing
+                rest = tuple(k for k in group if k not in end.bounded)
+                if rest:
+                    self._add(totals, index, rest, exponents, *((at, away) if end.side > 0 else (away, at)))
             low, high = (away, high) if end.side > 0 else (low, away)
         return low, high
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from propstats.activations.activation import Activation
 from propstats.activations.derivative import differentiate
-from propstats.activations.expression import ONE, Expr, Number, Symbol, call, evaluate
+from propstats.activations.expression import ONE, Expr, Number, Symbol, call, evaluate, symbols_of
 from propstats.expectation.certified.balls import Balls, ends, exact, precision
 from propstats.expectation.certified.boxes import indeterminate
 from propstats.expectation.certified.integrals import GaussianIntegrals
@@ -76,10 +76,27 @@ class MomentBalls:
             symbols = {"s": exact(self._std), **base}
             derived = {name: value_of(formula, symbols) for name, formula in derived_formulas().items()}
         mean, slope = self._integrals.scale(_MEAN), self._integrals.scale(_SLOPE)
-        scales = {"mean": mean, "normprop_shift": mean, "mean_slope": slope, "linear_slope": slope}
+        linear = self._integrals.scale(_PULL) / Fraction(self._std) ** 2 if self._is_singular else slope
+        scales = {"mean": mean, "normprop_shift": mean, "mean_slope": slope, "linear_slope": linear}
         scales |= {"var_rate": max(_size(base["var"]), SMALLEST)}
         scales |= {"stability_slope": Fraction(1), "nonlinear_share": Fraction(1)}
-        return {name: Claim(ball, scales.get(name, SMALLEST)) for name, ball in (base | derived).items()}
+        doubtful = self._doubtful()
+        found = {name: ball for name, ball in (base | derived).items() if name not in doubtful}
+        return {name: Claim(ball, scales.get(name, SMALLEST)) for name, ball in found.items()}
+
+    def _doubtful(self) -> set[str]:
+        """Return the quantities of which it is not known whether they exist: nothing is claimed of them."""
+        needs = {
+            "mean": {_MEAN},
+            "second_moment": {_SECOND},
+            "var": {_MEAN, _SECOND},
+            "mean_slope": {_SLOPE},
+            "slope_second_moment": {_SLOPE_SECOND},
+            "linear_slope": {_PULL} if self._is_singular else {_SLOPE},
+            "var_rate": {_MEAN, _HEAT_SECOND, _HEAT} if self._is_singular else {_MEAN, _LEVER, _LEVER_PHI},
+        }
+        base = {name for name, integrals in needs.items() if integrals & self._integrals.unresolved}
+        return base | {name for name, formula in derived_formulas().items() if symbols_of(formula) & base}
 
     def _base(self, integrals: "Sequence[arb]") -> "dict[str, arb]":
         mean = integrals[_MEAN]

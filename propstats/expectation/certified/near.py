@@ -7,6 +7,7 @@ distance is an entire function of t.
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from propstats.activations.expression import Expr
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 #: From which t on bounds are looked for: closer and closer to the point.
 _STARTS = (8, 64, 512)
 _LAST = 20_000
+#: Over intervals of t that are much longer, `acb.integral` gives up only after long.
+_LENGTH = 32
 
 
 class SingularEnd:
@@ -58,27 +61,28 @@ class SingularEnd:
                         self._sizes[k] = start, size
         self.bounded = frozenset(self._sizes)
 
-    def integral(self, k: int, z: "arb", halvings: int, exponent: int, deadline: Deadline) -> "tuple[arb, arb]":
-        """Return the k-th integral within a distance of `2**-halvings` in z, but for what is very close.
+    def integrals(
+        self, group: Sequence[int], z: "arb", halvings: int, exponents: Sequence[int], deadline: Deadline
+    ) -> "tuple[list[arb], list[arb]]":
+        """Return one or two integrals within a distance of `2**-halvings` in z, but for what is very close.
 
         Args:
-            k: Which integral.
+            group: Which integrals.
             z: The point.
             halvings: Says how far away to begin.
-            exponent: The binary exponent of the error to aim at.
+            exponents: For each integral, the binary exponent of the error to aim at.
             deadline: When to give up.
 
         Returns:
-            The integral, without the constant of the density, and a bound on what is missing of it, with that.
+            The integrals, without the constant of the density, and bounds on what is missing of them, with that.
 
         Raises:
             CertificateError: If time runs out, or an integral resists.
         """
         from flint import acb, arb, ctx
 
-        first = halvings * arb(2).log()
-        last, missing = self._cut(k, exponent)
-        values = self._programs.at_z(self._programs.of(0, (k,), ctx.prec))
+        cuts, missing = zip(*map(self._cut, group, exponents), strict=True)
+        values = self._programs.at_z(self._programs.of(0, tuple(group), ctx.prec))
 
         def at(t: acb) -> Sequence[acb]:
             return values((-t).exp() * self._std)
@@ -87,10 +91,14 @@ class SingularEnd:
             step = (-t).exp()
             return density(z + step * self.side) * step
 
-        integrand = PairedIntegrand(at, self._balls, [exponent], deadline, weight)
-        found = integrate(integrand, first, arb(max(last, halvings + 1)), deadline, lambda *_: False)
-        assert found is not None
-        return found[0], missing
+        integrand = PairedIntegrand(at, self._balls, exponents, deadline, weight)
+        totals, last = [arb(0) for _ in group], max(*cuts, halvings + 2)
+        marks = [halvings * arb(2).log(), *map(arb, range(halvings + 1, last, _LENGTH)), arb(last)]
+        for start, stop in pairwise(marks):
+            found = integrate(integrand, start, stop, deadline, lambda *_: False)
+            assert found is not None
+            totals = [total + value for total, value in zip(totals, found, strict=True)]
+        return totals, list(missing)
 
     def _cut(self, k: int, exponent: int) -> "tuple[int, arb]":
         """Return a t beyond which the k-th integral is below `2**exponent`, and a bound on it there."""
