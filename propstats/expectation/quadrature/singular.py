@@ -136,7 +136,7 @@ class _Panels:
         nodes = np.concatenate([gauss_legendre(FINE)[0], gauss_legendre(COARSE)[0]])
         fine, coarse = gauss_legendre(FINE)[1], gauss_legendre(COARSE)[1]
         t = left[:, None] + width[:, None] * nodes
-        x, z, f, d, density, off = np.empty((6, *t.shape))
+        x, z, f, d, density, off = (np.empty(t.shape) for _ in range(6))
         rounding = np.empty((2, *t.shape))
         self._width = width
         #: The panels of each stretch that ends at a point, where they end, and where the last one does.
