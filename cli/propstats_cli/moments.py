@@ -109,7 +109,8 @@ def _render(out: "Console", result: "UnitMoments | GateMoments") -> None:
         out.print(f"note: {note}", soft_wrap=True)
     if result.samples:
         out.print(f"sampling: {result.samples:,} samples, seed {result.seed}, ± one standard error", soft_wrap=True)
-    out.print("closed form, quadrature: ± a bound on the error", soft_wrap=True)
+    bounds = [route.replace("_", " ") for route in shown if not route.is_statistical]
+    out.print(f"{', '.join(bounds)}: ± a bound on the error", soft_wrap=True)
     # The scales follow from these by their definitions.
     known = {name: q.formula for name, q in result.quantities().items() if not name.startswith("scales.")}
     forms = [(name.partition(".")[2], formula) for name, formula in known.items() if formula]

@@ -18,6 +18,7 @@ from propstats.estimate import Estimate, Route
 from propstats.expectation.derived import complete
 from propstats.expectation.moments import BASE, derived_formulas
 from propstats.expectation.point_mass import point_mass
+from propstats.expectation.quadrature.existence import undefined_moments
 from propstats.expectation.rounding import Rounded, rounded_namespace
 from propstats.expectation.symbolic.constants import named, unnamed
 from propstats.expectation.symbolic.reduction import even_part, reduce_pieces
@@ -42,7 +43,10 @@ def formulas(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> 
         pieces = unit.pieces
     except ExpressionError:
         return {}  # no closed form without all kinks
-    found = dict(_base_formulas(pieces, bool(unit.jumps), mean == 0.0, std == 1.0))
+    known = _base_formulas(pieces, bool(unit.jumps), mean == 0.0, std == 1.0)
+    # By symmetry an odd function has mean 0, unless it has none.
+    undefined = undefined_moments(activation) if any(form == ZERO for form in known.values()) else frozenset()
+    found = {name: form for name, form in known.items() if name not in undefined}
     for name, formula in derived_formulas().items():
         if symbols_of(formula) <= {"s", *found}:
             found[name] = substitute(formula, {**found, **({"s": ONE} if std == 1.0 else {})})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 
-from propstats.activations.expression import Expr
+from propstats.activations.expression import Expr, symbols_of
 from propstats.activations.syntax import parse
 
 #: The moments that each route computes, for `x ~ N(mu, s^2)` and `m = E[phi(x)]`. The derivative is that between the
@@ -35,3 +35,12 @@ DERIVED: Mapping[str, str] = {
 def derived_formulas() -> Mapping[str, Expr]:
     """Return the derived quantities as trees in the base moments and `s`."""
     return {name: parse(text, {"s", *BASE}) for name, text in DERIVED.items()}
+
+
+def needs(name: str) -> set[str]:
+    """Return the base moments that a quantity is made of.
+
+    >>> sorted(needs("jacobian_factor")), needs("var")
+    (['slope_second_moment', 'var'], {'var'})
+    """
+    return {name} if name in BASE else symbols_of(derived_formulas()[name]) - {"s"}

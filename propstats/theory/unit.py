@@ -10,7 +10,8 @@ from propstats.errors import CertificateError, DomainError, ExpressionError
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form, quadrature
 from propstats.expectation.certified.growth import obstacle
-from propstats.expectation.moments import BASE, DERIVED
+from propstats.expectation.moments import BASE, DERIVED, needs
+from propstats.expectation.spread import without_variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +207,11 @@ def quantities(
         # Here, not above: torch takes a second to load.
         from propstats.expectation import sampling
 
-        by_route[Route.SAMPLING] = sampling.moments(
-            unit, mean=mean, std=std, samples=samples, seed=seed, device=device, method=method
-        )
+        sampled = sampling.moments(unit, mean=mean, std=std, samples=samples, seed=seed, device=device, method=method)
+        lost = without_variance(unit, mean=mean, std=std)
+        if lost:
+            notes.append(f"no standard error of samples for {', '.join(lost)}: what they average has no variance")
+        by_route[Route.SAMPLING] = {name: e for name, e in sampled.items() if not needs(name) & set(lost)}
     forms = closed_form.formulas(unit, mean=mean, std=std) if std > 0 else {}
 
     def quantity(name: str) -> Quantity:

@@ -148,7 +148,7 @@ class BoundArithmetic:
             if squeezed is None:
                 return None
             (a, b, n), c = squeezed
-            return {(a * p, b * p, n * p): self.scalars.power(c, p)}
+            return {(sums.whole(a * p), sums.whole(b * p), sums.whole(n * p)): self.scalars.power(c, p)}
 
         return Bound(side(u.low, False) or {}, side(u.high, True))
 

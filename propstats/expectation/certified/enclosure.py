@@ -13,6 +13,8 @@ from propstats.expectation.certified import exponential_sums as sums
 from propstats.expectation.certified.bounds import UNKNOWN, Bound, BoundArithmetic
 from propstats.expectation.certified.exponential_sums import ONE, Range, Sum
 
+#: `exp(-t)` over the density of `N(0, 1)`, without its constant: what is integrable with it is so as a tail.
+_CLOSE = (Fraction(1, 2), -1, 0)
 _DENSITY_AT_0 = parse("1/sqrt(2*pi)", set())
 #: Functions with values in an interval that does not depend on the argument.
 _BOUNDED = {
@@ -25,6 +27,8 @@ _BOUNDED = {
     "between": (-1, 1),
     "owens_t": (-1, 1),
 }
+#: Functions that are at most twice their argument: near a zero of that they vanish too.
+_AT_MOST_TWICE = ("sin", "atan", "tanh", "erf")
 
 
 class Tail(BoundArithmetic):
@@ -193,3 +197,30 @@ class Tail(BoundArithmetic):
             return self.between(0, 1)
         high = self.exp_of(exponent(u)).high
         return Bound({}, self.constant(1) if high is None else sums.times(high, self.constant(factor)))
+
+
+class Near(Tail):
+    """Bounds on formulas in the distance `x = std*exp(-t)` from a point, for t in a range.
+
+    Args:
+        where: From which t on.
+        std: A coefficient.
+        symbols: The parameters, as coefficients.
+        constants: The namespace in which formulas without x are evaluated.
+    """
+
+    def __init__(self, where: Range, std: Any, symbols: Mapping[str, Any], constants: Mapping[str, Any]) -> None:
+        super().__init__(where, 0 * std, std, 1, symbols, constants)
+        self._x = self.exact({(0, -1, 0): std})
+
+    def _bound(self, expr: Expr) -> Bound:
+        if isinstance(expr, Call) and expr.function in _AT_MOST_TWICE:
+            inner = self.size(self.bound(expr.args[0]))
+            if inner and max(inner) < ONE:
+                size = sums.times(inner, self.constant(2))
+                return Bound(sums.negative(size), size)
+        return super()._bound(expr)
+
+    def integrand(self, expr: Expr) -> Bound:
+        """Enclose a formula times `exp(-t)`, over the density of `N(0, 1)` without its constant."""
+        return self.times(self.bound(expr), self.exact({_CLOSE: self.scalars.number(1)}))

@@ -8,6 +8,7 @@ fractions or floats accordingly.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 #: `(a, b, n)` stands for `t^n exp(a t^2 + b t)`; tuples compare as the functions grow.
@@ -133,6 +134,11 @@ class Range:
         if upper and (rates[2], rates[1]) > (0, 0) and self.is_nonpositive(terms):
             return {ONE: self.scalars.number(1)}
         return {(rates[2], rates[1], 0): self.scalars.exp(constant)}
+
+
+def whole(value: Any) -> Any:
+    """Return a fraction that is an integer as one, and anything else as it is: that is faster to compute with."""
+    return value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
 
 
 def negative(terms: Sum) -> Sum:

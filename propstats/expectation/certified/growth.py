@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
-from propstats.activations.expression import Expr
+from propstats.activations.expression import Expr, evaluate
 from propstats.activations.namespaces import float_namespace
+from propstats.activations.pieces import pieces
 from propstats.activations.syntax import str_of
+from propstats.errors import ExpressionError
 from propstats.expectation.certified.bounds import Bound
-from propstats.expectation.certified.enclosure import Tail
+from propstats.expectation.certified.enclosure import Near, Tail
 from propstats.expectation.certified.exponential_sums import FLOATS, Range, is_integrable
 from propstats.expectation.certified.poles import find_pole
+from propstats.expectation.singularities import near, parts_of
 
 
 def exists(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> bool | None:
@@ -23,7 +26,7 @@ def exists(formula: Expr, params: Mapping[str, float], *, mean: float, std: floa
     """
     if std == 0.0:
         return True
-    if find_pole(formula, params) is not None:
+    if find_pole(formula, params) is not None or find_divergence(formula, params, std=std) is not None:
         return False
     return _is_bounded(formula, params, mean, std)
 
@@ -35,7 +38,8 @@ def obstacle(formula: Expr, params: Mapping[str, float], *, mean: float, std: fl
     >>> obstacle(parse("1/x", {"x"}), {}, mean=0.0, std=1.0)
     'the expectation of 1/x does not exist: it has a pole at x = 0, which N(0, 1) reaches'
     """
-    return pole_in_reach(formula, params, mean=mean, std=std) or outgrows(formula, params, mean=mean, std=std)
+    here = pole_in_reach(formula, params, mean=mean, std=std) or _divergence(formula, params, mean=mean, std=std)
+    return here or outgrows(formula, params, mean=mean, std=std)
 
 
 def pole_in_reach(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
@@ -44,6 +48,48 @@ def pole_in_reach(formula: Expr, params: Mapping[str, float], *, mean: float, st
     if pole is None:
         return None
     return f"{_missing(formula)}: it has a pole at x = {pole:g}, which {law(mean, std)} reaches"
+
+
+def diverges_near(formula: Expr, params: Mapping[str, float], *, std: float) -> bool:
+    """Whether a formula in the distance x from a point is certainly not integrable there.
+
+    >>> from propstats.activations.syntax import parse
+    >>> diverges_near(parse("log(x)/x", {"x"}), {}, std=1.0), diverges_near(parse("log(x)**2", {"x"}), {}, std=1.0)
+    (True, False)
+    """
+    close = Near(Range(None, FLOATS), std, params, float_namespace())
+    try:
+        return _is_finite(close, close.integrand(formula)) is False
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return False
+
+
+def find_divergence(formula: Expr, params: Mapping[str, float], *, std: float) -> float | None:
+    """Return a point at which a formula is certainly not integrable, though it may have no pole; None if none is known.
+
+    >>> from propstats.activations.syntax import parse
+    >>> find_divergence(parse("log(abs(x - 2))/(x - 2)", {"x"}), {}, std=1.0)
+    2.0
+    """
+    try:
+        parts = parts_of(pieces(formula, params), params)
+    except ExpressionError:
+        return None
+    for part in parts:
+        for point, side in part.ends:
+            if diverges_near(near(part.piece.formula, point, side), params, std=std):
+                return float(evaluate(point, params, float_namespace())) + 0.0
+    return None
+
+
+def _divergence(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
+    point = find_divergence(formula, params, std=std) if std else None
+    return None if point is None else not_integrable(formula, point, mean=mean, std=std)
+
+
+def not_integrable(formula: Expr, point: float, *, mean: float, std: float) -> str:
+    """Say in one line that a formula is not integrable at a point."""
+    return f"{_missing(formula)}: it is not integrable at x = {point:g}, which {law(mean, std)} reaches"
 
 
 def outgrows(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:

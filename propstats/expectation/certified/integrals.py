@@ -2,29 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING
 
-from propstats.activations.compile import compiled
-from propstats.activations.expression import ZERO, Expr, evaluate
+from propstats.activations.expression import Expr, evaluate
+from propstats.activations.namespaces import float_namespace
 from propstats.activations.syntax import str_of
 from propstats.errors import CertificateError, DomainError
-from propstats.expectation.certified.adaptive import PairedIntegrand
+from propstats.expectation.certified.adaptive import PairedIntegrand, integrate
 from propstats.expectation.certified.balls import Balls, ends, exact, precision
-from propstats.expectation.certified.growth import outgrows, pole_in_reach
+from propstats.expectation.certified.growth import diverges_near, not_integrable, outgrows, pole_in_reach
+from propstats.expectation.certified.near import SingularEnd
+from propstats.expectation.certified.programs import Programs
 from propstats.expectation.certified.proof import Deadline
 from propstats.expectation.certified.scales import BITS, rough_exponents
 from propstats.expectation.certified.singular import describe, singular_point
-from propstats.expectation.certified.strip import Integrands, Strip, find_strip, trapezoid
+from propstats.expectation.certified.strip import Strip, find_strip, trapezoid
 from propstats.expectation.certified.tails import Segment, Tails, UnboundedError
 
 if TYPE_CHECKING:
     from flint import arb
 
 _GUARD_BITS = 24
-#: With so many bits constants are computed at least.
-_FIRST_BITS = 320
-_MAX_HALVINGS = 60
 #: Larger integrals are left alone; floats end at 2^1024.
 _LARGEST_EXPONENT = 4096
 #: Where to look for points without a value; beyond, a Gaussian has less than 1e-14 of its mass.
@@ -44,6 +43,7 @@ class GaussianIntegrals:
 
     Attributes:
         undefined: For each integral that does not exist, or that a singularity stands in the way of, why.
+        unresolved: Those of which only the latter is known.
 
     Raises:
         CertificateError: If an integrand cannot be bounded far out.
@@ -64,15 +64,22 @@ class GaussianIntegrals:
         self._balls = Balls()
         self._strip: Strip | None = None
         self._strip_cut: Fraction | None = None
-        self._programs: dict[tuple[int, tuple[int, ...]], tuple[int, Any]] = {}
+        self._programs = Programs(segments, params, self._balls, mean=mean, std=std)
         self._whole = whole
-        reasons = (pole_in_reach(formula, params, mean=mean, std=std) for formula in whole)
-        self.undefined = {k: reason for k, reason in enumerate(reasons) if reason is not None}
+        self._singular_ends = [
+            [SingularEnd(segment, *end, params, std) for end in segment.singular] for segment in segments
+        ]
+        self.unresolved: set[int] = set()
+        self.undefined: dict[int, str] = {}
+        for k, formula in enumerate(whole):
+            reason = pole_in_reach(formula, params, mean=mean, std=std) or self._divergence(k)
+            if reason is not None:
+                self.undefined[k] = reason
         self._tails = self._bounded_tails()
         self._exponents = rough_exponents(
             self._count,
             self._inside,
-            lambda index: self._program(index, tuple(range(self._count)), BITS),
+            lambda index: self._programs.all_of(index, self.undefined),
             params,
             mean=mean,
             std=std,
@@ -80,6 +87,14 @@ class GaussianIntegrals:
         self._enormous = {k for k, e in enumerate(self._exponents) if e > _LARGEST_EXPONENT} - self.undefined.keys()
         for k in self._enormous:
             self.undefined.setdefault(k, f"the expectation of {str_of(whole[k])} is larger than 2^{_LARGEST_EXPONENT}")
+
+    def _divergence(self, k: int) -> str | None:
+        """Say in one line at which end of a segment the k-th integral does not exist; None if none is known."""
+        for end in chain.from_iterable(self._singular_ends):
+            if k not in end.bounded and diverges_near(end.integrands[k], self._params, std=self._std):
+                point = evaluate(end.point, self._params, float_namespace())
+                return not_integrable(self._whole[k], point, mean=self._mean, std=self._std)
+        return None
 
     def _bounded_tails(self) -> Tails:
         while True:
@@ -130,8 +145,9 @@ class GaussianIntegrals:
                 return [ball + arb(0, tail) for ball, tail in zip(whole, tails, strict=True)]
             root = (2 * arb.pi()).rsqrt()
             totals = [arb(0) for _ in range(self._count)]
-            for index, low, high in self._inside(cut):
-                for group in self._groups(index):
+            for index, start, stop in self._inside(cut):
+                low, high = self._add_close(totals, tails, index, exponents, start, stop)
+                for group in self._programs.groups(index, self.undefined):
                     self._add(totals, index, group, exponents, low, high)
             found = [total * root + arb(0, tail) for total, tail in zip(totals, tails, strict=True)]
         return [None if k in self.undefined else ball for k, ball in enumerate(found)]
@@ -144,23 +160,16 @@ class GaussianIntegrals:
         if self._strip_cut is None or self._strip_cut < cut:
             self._strip_cut = cut
             self._balls.is_analytic = True
-            self._strip = find_strip(self._at(self._program(0, everything, BITS)), cut)
+            self._strip = find_strip(self._programs.at_z(self._programs.of(0, everything, BITS)), cut)
             self._balls.is_analytic = False
         n = None if self._strip is None else self._strip.points(exponents)
         if self._strip is None or n is None:
             return None
         with precision(bits + _GUARD_BITS):
-            values = self._at(self._program(0, everything, bits + _GUARD_BITS))
+            values = self._programs.at_z(self._programs.of(0, everything, bits + _GUARD_BITS))
             found = trapezoid(values, self._strip, n, lambda: self._deadline.is_over)
         self._deadline.check()
         return found
-
-    def _at(self, program: Any) -> Integrands:
-        """Turn integrands in x into integrands in z."""
-        from flint import acb
-
-        mean, std, params = acb(self._mean), acb(self._std), [acb(value) for value in self._params.values()]
-        return lambda z: program(mean + std * z, *params)
 
     def _inside(self, cut: Fraction) -> "list[tuple[int, arb, arb]]":
         """Return the segments as intervals of z, as far as they lie within `|z| <= cut` or a little more."""
@@ -181,58 +190,53 @@ class GaussianIntegrals:
         x: arb = evaluate(edge, {name: exact(value) for name, value in self._params.items()}, self._balls.reals)
         return (x - exact(self._mean)) / exact(self._std)
 
-    def _groups(self, index: int) -> list[tuple[int, ...]]:
-        """Pair the integrals of a segment: two real ones make one complex one."""
-        integrands = self._segments[index].integrands
-        pairs = [(k, k + 1) for k in range(0, self._count - 1, 2)] + [(self._count - 1,)] * (self._count % 2)
-        present = [tuple(k for k in pair if integrands[k] != ZERO and k not in self.undefined) for pair in pairs]
-        return [group for group in present if group]
-
-    def _program(self, index: int, group: tuple[int, ...], bits: int) -> Any:
-        """Compile integrands; their constants have at least so many bits."""
-        known = self._programs.get((index, group))
-        if known is None or known[0] < bits:
-            integrands = [self._segments[index].integrands[k] for k in group]
-            # Once is enough for most: as many bits as thirty digits need, and some.
-            with precision(max(2 * bits, _FIRST_BITS)):
-                program = compiled(integrands, ["x", *self._params], self._balls.namespace)
-            known = self._programs[index, group] = max(2 * bits, _FIRST_BITS), program
-        return known[1]
-
     def _add(
         self, totals: "list[arb]", index: int, group: tuple[int, ...], exponents: Sequence[int], low: "arb", high: "arb"
     ) -> None:
-        """Add the integrals of a group over one interval of z to the totals, halving it as often as it takes."""
-        from flint import arb, ctx
+        """Add the integrals of a group over one interval of z to the totals."""
+        from flint import ctx
 
-        values_at = self._at(self._program(index, group, ctx.prec))
+        def gives_up(start: "arb", stop: "arb") -> bool:
+            self._note_singular(index, group, start, stop)
+            return any(k in self.undefined for k in group)
+
+        values_at = self._programs.at_z(self._programs.of(index, group, ctx.prec))
         integrand = PairedIntegrand(values_at, self._balls, [exponents[k] for k in group], self._deadline)
-        waiting = [(low, high, 0)]
-        while waiting:
-            start, stop, halvings = waiting.pop()
-            values, is_done = integrand.integral(start, stop)
-            self._deadline.check()
-            if not is_done:
-                if halvings == 0:
-                    self._note_singular(index, range(self._count), start, stop)
-                if any(k in self.undefined for k in group):
-                    self._regroup(totals, index, group, exponents, low, high)
-                    return
-                if halvings == _MAX_HALVINGS:
-                    raise CertificateError("no certificate: the integral does not converge", "quadrature may do")
-                middle = arb((start.mid() + stop.mid()) / 2).mid()
-                waiting += [(middle, stop, halvings + 1), (start, middle, halvings + 1)]
-                continue
-            for k, value in zip(group, values, strict=True):
-                totals[k] = totals[k] + value
+        values = integrate(integrand, low, high, self._deadline, gives_up)
+        if values is None:  # go on with those that have no singularity
+            for k in group:
+                if k not in self.undefined:
+                    self._add(totals, index, (k,), exponents, low, high)
+            return
+        for k, value in zip(group, values, strict=True):
+            totals[k] = totals[k] + value
 
-    def _regroup(
-        self, totals: "list[arb]", index: int, group: tuple[int, ...], exponents: Sequence[int], low: "arb", high: "arb"
-    ) -> None:
-        """Go on with those of a group that have no singularity."""
-        for k in group:
-            if k not in self.undefined:
-                self._add(totals, index, (k,), exponents, low, high)
+    def _add_close(
+        self, totals: "list[arb]", tails: "list[arb]", index: int, exponents: Sequence[int], low: "arb", high: "arb"
+    ) -> "tuple[arb, arb]":
+        """Add the integrals close to the ends at which an integrand may be infinite; return what is left between."""
+        from flint import arb
+
+        for end in self._singular_ends[index]:
+            at = low if end.side > 0 else high
+            if not self._z(end.point).overlaps(at):
+                continue  # beyond the cut
+            halvings = 0
+            while not 4 * arb(2) ** -halvings < high - low:
+                halvings += 1
+            away = at + end.side * arb(2) ** -halvings
+            for group in self._programs.groups(index, self.undefined):
+                bounded = [k for k in group if k in end.bounded]
+                if bounded:
+                    goals = [exponents[k] - 3 for k in bounded]
+                    found = end.integrals(bounded, at, halvings, goals, self._deadline)
+                    for k, value, missing in zip(bounded, *found, strict=True):
+                        totals[k], tails[k] = totals[k] + value, tails[k] + missing
+                rest = tuple(k for k in group if k not in end.bounded)
+                if rest:
+                    self._add(totals, index, rest, exponents, *((at, away) if end.side > 0 else (away, at)))
+            low, high = (away, high) if end.side > 0 else (low, away)
+        return low, high
 
     def _note_singular(self, index: int, group: Sequence[int], low: "arb", high: "arb") -> None:
         """Note which integrands have a point without a value between two z."""
@@ -242,4 +246,5 @@ class GaussianIntegrals:
         for k in group:
             found = singular_point(self._segments[index].integrands[k], symbols, *interval)
             if found is not None:
+                self.unresolved.add(k)
                 self.undefined.setdefault(k, describe(*found, self._mean, self._std))

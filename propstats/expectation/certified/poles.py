@@ -23,16 +23,23 @@ def find_pole(formula: Expr, params: Mapping[str, float]) -> float | None:
     >>> find_pole(parse("x/(3 - 2*x)", {"x"}), {}), find_pole(parse("sin(x)/x + abs(x)**-0.5", {"x"}), {})
     (1.5, None)
     """
-    for point in set(_candidates(formula, params, is_below=False)):
+    for point in set(_candidates(formula, params, set(), is_below=False)):
         step = 1e-6 * (1.0 + abs(point))
-        for near in (point - step, point + step):
-            order = _order(branch_at(formula, near, params), point, params)
+        below, above = (branch_at(formula, near, params) for near in (point - step, point + step))
+        for branch in (below,) if above is below else (below, above):
+            order = _Orders(point, params).of(branch)
             if order is not None and order <= -1.0:
                 return point
     return None
 
 
-def _candidates(expr: Expr, params: Mapping[str, float], *, is_below: bool) -> Iterator[float]:
+def _candidates(
+    expr: Expr, params: Mapping[str, float], seen: set[tuple[int, bool]], *, is_below: bool
+) -> Iterator[float]:
+    # Derivatives share subtrees with what they came from; each is searched once.
+    if (id(expr), is_below) in seen:
+        return
+    seen.add((id(expr), is_below))
     line = _line(expr, params) if is_below else None
     if line is not None and line[0]:
         yield -line[1] / line[0] + 0.0
@@ -41,7 +48,7 @@ def _candidates(expr: Expr, params: Mapping[str, float], *, is_below: bool) -> I
     for position, arg in enumerate(expr.args):
         is_denominator = expr.function == "div" and position == 1
         is_inverted = expr.function == "pow" and position == 0 and not _is_positive(expr.args[1])
-        yield from _candidates(arg, params, is_below=is_below or is_denominator or is_inverted)
+        yield from _candidates(arg, params, seen, is_below=is_below or is_denominator or is_inverted)
 
 
 def _line(expr: Expr, params: Mapping[str, float]) -> tuple[float, float] | None:
@@ -68,40 +75,58 @@ def _is_positive(expr: Expr) -> bool:
     return isinstance(expr, Number) and expr.value > 0
 
 
-def _order(expr: Expr, point: float, params: Mapping[str, float]) -> float | None:
-    """Return p if the formula behaves like `|x - point|^p`; None if that is not clear."""
-    if not isinstance(expr, Call):
-        value = point if isinstance(expr, Symbol) and expr.name == "x" else 1.0 if expr != ZERO else 0.0
-        return 0.0 if value else 1.0 if isinstance(expr, Symbol) else math.inf
-    orders = [_order(arg, point, params) for arg in expr.args]
-    first, last = orders[0], orders[-1]
-    if first is None or last is None:
+class _Orders:
+    """How the subtrees of a formula behave at a point, each looked at once.
+
+    Args:
+        point: The point.
+        params: The parameters.
+    """
+
+    def __init__(self, point: float, params: Mapping[str, float]) -> None:
+        self._point, self._params = point, params
+        # By identity, with the tree itself: an identity is only as good as the life of its object.
+        self._known: dict[int, tuple[Expr, float | None]] = {}
+
+    def of(self, expr: Expr) -> float | None:
+        """Return p if the formula behaves like `|x - point|^p`; None if that is not clear."""
+        known = self._known.get(id(expr))
+        if known is None:
+            known = self._known[id(expr)] = expr, self._find(expr)
+        return known[1]
+
+    def _find(self, expr: Expr) -> float | None:
+        if not isinstance(expr, Call):
+            value = self._point if isinstance(expr, Symbol) and expr.name == "x" else 1.0 if expr != ZERO else 0.0
+            return 0.0 if value else 1.0 if isinstance(expr, Symbol) else math.inf
+        orders = [self.of(arg) for arg in expr.args]
+        first, last = orders[0], orders[-1]
+        if first is None or last is None:
+            return None
+        if expr.function == "mul":
+            return first + last
+        if expr.function == "div":
+            return first - last
+        if expr.function == "pow" and isinstance(expr.args[1], Number):
+            return first * float(expr.args[1].value)
+        if expr.function == "sqrt":
+            return first / 2
+        if expr.function in ("add", "sub"):
+            if first != last:
+                return min(first, last)
+            return self._of_value(expr) if first >= 0.0 else None
+        if expr.function in _LIKE_THEIR_ARGUMENT and (first > 0.0 or expr.function == "neg"):
+            return first
+        return self._of_value(expr) if min(first, last) >= 0.0 else None
+
+    def _of_value(self, expr: Expr) -> float | None:
+        """Return 0 for a formula that is not 0 at the point, 1 for one that is and has a slope there."""
+        for order in (0.0, 1.0):
+            value = _value(expr, {"x": self._point}, self._params)
+            if abs(value) > _NOTHING * (1.0 + abs(self._point)):
+                return order
+            expr = differentiate(expr, "x")
         return None
-    if expr.function == "mul":
-        return first + last
-    if expr.function == "div":
-        return first - last
-    if expr.function == "pow" and isinstance(expr.args[1], Number):
-        return first * float(expr.args[1].value)
-    if expr.function == "sqrt":
-        return first / 2
-    if expr.function in ("add", "sub"):
-        if first != last:
-            return min(first, last)
-        return _of_value(expr, point, params) if first >= 0.0 else None
-    if expr.function in _LIKE_THEIR_ARGUMENT and (first > 0.0 or expr.function == "neg"):
-        return first
-    return _of_value(expr, point, params) if min(first, last) >= 0.0 else None
-
-
-def _of_value(expr: Expr, point: float, params: Mapping[str, float]) -> float | None:
-    """Return 0 for a formula that is not 0 at the point, 1 for one that is and has a slope there."""
-    for order in (0.0, 1.0):
-        value = _value(expr, {"x": point}, params)
-        if abs(value) > _NOTHING * (1.0 + abs(point)):
-            return order
-        expr = differentiate(expr, "x")
-    return None
 
 
 def _value(expr: Expr, point: Mapping[str, float], params: Mapping[str, float]) -> float:

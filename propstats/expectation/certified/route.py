@@ -22,6 +22,7 @@ from propstats.expectation.certified.integrals import GaussianIntegrals
 from propstats.expectation.certified.moment_balls import GUARD_BITS, MomentBalls, point_mass_claims, value_of
 from propstats.expectation.certified.proof import SMALLEST, Claim, Deadline, prove
 from propstats.expectation.certified.tails import Segment
+from propstats.expectation.singularities import parts_of
 
 
 def moments(
@@ -82,7 +83,8 @@ def expectation(
     deadline = Deadline(timeout)
     if std == 0.0:
         return constant(formula, {"x": mean, **params}, digits=digits, timeout=timeout)
-    segments = [Segment(p.low, p.high, (p.formula,)) for p in pieces(formula, params)]
+    parts = parts_of(pieces(formula, params), params)
+    segments = [Segment(p.piece.low, p.piece.high, (p.piece.formula,), p.ends) for p in parts]
     integrals = GaussianIntegrals(segments, (formula,), params, mean=mean, std=std, deadline=deadline)
 
     def claims(bits: int) -> dict[str, Claim]:

@@ -25,7 +25,7 @@ Integrands = Callable[["acb"], Sequence["acb"]]
 
 #: For bounds, of which the first digits count.
 _BITS = 32
-#: Heights that are tried; each is 2^(-1/2) of the one before.
+#: The first height that is tried, and how many are; each is at most 2^(-1/2) of the one before.
 _HIGHEST, _HEIGHTS = 4.0, 10
 #: How finely a box is cut, and how many are looked at, before a singularity is suspected in it.
 _MAX_HALVINGS, _MAX_BOXES = 9, 400
@@ -81,17 +81,20 @@ def find_strip(integrands: Integrands, cut: Fraction) -> Strip | None:
     extent = math.sqrt(float(cut) ** 2 + 2 * _STEEPNESS)
     reach = math.ceil(extent) + 1
     with precision(_BITS):
-        for k in range(_HEIGHTS):
-            # Short numbers, here and below, so that floats are exact.
-            height = round(_HIGHEST * 2 ** (10 - k / 2)) / 2**10
-            if _is_analytic(integrands, reach, height):
+        height = _HIGHEST
+        for _ in range(_HEIGHTS):
+            obstacle = _obstacle(integrands, reach, height)
+            if obstacle is None:
                 top = _along_the_top(integrands, reach, height)
                 if top is not None:
                     return Strip(height, extent, reach, top)
+            # Short numbers, here and below, so that floats are exact.
+            height = round(min(obstacle or height, height * 2**-0.5) * 2**10) / 2**10
     return None
 
 
-def _is_analytic(integrands: Integrands, reach: int, height: float) -> bool:
+def _obstacle(integrands: Integrands, reach: int, height: float) -> float | None:
+    """Return the height of something that looks like a singularity below a height; None if there is none."""
     waiting = [(float(x), x + 2.0, 0.0, height, 0) for x in range(-reach, reach, 2)]
     looked = 0
     while waiting:
@@ -100,14 +103,14 @@ def _is_analytic(integrands: Integrands, reach: int, height: float) -> bool:
         if all(value.is_finite() for value in integrands(_box(left, right, low, high))):
             continue
         if halvings == _MAX_HALVINGS or looked > _MAX_BOXES:
-            return False
+            return low
         if right - left > high - low:
             middle = (left + right) / 2
             waiting += [(left, middle, low, high, halvings + 1), (middle, right, low, high, halvings + 1)]
         else:
             middle = (low + high) / 2
-            waiting += [(left, right, low, middle, halvings + 1), (left, right, middle, high, halvings + 1)]
-    return True
+            waiting += [(left, right, middle, high, halvings + 1), (left, right, low, middle, halvings + 1)]
+    return None
 
 
 def _along_the_top(integrands: Integrands, reach: int, height: float) -> "tuple[arb, ...] | None":

@@ -11,12 +11,13 @@ from propstats.activations.syntax import str_of
 from propstats.errors import CertificateError
 from propstats.expectation.certified.balls import Balls, ends, exact, precision
 from propstats.expectation.certified.enclosure import Tail
-from propstats.expectation.certified.exponential_sums import ONE, Range, Scalars, Sum, is_integrable
+from propstats.expectation.certified.exponential_sums import ONE, Range, Scalars, Sum, is_integrable, whole
 
 if TYPE_CHECKING:
     from flint import arb
 
-_BITS = 64
+#: For bounds, of which the first digits count.
+BITS = 64
 _FIRST, _LAST = 6, 20_000
 
 
@@ -28,11 +29,13 @@ class Segment:
         low: Where it begins, as a formula in the parameters; None for minus infinity.
         high: Where it ends; None for infinity.
         integrands: One formula for each integral.
+        singular: The ends at which one of them may be infinite, with 1 if it begins there and -1 if it ends there.
     """
 
     low: Expr | None
     high: Expr | None
     integrands: tuple[Expr, ...]
+    singular: tuple[tuple[Expr, int], ...] = ()
 
 
 class UnboundedError(CertificateError):
@@ -74,7 +77,7 @@ class Tails:
         self._count, self._wanted, start = len(segments[0].integrands), wanted, _FIRST
         while True:
             try:
-                with precision(_BITS):
+                with precision(BITS):
                     self._sides = [_Side(segments, params, mean, std, side, start, wanted) for side in (1, -1)]
             except UnboundedError:
                 start *= 4
@@ -92,7 +95,7 @@ class Tails:
         """
         smallest = min((exponents[k] for k in self._wanted), default=0)
         z = Fraction(max(self._start, math.ceil(math.sqrt(2 * math.log(2) * max(0, -smallest)))))
-        with precision(_BITS):
+        with precision(BITS):
             while z < _LAST:
                 bounds = self._beyond(z, exponents)
                 if bounds is not None:
@@ -150,7 +153,7 @@ class _Side:
                     raise UnboundedError(k, segment.integrands[k])
                 self._largest[k] = self._largest[k].max(size)
             inner, self._start = outer, Fraction(math.ceil(ends(outer)[1]))
-        tail = Tail(Range(self._start, _scalars()), middle, exact(std), side, symbols, reals)
+        tail = Tail(Range(self._start, scalars()), middle, exact(std), side, symbols, reals)
         self._sizes: list[Sum] = []
         for k, formula in enumerate(outwards[-1].integrands):
             growth = tail.size(tail.bound(formula if k in wanted else ZERO))
@@ -160,12 +163,13 @@ class _Side:
 
     def mass(self, k: int, z: Fraction) -> "arb | None":
         """Bound the k-th integral beyond z; None if z is too small for that."""
-        beyond = _mass(self._sizes[k], max(z, self._start))
-        before = _mass({ONE: self._largest[k]}, z)
+        beyond = integral_beyond(self._sizes[k], max(z, self._start))
+        before = integral_beyond({ONE: self._largest[k]}, z)
         return None if before is None or beyond is None else before + beyond
 
 
-def _scalars() -> Scalars:
+def scalars() -> Scalars:
+    """Return the arithmetic of balls, in which every bound is proven."""
     from flint import arb
 
     def number(value: Any) -> arb:
@@ -176,13 +180,13 @@ def _scalars() -> Scalars:
         exp=arb.exp,
         log=arb.log,
         power=lambda base, p: base ** number(p),
-        up=lambda ball: ends(ball)[1],
-        down=lambda ball: ends(ball)[0],
+        up=lambda ball: whole(ends(ball)[1]),
+        down=lambda ball: whole(ends(ball)[0]),
         infinity=arb.pos_inf(),
     )
 
 
-def _mass(size: Sum, z: Fraction) -> "arb | None":
+def integral_beyond(size: Sum, z: Fraction) -> "arb | None":
     """Bound the integral of a sum beyond z under the standard normal density; None if z is too small for that.
 
     For `t >= z`, `d log(t^n exp(a t^2 + b t - t^2/2))/dt <= -rate` with `rate = (1 - 2a) z - b - max(n, 0)/z`, so

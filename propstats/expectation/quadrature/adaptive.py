@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propstats.expectation.moments import BASE
+from propstats.expectation.quadrature import singular
 from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.panels import COARSE, EPS, FINE, Z_MAX, Panels, breakpoints, evaluate_on
 from propstats.expectation.quadrature.primitive import primitive
@@ -47,6 +48,8 @@ def integrate(branches: Branches, mean: float, std: float) -> tuple[dict[str, fl
     >>> values["var"], errors["var"] < 1e-12 * values["var"]  # doctest: +ELLIPSIS
     (1.668...e-17, True)
     """
+    if branches.spans:
+        return singular.integrate(branches, mean, std)
     with np.errstate(all="ignore"):
         values, errors = _Integrals(branches, mean, std).moments()
         is_lost = branches.is_steep and _underflows(branches, mean, std)

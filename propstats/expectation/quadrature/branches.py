@@ -16,6 +16,7 @@ from propstats.activations.namespaces import numpy_namespace
 from propstats.activations.pieces import Piece
 from propstats.expectation.quadrature.existence import undefined_moments
 from propstats.expectation.quadrature.scales import Feature, Scale, degree_of, features_of, scales_at, value_of
+from propstats.expectation.quadrature.spans import Span, spans_of
 from propstats.expectation.rounding import Rounded, evaluate_rounded
 
 #: A function of x and the parameters that returns phi(x) and phi'(x); a number where that does not depend on x.
@@ -57,6 +58,7 @@ class Branches:
         is_settled: Whether there are certainly no other kinks.
         is_steep: Whether it grows faster than in proportion to x.
         undefined: The moments that do not exist under any Gaussian.
+        spans: Its smooth spans, if phi or phi' may be infinite at some points.
         kinks: The kinks for these parameters.
         scales: How fast each branch changes, for these parameters.
     """
@@ -70,6 +72,7 @@ class Branches:
     is_settled: bool
     is_steep: bool
     undefined: frozenset[str]
+    spans: tuple[Span, ...]
     kinks: tuple[Kink, ...]
     scales: tuple[Scale, ...]
 
@@ -132,7 +135,8 @@ def _branches(text: str, items: tuple[tuple[str, float], ...]) -> Branches:
     kinks = kinks_at(parts, ends, params)
     scales = scales_at(features, [kink.at for kink in kinks], params)
     steep, undefined = _is_steep(whole, params), undefined_moments(activation)
-    return Branches(whole, parts, ends, features, degrees, params, settled, steep, undefined, kinks, scales)
+    spans = spans_of(activation, both)
+    return Branches(whole, parts, ends, features, degrees, params, settled, steep, undefined, spans, kinks, scales)
 
 
 def _is_steep(whole: Both, params: Mapping[str, float]) -> bool:

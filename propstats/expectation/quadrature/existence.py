@@ -1,7 +1,10 @@
-"""Which moments do not exist under any Gaussian, because the activation has a pole."""
+"""Which moments do not exist under any Gaussian, because the activation or its slope is not integrable at a point."""
+
+from collections.abc import Mapping
 
 from propstats.activations.activation import Activation
-from propstats.activations.expression import Call
+from propstats.activations.expression import Call, Expr
+from propstats.expectation.certified.growth import find_divergence
 from propstats.expectation.certified.poles import find_pole
 from propstats.expectation.moments import BASE
 
@@ -14,9 +17,9 @@ _ENDS_WITH = {
 
 
 def undefined_moments(activation: Activation) -> frozenset[str]:
-    """Return the base moments that a pole of the activation or of its slope makes undefined.
+    """Return the base moments that a pole of the activation or of its slope, or another such point, makes undefined.
 
-    Poles are looked for as `propstats.expectation.certified.poles` does; whatever it misses, the panels see if enough
+    Such points are looked for as `propstats.expectation.certified` does; whatever it misses, the panels see if enough
     of the Gaussian is there.
 
     >>> from propstats.activations import activation
@@ -24,11 +27,16 @@ def undefined_moments(activation: Activation) -> frozenset[str]:
     ['mean_slope', 'slope_second_moment']
     """
     phi, slope = activation.formula, activation.slope_formula
-    if find_pole(phi, activation.params) is not None:
+    if _diverges(phi, activation.params):
         return frozenset(BASE)
     squares = (Call("mul", (f, f)) for f in (phi, slope))
     found: frozenset[str] = frozenset()
     for which, formula in zip(_ENDS_WITH, (next(squares), slope, next(squares)), strict=True):
-        if find_pole(formula, activation.params) is not None:
+        if _diverges(formula, activation.params):
             found |= _ENDS_WITH[which]
     return found
+
+
+def _diverges(formula: Expr, params: Mapping[str, float]) -> bool:
+    # The width of the Gaussian does not matter close to a point.
+    return find_pole(formula, params) is not None or find_divergence(formula, params, std=1.0) is not None

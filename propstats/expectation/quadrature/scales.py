@@ -96,7 +96,8 @@ def _scale(features: tuple[Feature, ...], low: Any, high: Any, params: Mapping[s
             with np.errstate(divide="ignore"):
                 strip = np.minimum(strip, _SINGULAR[feature.function] / np.asarray(own, dtype=float))
         else:
-            narrow = np.maximum(narrow, np.maximum(_ENTIRE[feature.function] * own**2, bend))
+            with np.errstate(invalid="ignore"):
+                narrow = np.maximum(narrow, np.maximum(_ENTIRE[feature.function] * own**2, bend))
     return Scale(*(number if np.ndim(number) else float(number) for number in (rate, strip, narrow)))
 
 

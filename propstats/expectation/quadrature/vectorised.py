@@ -66,7 +66,7 @@ def _whole(count: float) -> int:
 
 def _attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
     """Return what to try before the careful way: nothing where there may be kinks or poles that no plan knows of."""
-    if not branches.is_settled or branches.undefined:
+    if not branches.is_settled or branches.undefined or branches.spans:
         return ()
     return _STEEP if branches.is_steep else _KINKED if branches.kinks else _SMOOTH
 

@@ -99,23 +99,27 @@ SMOOTH = [
     "x", "x**3 - 2*x", "exp(x)", "exp(-x**2)", "x*Phi(x)", "x*sigmoid(x)", "x*tanh(softplus(x))", "1/(1 + x**2)",
     "sqrt(1 + x**2)", "log(1 + x**2)", "x/(2 + cos(x))", "asinh(x)", "(1 + x**2)**0.3", "sech2(x)*x**2", "abs(x)**1.5",
     "where(x > 1, x, exp(x))", "tanhshrink(x)", "expm1(-x**2)*x", "phi(x)*x", "log1p(exp(x))", "x**2/(1 + abs(x))",
-    "exp(-x**4 + x)", "expPhi(x, -x)", "exp(x - x**3/20)*Phi(x)", "x*sigmoid(x + x**3/20)", "exp(2*x**2 - x**4/9)",
+    "exp(-x**4 + x)", "expPhi(x, -x)", "exp(x - x**4/20)*Phi(x)", "x*sigmoid(x + x**3/20)", "exp(2*x**2 - x**4/9)",
     "1/(x**2 + 1)**2",
 ]  # fmt: skip
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(SMOOTH), st.floats(-3, 3), st.floats(0.2, 2), st.sampled_from([1, -1]), st.floats(6, 25))
-def test_bounds_hold(text: str, mean: float, std: float, side: int, t: float) -> None:
-    """`low <= f(mean + side std t) <= high` for every t beyond the start."""
+@given(st.sampled_from(SMOOTH), st.floats(-3, 3), st.floats(0.2, 2), st.sampled_from([1, -1]), st.floats(0, 19))
+def test_bounds_hold(text: str, mean: float, std: float, side: int, away: float) -> None:
+    """`low <= f(mean + side std t) <= high` for every t beyond the start, which may have to be further out."""
     formula = parse(text, {"x"})
     namespace = float_namespace()
-    tail = Tail(Range(Fraction(6), FLOATS), mean, std, side, {}, namespace)
-    bound = tail.bound(formula)
-    value = evaluate(formula, {"x": mean + side * std * t}, namespace)
-    slack = 1e-9 * (1 + abs(value))
+    for start in (6, 24, 96):
+        tail = Tail(Range(Fraction(start), FLOATS), mean, std, side, {}, namespace)
+        bound = tail.bound(formula)
+        if bound.low is not None and bound.high is not None:
+            break
     assert bound.low is not None
     assert bound.high is not None
+    t = start + away
+    value = evaluate(formula, {"x": mean + side * std * t}, namespace)
+    slack = 1e-9 * (1 + abs(value))
     assert _value(bound.low, t) <= value + slack
     assert value - slack <= _value(bound.high, t)
 

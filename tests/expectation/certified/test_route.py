@@ -211,7 +211,8 @@ class TestRefusals:
             ("x/(x - 1/2)**2", "pole at x = 0.5"),
             ("log(x)", r"log\(x\) is not defined at x = -"),
             ("sqrt(x)", r"sqrt\(x\) is not defined at x = -"),
-            ("sin(x)/x", r"sin\(x\)/x is not defined at x = 0"),
+            ("(1 - cos(x))/x**2", r"\(1 - cos\(x\)\)/x\*\*2 is not defined at x = 0"),
+            ("log(abs(x))/x", "it is not integrable at x = 0, which N.0, 1. reaches"),
         ],
     )
     def test_what_does_not_exist(self, text: str, message: str) -> None:

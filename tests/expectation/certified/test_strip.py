@@ -84,7 +84,7 @@ def test_a_pole_that_is_overlooked_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     """A planted fault: the strip is believed to be analytic without looking."""
     formula = parse("1/(1 + x**2)", {"x"})
     right = certified.expectation(formula, {})
-    monkeypatch.setattr(strip, "_is_analytic", lambda *_: True)
+    monkeypatch.setattr(strip, "_obstacle", lambda *_: None)
     wrong = certified.expectation(formula, {})
     assert not wrong.agrees_with(right)
 
