@@ -8,7 +8,7 @@ import typer
 from propstats.errors import DomainError
 from propstats_cli import options
 from propstats_cli.output import Answer
-from propstats_cli.quantities import print_quantities
+from propstats_cli.quantities import print_proven_digits, print_quantities, shown_routes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,28 +88,15 @@ def _heading(result: "UnitMoments | GateMoments") -> str:
 
 
 def _render(out: "Console", result: "UnitMoments | GateMoments") -> None:
-    from propstats_cli.quantities import print_proven_digits
-
     out.print(_heading(result), soft_wrap=True)
     shown = {name.partition(".")[2]: quantity for name, quantity in result.quantities().items()}
     print_quantities(out, shown)
     print_proven_digits(out, shown)
-    from propstats.estimate import Route
-
-    out.print(_heading(result), soft_wrap=True)
-    print_quantities(out, {name.partition(".")[2]: quantity for name, quantity in result.quantities().items()})
-    proven = {name: e for name, q in result.quantities().items() if (e := q.routes.get(Route.CERTIFIED)) is not None}
-    if proven:
-        out.print("proven digits")
-        for name, estimate in proven.items():
-            digits = estimate.digits or ("undefined" if not estimate.is_defined else None)
-            if digits:
-                out.print(f"  {name.partition('.')[2]} = {digits}", soft_wrap=True)
     for note in result.notes:
         out.print(f"note: {note}", soft_wrap=True)
     if result.samples:
         out.print(f"sampling: {result.samples:,} samples, seed {result.seed}, ± one standard error", soft_wrap=True)
-    bounds = [route.replace("_", " ") for route in shown if not route.is_statistical]
+    bounds = [route.replace("_", " ") for route in shown_routes(shown) if not route.is_statistical]
     out.print(f"{', '.join(bounds)}: ± a bound on the error", soft_wrap=True)
     # The scales follow from these by their definitions.
     known = {name: q.formula for name, q in result.quantities().items() if not name.startswith("scales.")}

@@ -1,23 +1,21 @@
-<<<<<<< HEAD
 """Quantities known by several routes, side by side."""
-=======
-"""Quantities by their routes, as a table."""
->>>>>>> dual
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
 from propstats.estimate import Quantity, Route
 from propstats_cli.numbers import exact, sampled
-=======
->>>>>>> dual
 from propstats_cli.output import print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-<<<<<<< HEAD
+
+def shown_routes(quantities: Mapping[str, Quantity]) -> list[Route]:
+    """Return the routes that get a column: all but the certified one, where some quantity knows them."""
+    routes = (Route.CLOSED_FORM, Route.QUADRATURE, Route.SAMPLING)
+    return [route for route in routes if any(route in quantity.routes for quantity in quantities.values())]
+
 
 def print_quantities(out: "Console", quantities: Mapping[str, Quantity]) -> None:
     """Print quantities by closed form, quadrature and sampling, and whether they agree.
@@ -30,57 +28,31 @@ def print_quantities(out: "Console", quantities: Mapping[str, Quantity]) -> None
     """
     from rich.table import Table
 
-=======
-    from propstats.estimate import Quantity, Route
-
-
-def print_quantities(out: "Console", quantities: "Mapping[str, Quantity]") -> None:
-    """Print what each route but the certified one found, side by side, or below each other where it is narrow."""
-    from rich.table import Table
-
-    from propstats.estimate import Route
-
->>>>>>> dual
-    shown = [
-        route
-        for route in (Route.CLOSED_FORM, Route.QUADRATURE, Route.SAMPLING)
-        if any(route in quantity.routes for quantity in quantities.values())
-    ]
+    shown = shown_routes(quantities)
     side_by_side = out.width >= 34 + 24 * len(shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("quantity", *(route.replace("_", " ") for route in shown), "agree"):
         table.add_column(heading, no_wrap=True)
-<<<<<<< HEAD
     for label, quantity in quantities.items():
-        cells = {
-            route: "-"
-            if (estimate := quantity.routes.get(route)) is None
-            else sampled(estimate)
-            if route is Route.SAMPLING
-            else exact(estimate.value, estimate.error)
-            for route in shown
-        }
+        cells = {route: _cell(quantity, route) for route in shown}
         agree = "yes" if quantity.agree else "NO"
         if side_by_side:
             table.add_row(label, *cells.values(), agree)
         else:
             out.print(f"{label} (agree: {agree})")
-=======
-    for name, quantity in quantities.items():
-        cells = {route: _cell(quantity, route) for route in shown}
-        agree = "yes" if quantity.agree else "NO"
-        if side_by_side:
-            table.add_row(name, *cells.values(), agree)
-        else:
-            out.print(f"{name} (agree: {agree})")
->>>>>>> dual
             for route, cell in cells.items():
                 out.print(f"  {route.replace('_', ' '):11} {cell}", soft_wrap=True)
     if side_by_side:
         print_table(out, table)
 
 
-<<<<<<< HEAD
+def _cell(quantity: Quantity, route: Route) -> str:
+    estimate = quantity.routes.get(route)
+    if estimate is None:
+        return "-"
+    return sampled(estimate) if route is Route.SAMPLING else exact(estimate.value, estimate.error)
+
+
 def print_proven_digits(out: "Console", quantities: Mapping[str, Quantity]) -> None:
     """Print the proven digits of those quantities that have some."""
     proven = {name: e for name, q in quantities.items() if (e := q.routes.get(Route.CERTIFIED)) is not None}
@@ -90,13 +62,3 @@ def print_proven_digits(out: "Console", quantities: Mapping[str, Quantity]) -> N
         for name, digits in lines.items():
             if digits:
                 out.print(f"  {name} = {digits}", soft_wrap=True)
-=======
-def _cell(quantity: "Quantity", route: "Route") -> str:
-    from propstats.estimate import Route
-    from propstats_cli.numbers import exact, sampled
-
-    estimate = quantity.routes.get(route)
-    if estimate is None:
-        return "-"
-    return sampled(estimate) if route is Route.SAMPLING else exact(estimate.value, estimate.error)
->>>>>>> dual
