@@ -77,6 +77,11 @@ def breaking_depth(unit: NormalisedUnit, width: int) -> Breaking:
     return Breaking(first, None if first is None else _steps_until(law, kernel, 1.0 - _HALF))
 
 
+def has_broken(second_moments: Array) -> NDArray[np.bool_]:
+    """Return for networks, of shape (networks, layers), whether their standard deviation has left [1/2, 2] anywhere."""
+    return np.asarray(((second_moments > _FACTOR) | (second_moments < 1 / _FACTOR)).any(axis=1))
+
+
 def saddle_node_scale(unit: NormalisedUnit, width: int) -> float:
     """Return `(N/(D f''^2))^(1/3)`, the layers in which noise carries a marginal unit across its saddle-node.
 

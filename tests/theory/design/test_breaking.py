@@ -7,7 +7,7 @@ from propstats.activations import activation
 from propstats.errors import DomainError
 from propstats.estimate import STANDARD_ERRORS
 from propstats.simulation.lengths import draw_lengths
-from propstats.theory.design.breaking import breaking_depth, saddle_node_scale
+from propstats.theory.design.breaking import breaking_depth, has_broken, saddle_node_scale
 from propstats.theory.design.unit import NormalisedUnit
 
 
@@ -18,7 +18,7 @@ def _unit(name: str, beta: float = 0.0) -> NormalisedUnit:
 def _share_broken(unit: NormalisedUnit, width: int, depth: int, draws: int) -> float:
     """How many random networks have left [1/2, 2] in standard deviation by a depth."""
     q = draw_lengths(unit, width=width, depth=depth, draws=draws, seed=1)
-    return float(((q > 4) | (q < 0.25)).any(axis=1).mean())
+    return float(has_broken(q).mean())
 
 
 @pytest.mark.parametrize(("name", "width"), [("relu", 256), ("relu", 512), ("gelu", 512), ("silu", 512)])
@@ -76,7 +76,7 @@ def test_stable_units_do_not_break(name: str, beta: float) -> None:
 def test_unstable_units_break_early_at_any_width(name: str) -> None:
     unit = _unit(name)
     assert unit.quantities["stability_slope"].value > 1
-    first = breaking_depth(unit, 10**9).first
+    first = breaking_depth(unit, 10**5).first
     assert first is not None
     assert first < 200
 
