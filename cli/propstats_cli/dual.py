@@ -29,7 +29,12 @@ def dual(
     expr: options.Expr = None,
     a: options.A = None,
     param: options.Param = None,
-    act2: Annotated[str | None, typer.Option("--act2", help="Activation at v, if it is another one.")] = None,
+    act2: Annotated[
+        str | None,
+        typer.Option(
+            "--act2", help="Activation at v, if it is another one.", autocompletion=options.complete_activation
+        ),
+    ] = None,
     expr2: Annotated[
         str | None, typer.Option("--expr2", metavar="TEXT", help="Your own activation at v, as a formula in x.")
     ] = None,
@@ -84,6 +89,8 @@ def dual(
 
 
 def _render(out: "Console", result: "DualMoments") -> None:
+    from propstats.estimate import Route
+
     out.print(f"y = {_heading(result.first, 'u')}", soft_wrap=True)
     out.print(f"z = {_heading(result.second, 'v')}", soft_wrap=True)
     if len(result.points) == 1:
@@ -95,7 +102,10 @@ def _render(out: "Console", result: "DualMoments") -> None:
         out.print(f"note: {note}", soft_wrap=True)
     if result.samples:
         out.print(f"sampling: {result.samples:,} samples, seed {result.seed}, ± one standard error", soft_wrap=True)
-        out.print("  -: too few samples make a difference for a standard error", soft_wrap=True)
+        if len(result.points) == 1 and not all(
+            Route.SAMPLING in q.routes for q in result.points[0].quantities().values()
+        ):
+            out.print("  -: too few samples make a difference for a standard error", soft_wrap=True)
     out.print(_MEANING, markup=False, soft_wrap=True)
 
 
