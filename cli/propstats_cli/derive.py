@@ -35,17 +35,23 @@ def derive(
 
     Definition, pieces between the kinks, each rule applied and named, the result for x ~ N(mu, s^2) and for N(0, 1),
     and a check of the number by routes that do not know the formula. Where there is no closed form it says so, and how
-    far exact reduction goes. Exit code 1 if the check fails.
+    far exact reduction goes. Of gated units (glu, bilinear, reglu, geglu, swiglu): mean, second_moment, var,
+    value_slope, gate_slope, slope. Exit code 1 if the check fails.
 
     \b
     Examples:
       propstats derive --act gelu --quantity second_moment
       propstats derive --act elu --param alpha=0.5 --quantity var --format latex
     """
+    from propstats.activations.gates import GATES, gate
     from propstats.report import derivation
     from propstats.theory.derivation import derive as compute
 
-    result = compute(options.unit(act, expr, param, a), quantity, mean=mean, std=std, digits=digits)
+    if act is not None and expr is None and act.lower() in GATES:
+        given = options.parameters(param, a)
+        result = compute(gate(act), quantity, mean=mean, std=std, digits=digits, **given)
+    else:
+        result = compute(options.unit(act, expr, param, a), quantity, mean=mean, std=std, digits=digits)
     write = {
         Format.TEXT: derivation.to_text,
         Format.MARKDOWN: derivation.to_markdown,

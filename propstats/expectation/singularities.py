@@ -117,7 +117,8 @@ def _zeros(expr: Expr, params: Mapping[str, float]) -> Iterator[Expr]:
     """Yield the zeros of all that is linear in x inside a formula."""
     if not isinstance(expr, Call | Symbol) or "x" not in symbols_of(expr):
         return
-    rate = differentiate(expr, "x")
+    # What is no polynomial is not linear either, and its derivative may be long.
+    rate = differentiate(expr, "x") if _is_polynomial(expr) else Symbol("x")
     if "x" not in symbols_of(rate):
         if _value(rate, params):
             yield call("neg", call("div", substitute(expr, {"x": ZERO}), rate))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from propstats.activations.expression import Expr, Symbol
+from propstats.activations.gates import GATES
 from propstats.estimate import Quantity
 from propstats.expectation.symbolic.line import Line
 from propstats.report.formula import latex_of, text_of
@@ -84,6 +85,8 @@ def _subject(result: CheckedDerivation) -> str:
 
 
 def _setting(result: CheckedDerivation) -> str:
+    if result.activation in GATES:
+        return f"y = {result.phi}, a, b ~ N(mu, s^2), independent"
     params = "".join(f", {name} = {value:g}" for name, value in result.params.items())
     return f"f(x) = {result.phi}{params}, x ~ N(mu, s^2)"
 

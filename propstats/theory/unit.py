@@ -11,7 +11,7 @@ from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form, quadrature
 from propstats.expectation.certified.growth import obstacle
 from propstats.expectation.moments import BASE, DERIVED, needs
-from propstats.expectation.spread import without_variance
+from propstats.expectation.spread import missing, without_variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +194,7 @@ def quantities(
     if reason is not None:
         raise DomainError(reason)
     notes = [] if unit.is_settled else [f"the kinks of {unit.name} were searched for in [-64, 64]: there may be more"]
+    notes += missing(unit, mean=mean, std=std)
     by_route = {Route.CLOSED_FORM: closed_form.moments(unit, mean=mean, std=std)}
     if digits is not None:  # before quadrature, which does not see every pole
         from propstats.expectation import certified

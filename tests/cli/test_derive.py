@@ -34,6 +34,14 @@ def test_symmetry_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "symmetry: for mu = 0" in _printed(capsys, "--act", "sigmoid", "--quantity", "mean")
 
 
+def test_a_gated_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    out = _printed(capsys, "--act", "reglu", "--quantity", "slope")
+    assert "a and b are independent" in out
+    assert "slope = 1 for x ~ N(0, 1)" in out
+    assert "all routes agree" in out
+    check_latex(_printed(capsys, "--act", "swiglu", "--quantity", "var", "--format", "latex"))
+
+
 def test_own_formula(capsys: pytest.CaptureFixture[str]) -> None:
     out = _printed(capsys, "--expr", "max(x, 0)*a", "--param", "a=3", "--quantity", "mean")
     assert "mean = a*(mu*Phi(mu/s) + s*phi(mu/s))" in out or "a*mu*Phi(mu/s) + a*s*phi(mu/s)" in out
@@ -77,6 +85,12 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         (("--expr", "x*y", "--quantity", "mean"), "unknown name 'y'"),
         (("--expr", "+".join(["x"] * 6000), "--quantity", "mean"), "at most 10000"),
         (("--expr", "abs(sin(100*x))", "--quantity", "mean"), "cannot find all points"),
+        (
+            ("--expr", "log(abs(x))", "--quantity", "mean_slope"),
+            "mean_slope does not exist: phi'(x) has a pole at x = 0",
+        ),
+        (("--act", "swiglu", "--quantity", "gain"), "unknown quantity of a gated unit: 'gain'"),
+        (("--act", "swiglu", "--a", "1"), "a gated unit has no parameters"),
         ((), "--act"),
     ],
 )

@@ -38,8 +38,33 @@ def obstacle(formula: Expr, params: Mapping[str, float], *, mean: float, std: fl
     >>> obstacle(parse("1/x", {"x"}), {}, mean=0.0, std=1.0)
     'the expectation of 1/x does not exist: it has a pole at x = 0, which N(0, 1) reaches'
     """
-    here = pole_in_reach(formula, params, mean=mean, std=std) or _divergence(formula, params, mean=mean, std=std)
-    return here or outgrows(formula, params, mean=mean, std=std)
+    why = cause(formula, params, mean=mean, std=std)
+    return None if why is None else f"{_missing(formula)}: it {why}"
+
+
+def cause(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
+    """Say what about a formula leaves it without an expectation; None if it may have one.
+
+    >>> from propstats.activations.syntax import parse
+    >>> cause(parse("1/x", {"x"}), {}, mean=0.0, std=1.0)
+    'has a pole at x = 0, which N(0, 1) reaches'
+    """
+    if std == 0.0:
+        return None
+    pole = find_pole(formula, params)
+    if pole is not None:
+        return f"has a pole at x = {pole:g}, which {law(mean, std)} reaches"
+    point = find_divergence(formula, params, std=std)
+    if point is not None:
+        return f"is not integrable at x = {point:g}, which {law(mean, std)} reaches"
+    return growth(formula, params, mean=mean, std=std)
+
+
+def growth(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
+    """Say that a formula grows too fast, as `cause` does; None if it certainly does not, or that is not known."""
+    if std == 0.0:
+        return None
+    return f"outgrows the density of {law(mean, std)}" if _is_bounded(formula, params, mean, std) is False else None
 
 
 def pole_in_reach(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
@@ -82,11 +107,6 @@ def find_divergence(formula: Expr, params: Mapping[str, float], *, std: float) -
     return None
 
 
-def _divergence(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
-    point = find_divergence(formula, params, std=std) if std else None
-    return None if point is None else not_integrable(formula, point, mean=mean, std=std)
-
-
 def not_integrable(formula: Expr, point: float, *, mean: float, std: float) -> str:
     """Say in one line that a formula is not integrable at a point."""
     return f"{_missing(formula)}: it is not integrable at x = {point:g}, which {law(mean, std)} reaches"
@@ -94,9 +114,8 @@ def not_integrable(formula: Expr, point: float, *, mean: float, std: float) -> s
 
 def outgrows(formula: Expr, params: Mapping[str, float], *, mean: float, std: float) -> str | None:
     """Say in one line that a formula grows too fast; None if it certainly does not, or that is not known."""
-    if std == 0.0 or _is_bounded(formula, params, mean, std) is not False:
-        return None
-    return f"{_missing(formula)}: it outgrows the density of {law(mean, std)}"
+    why = growth(formula, params, mean=mean, std=std)
+    return None if why is None else f"{_missing(formula)}: it {why}"
 
 
 def _missing(formula: Expr) -> str:

@@ -1,0 +1,119 @@
+"""Weights alone: how they are found, and the factories that they do or do not fit."""
+
+import json
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from model_files import weights
+from refusals import refused
+from safetensors.torch import save_file
+
+from propstats.auditing.load import load_model
+from propstats.errors import DomainError
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda w: w,
+        lambda w: {"state_dict": w, "epoch": 1},
+        lambda w: {"model_state_dict": w, "optimizer": {"lr": 0.1}},
+        lambda w: {"model_state": w},
+        lambda w: {"model": {"state_dict": w, "model_args": {"width": 4}}},
+        lambda w: {f"module.{key}": value for key, value in w.items()},
+        lambda w: {"state_dict": {f"_orig_mod.module.{key}": value for key, value in w.items()}},
+    ],
+)
+@pytest.mark.parametrize("modern", [True, False])
+def test_weights(tmp_path: Path, arch: str, wrap: Callable[[dict[str, torch.Tensor]], object], modern: bool) -> None:
+    path = tmp_path / "w.pt"
+    torch.save(wrap(weights()), path, _use_new_zipfile_serialization=modern)
+    loaded = load_model(path, arch=arch)
+    assert loaded.format == ("torch state_dict" if modern else "torch legacy state_dict")
+    assert loaded.parameters == 26
+    assert all(torch.equal(loaded.model.state_dict()[key], value) for key, value in weights().items())
+    assert not loaded.model.training
+    assert str(Path.cwd()) not in sys.path
+    refused(path, "holds weights only (4 tensors, 26 parameters), no network to run")
+
+
+def test_safetensors(tmp_path: Path, arch: str) -> None:
+    path = tmp_path / "w.pt"
+    save_file(weights(), path)
+    loaded = load_model(path, arch=arch)
+    assert loaded.format == "safetensors"
+    assert torch.equal(loaded.model.state_dict()["2.bias"], weights()["2.bias"])
+    refused(path, "(4 tensors, 26 parameters)")
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-5])
+    refused(path, "damaged or truncated", arch=arch)
+    path.write_bytes(raw[:40])
+    refused(path, "damaged or truncated", arch=arch)
+    header = json.dumps({"w": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 4 * 10**12]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    refused(path, "damaged or truncated", arch=arch)
+
+
+def test_a_prefix_that_belongs_to_the_network_stays(tmp_path: Path, arch: str) -> None:
+    path = tmp_path / "w.pt"
+    torch.save({f"module.{key}": value for key, value in weights().items()}, path)
+    assert "module.0.weight" in load_model(path, arch="propstats_user_arch:wrapped").model.state_dict()
+
+
+def test_the_factory(tmp_path: Path, arch: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path, module = tmp_path / "w.pt", arch.partition(":")[0]
+    torch.save(weights(), path)
+    load_model(path, arch=f"{module}:Space.make")
+    refused(path, "ModuleNotFoundError", arch="propstats_no_such_module:make")
+    refused(path, "AttributeError", arch=f"{module}:absent")
+    refused(path, "RuntimeError: first", arch=f"{module}:broken")
+    refused(path, "SystemExit: enough", arch=f"{module}:quits")
+    refused(path, "gave a int, not a module", arch=f"{module}:number")
+    refused(path, "is a module, not a factory", arch=f"{module}:ready")
+    refused(path, "meta device", arch=f"{module}:meta")
+    for form in ("", "make", ":make", f"{module}:", f"{module}:make()", "a b:c"):
+        with pytest.raises(DomainError, match=r"package\.module:factory"):
+            load_model(path, arch=form)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "hello" in printed.err
+
+
+def test_weights_that_do_not_fit(tmp_path: Path, arch: str) -> None:
+    path = tmp_path / "w.pt"
+    torch.save({**weights(), "extra\n": torch.ones(1)}, path)
+    text = refused(path, "1 unexpected (extra\\n)", arch=arch)
+    assert "missing" not in text
+    text = refused(path, "2 missing (3.weight, 3.bias)", arch=arch.replace("make", "wide"))
+    assert "3 of another shape (0.weight 4x3 instead of 5x3, 0.bias 4 instead of 5, " in text
+    torch.save({f"k{i}": torch.ones(1) for i in range(9)}, path)
+    refused(path, "9 unexpected (k0, k1, k2, k3, k4, ...)", arch=arch)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ([1, 2], "holds a list"),
+        (torch.ones(2), "holds a Tensor"),
+        ({}, "holds no weights that can be told from its keys (nothing)"),
+        ({"epoch": 1}, "holds no weights that can be told from its keys (epoch)"),
+        ({"state_dict": {}}, "holds no weights"),
+        ({1: torch.ones(1)}, "not all named by text"),
+    ],
+)
+def test_files_without_weights(tmp_path: Path, arch: str, content: object, word: str) -> None:
+    torch.save(content, tmp_path / "m.pt")
+    refused(tmp_path / "m.pt", word)
+    refused(tmp_path / "m.pt", word, arch=arch)
+
+
+def test_stride_zero_in_weights(tmp_path: Path, arch: str) -> None:
+    torch.save({"w": torch.ones(1).expand(2**20, 2**20)}, tmp_path / "w.pt")
+    refused(tmp_path / "w.pt", "4 are there")
+    refused(tmp_path / "w.pt", "4 are there", arch=arch)
+    torch.save({"w": torch.ones(1, 5).expand(1, -1)}, tmp_path / "w.pt")
+    refused(tmp_path / "w.pt", "weights only (1 tensor, 5 parameters)")
