@@ -38,6 +38,23 @@ def nodes(branches: Branches, counts: tuple[int, ...]) -> int:
     )
 
 
+@cache
+def rules(count: int, check: bool) -> tuple[Array, Array]:
+    """Return the nodes of panels that share [0, 1], and their weights: in the rule, in the other one, and for probes.
+
+    Args:
+        count: How many panels there are.
+        check: Whether to compare two rules.
+    """
+    places, weights = [], []
+    for n, kinds in ((_FINE, [0]), (_COARSE, [1])) if check else ((_FINE, [0, 1]),):
+        t, w = gauss_legendre(n)
+        places += [(j + t) / count for j in range(count)]
+        weights.append(np.zeros((n * count, 3)))
+        weights[-1][:, kinds] = np.tile(w, count)[:, None] / count
+    return np.concatenate(places), np.concatenate(weights)
+
+
 class _Layout(NamedTuple):
     """Where the nodes are, as it follows from where the branches end.
 
@@ -67,17 +84,15 @@ def _layout(counts: tuple[int, ...], checked: tuple[bool, ...], reach: float) ->
     places, widths, weights = np.zeros((len(counts) + 1, size)), np.zeros((len(counts) + 1, size)), np.zeros((size, 3))
     own, start = [], PROBES
     for branch, (count, check) in enumerate(zip(counts, checked, strict=True)):
-        first = start
-        for n, kinds in ((_FINE, [0]), (_COARSE, [1])) if check else ((_FINE, [0, 1]),):
-            t, w = gauss_legendre(n)
-            panel = slice(start, start + n * count)
-            place = np.concatenate([np.empty(0), *((j + t) / count for j in range(count))])
-            places[branch, panel], places[branch + 1, panel] = 1.0 - place, place
-            widths[branch, panel], widths[branch + 1, panel] = -1.0 / SQRT_2PI, 1.0 / SQRT_2PI
-            weights[panel, kinds] = np.tile(w, count)[:, None] / max(count, 1)
-            start = panel.stop
-        if count:
-            own.append((branch, slice(first, start)))
+        if not count:
+            continue
+        place, weight = rules(count, check)
+        panels = slice(start, start + place.size)
+        places[branch, panels], places[branch + 1, panels] = 1.0 - place, place
+        widths[branch, panels], widths[branch + 1, panels] = -1.0 / SQRT_2PI, 1.0 / SQRT_2PI
+        weights[panels] = weight
+        own.append((branch, panels))
+        start = panels.stop
     # The ends at -reach and at reach are always there.
     far, width = (a / reach for a in probes(reach))
     places[0, :PROBES], places[-1, -PROBES:] = far[::-1], far

@@ -20,15 +20,32 @@ MAX_LEVEL = 28
 #: every other node it is the square root and the fourth root of that.
 _POLES, _GAUSS = 46.0, 50.0
 _LOWEST = math.sqrt(2 * _GAUSS)
+#: How many bits a spacing in x has, and how much finer it is: so many inputs are too many to be done again.
+_BITS, _FINER = 30, 1.05
 #: How many averages are taken, and the frequency noted.
 AVERAGES = 13
 
 
 def level_of(scale: Scale, std: Any, split: int) -> Any:
     """Return the level at which a branch is resolved, with each spacing split into so many."""
+    return np.ceil(_LEVELS_AN_OCTAVE * np.log2(split * _frequency(scale, std) / _LOWEST) - 1e-9)
+
+
+def spacing(scale: Scale, std: float, split: int) -> float:
+    """Return a spacing in x that resolves a branch for all inputs that are no narrower, split into so many.
+
+    It has few bits, so that its multiples are exact.
+    """
+    exact = float(2 * math.pi * std / (_FINER * split * _frequency(scale, std)))
+    if not 0.0 < exact < math.inf:
+        return 0.0
+    unit = 2.0 ** (math.frexp(exact)[1] - _BITS)
+    return math.floor(exact / unit) * unit
+
+
+def _frequency(scale: Scale, std: Any) -> Any:
     pole = np.minimum(scale.strip / std, math.sqrt(2 * _POLES))
-    frequency = np.maximum(_LOWEST * np.sqrt(1 + 2 * scale.narrow * std * std), _POLES / pole + pole / 2)
-    return np.ceil(_LEVELS_AN_OCTAVE * np.log2(split * frequency / _LOWEST) - 1e-9)
+    return np.maximum(_LOWEST * np.sqrt(1 + 2 * scale.narrow * std * std), _POLES / pole + pole / 2)
 
 
 def _digits(scale: Scale, std: Any, frequency: Any) -> Any:
@@ -125,9 +142,22 @@ def sums(averages: Sequence[Any], std: Any, scale: Scale) -> Sums:
         # Stein's lemma, which sees what this very rule misses: E[z y] = s E[y'], E[(z^2 - 1) y^2] = 2 s E[z y y'].
         stein = abs(yz - std * d) / (std * slope) + abs(zzyy - yy - 2 * std * ydz) / (2 * std * lever)
         coarse = abs(dd_off) / dd + abs(yy_off) / yy
-        # With half the frequency, E is a half to a quarter; the factors in front are larger than 1, so a bit more of
-        # a power than the ratio says what is missed.
-        power = 1.2 * _digits(scale, std, frequency) / _digits(scale, std, frequency / 2)
-        missed = 3 * stein + coarse**power
+        missed = missed_by(scale, std, frequency, stein, coarse)
     sizes = (spread, slope, dd, yy, lever)
     return Sums(mean, d, dd, yy, ydz, dzdz, tuple(missed * size for size in sizes), yy_far, dd_far)
+
+
+def missed_by(scale: Scale, std: Any, frequency: Any, stein: Any, coarse: Any) -> Any:
+    """Return what the rule may miss, relative to the size of what is averaged.
+
+    Args:
+        scale: How fast the branch changes.
+        std: Standard deviations of the input.
+        frequency: 2 pi over the spacing in z.
+        stein: By how much Stein's lemma is violated, relative to the sizes.
+        coarse: How far every other node is from the rest, likewise.
+    """
+    # With half the frequency, E is a half to a quarter; the factors in front are larger than 1, so a bit more of
+    # a power than the ratio says what is missed.
+    power = 1.2 * _digits(scale, std, frequency) / _digits(scale, std, frequency / 2)
+    return 3 * stein + coarse**power

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propstats.expectation.moments import BASE
-from propstats.expectation.quadrature import adaptive, between_kinks, trapezoid
+from propstats.expectation.quadrature import adaptive, between_kinks, shared, trapezoid
 from propstats.expectation.quadrature.branches import Branches, kinks_at
 from propstats.expectation.quadrature.panels import EPS
 from propstats.expectation.quadrature.plans import Case, Plan
@@ -90,9 +90,10 @@ def moments_of_many(
         for reach, split in _attempts(branches):
             if not todo.any():
                 break
-            for which, found, bounds, good in _attempt(branches, case, np.flatnonzero(todo), reach, split):
-                result[:, :, which] = [[row[name] for name in BASE] for row in (found, bounds)]
-                todo[which] = ~good
+            for attempt in (_shared_attempt, _attempt):
+                for which, found, bounds, good in attempt(branches, case, np.flatnonzero(todo), reach, split):
+                    result[:, :, which] = [[row[name] for name in BASE] for row in (found, bounds)]
+                    todo[which] = ~good
     for i in np.flatnonzero(todo).tolist():
         one = adaptive.integrate(own(i), float(mean[i]), float(std[i]))
         result[:, :, i] = [[row[name] for name in BASE] for row in one]
@@ -129,6 +130,17 @@ def _case(branches: Branches, mean: Array, std: Array, params: Mapping[str, Any]
         scales = scales_at(branches.features, [kink.at for kink in kinks], params)
     z = tuple((kink.at - mean) / std for kink in kinks)
     return Case(mean, std, tuple(params.values()), kinks, z, scales)
+
+
+def _shared_attempt(
+    branches: Branches, case: Case, todo: NDArray[np.intp], reach: float, split: int
+) -> Iterator[tuple[NDArray[np.intp], dict[str, Any], dict[str, Any], NDArray[np.bool_]]]:
+    """Yield moments, bounds on their errors and where these are good, for those inputs that can share nodes."""
+    if any(isinstance(value, np.ndarray) for value in case.params):
+        return
+    for which, sums in shared.sums(branches, case.mean[todo], case.std[todo], reach, split):
+        own = todo[which]
+        yield own, *case.take(own).moments(sums)
 
 
 def _attempt(
