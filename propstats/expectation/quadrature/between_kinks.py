@@ -10,7 +10,7 @@ from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.panels import SQRT_2PI
 from propstats.expectation.quadrature.rule import Array, gauss_legendre
 from propstats.expectation.quadrature.scales import Scale
-from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, column, probes
+from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, column, most, probes, root
 
 #: Nodes in a panel, and those of the rule it is compared with.
 _FINE, _COARSE = 30, 26
@@ -26,8 +26,8 @@ AVERAGES = 18
 
 def panels_of(scale: Scale, std: Any, width: Any, split: int) -> Any:
     """Return how many panels an interval of z needs on which a branch changes so fast, if each is split."""
-    widest = _WIDEST / np.sqrt(1 + 2 * scale.narrow * std * std)
-    return np.ceil(split * width / np.minimum(widest, _WIDEST_IN_STRIPS * scale.strip / std))
+    narrowest = most(root(1 + 2 * scale.narrow * std * std) / _WIDEST, std / scale.strip / _WIDEST_IN_STRIPS)
+    return -(-split * width * narrowest // 1.0)
 
 
 def nodes(branches: Branches, counts: tuple[int, ...]) -> int:
@@ -59,27 +59,29 @@ class _Layout(NamedTuple):
     """Where the nodes are, as it follows from where the branches end.
 
     Args:
-        places: From the ends of the branches to the nodes, shape (branches + 1, n).
-        widths: From the ends to the widths that nodes stand for, over the root of 2 pi; the same shape.
+        places: From the ends of the branches to the nodes, and to the widths that these stand for, over the root of
+            2 pi; shape (branches + 1, 2 n).
         weights: The weights of the rule, of the one it is compared with, and of the probes, shape (n, 3).
         own: The branches that have nodes, with these, and with the probes on their far side.
+        is_flat: Whether phi is constant on each of these.
     """
 
     places: Array
-    widths: Array
     weights: Array
     own: tuple[tuple[int, slice], ...]
+    is_flat: bool
 
 
 @cache
-def _layout(counts: tuple[int, ...], checked: tuple[bool, ...], reach: float) -> _Layout:
+def _layout(counts: tuple[int, ...], degrees: tuple[float, ...], reach: float) -> _Layout:
     """Lay out the nodes.
 
     Args:
         counts: How many panels there are on each branch.
-        checked: On which branches to compare two rules.
+        degrees: The degrees of the branches, as polynomials.
         reach: Where the first branch begins (at `-reach`) and the last one ends.
     """
+    checked = [degree > EXACT_DEGREE for degree in degrees]
     size = 2 * PROBES + sum(count * (_FINE + _COARSE * check) for count, check in zip(counts, checked, strict=True))
     places, widths, weights = np.zeros((len(counts) + 1, size)), np.zeros((len(counts) + 1, size)), np.zeros((size, 3))
     own, start = [], PROBES
@@ -100,7 +102,8 @@ def _layout(counts: tuple[int, ...], checked: tuple[bool, ...], reach: float) ->
     weights[:PROBES, 2] = weights[-PROBES:, 2] = 1.0
     own[0] = own[0][0], slice(0, own[0][1].stop)
     own[-1] = own[-1][0], slice(own[-1][1].start, size)
-    return _Layout(places, widths, weights, tuple(own))
+    is_flat = all(degrees[branch] == 0.0 for branch, _ in own)
+    return _Layout(np.concatenate([places, widths], axis=1), weights, tuple(own), is_flat)
 
 
 def averages(
@@ -119,34 +122,36 @@ def averages(
         By both rules and beyond the nodes, three times each: E[phi], E[d], E[d^2], E[y^2], E[y d z], E[(d z)^2], for
         y = phi - E[phi] and d = phi', each a float for one input, of shape (batch,) for many.
     """
-    layout = _layout(counts, tuple(degree > EXACT_DEGREE for degree in branches.degrees), reach)
-    z, p = ends @ layout.places, ends @ layout.widths
+    layout = _layout(counts, branches.degrees, reach)
+    both = ends @ layout.places
+    size = len(layout.weights)
+    z, p = both[..., :size], both[..., size:]
     x = column(inputs.std) * z
     x += column(inputs.mean)
     f, d = np.empty_like(x), np.empty_like(x)
     for branch, own in layout.own:
         f[..., own], d[..., own] = branches.parts[branch](x[..., own], *inputs.params)
-    f, d = inputs.beyond(branches.whole, x, f, d)
-    scratch = np.multiply(z, z, out=x)
-    scratch *= -0.5
-    p *= np.exp(scratch, out=scratch)
-    found = [np.multiply(f, p, out=scratch) @ layout.weights]
-    y = np.subtract(f, found[0][..., :1], out=f)
-    dp = np.multiply(d, p, out=scratch)
-    found.append(dp @ layout.weights)
-    dp *= d
-    found.append(dp @ layout.weights)
-    dz = np.multiply(d, z, out=d)
-    yp = np.multiply(y, p, out=scratch)
-    ydzp = np.multiply(yp, dz, out=z)
-    yp *= y
-    found += [yp @ layout.weights, ydzp @ layout.weights]
-    dz *= dz
-    dz *= p
-    found.append(dz @ layout.weights)
+    if any(inputs.kinked_beyond):
+        f, d = inputs.beyond(branches.whole, x, f, d)
+    density = np.multiply(z, z, out=x)
+    density *= -0.5
+    p *= np.exp(density, out=density)
+    means = np.multiply(f, p, out=density) @ layout.weights
+    y = np.subtract(f, means[..., :1], out=f)
+    # One product of matrices for all that is averaged.
+    rows = np.zeros((5, *p.shape)) if layout.is_flat else np.empty((5, *p.shape))
+    if not layout.is_flat or any(inputs.kinked_beyond):
+        dp = np.multiply(d, p, out=rows[0])
+        np.multiply(d, dp, out=rows[1])
+        dz = np.multiply(d, z, out=d)
+        np.multiply(y, np.multiply(dz, p, out=density), out=rows[3])
+        dz *= dz
+        np.multiply(dz, p, out=rows[4])
+    np.multiply(y, np.multiply(y, p, out=p), out=rows[2])
+    found = rows @ layout.weights
     if isinstance(inputs.mean, np.ndarray):
-        return [numbers for row in found for numbers in row.T]
-    return [number for row in found for number in row.tolist()]
+        return [*means.T, *(numbers for row in found for numbers in row.T)]
+    return [*means.tolist(), *found.ravel().tolist()]
 
 
 def sums(averages: Sequence[Any]) -> Sums:

@@ -11,7 +11,7 @@ from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.panels import SQRT_2PI
 from propstats.expectation.quadrature.rule import Array
 from propstats.expectation.quadrature.scales import Scale
-from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, column, probes, root
+from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, column, least, most, probes, root
 
 #: The spacing goes down by a sixth of an octave from level to level.
 _LEVELS_AN_OCTAVE = 6
@@ -28,7 +28,8 @@ AVERAGES = 13
 
 def level_of(scale: Scale, std: Any, split: int) -> Any:
     """Return the level at which a branch is resolved, with each spacing split into so many."""
-    return np.ceil(_LEVELS_AN_OCTAVE * np.log2(split * _frequency(scale, std) / _LOWEST) - 1e-9)
+    octaves = (math.log2 if isinstance(std, float) else np.log2)(split * _frequency(scale, std) / _LOWEST)
+    return -((1e-9 - _LEVELS_AN_OCTAVE * octaves) // 1.0)
 
 
 def spacing(scale: Scale, std: float, split: int) -> float:
@@ -44,8 +45,8 @@ def spacing(scale: Scale, std: float, split: int) -> float:
 
 
 def _frequency(scale: Scale, std: Any) -> Any:
-    pole = np.minimum(scale.strip / std, math.sqrt(2 * _POLES))
-    return np.maximum(_LOWEST * np.sqrt(1 + 2 * scale.narrow * std * std), _POLES / pole + pole / 2)
+    inverse = most(std / scale.strip, 1 / math.sqrt(2 * _POLES))
+    return most(_LOWEST * root(1 + 2 * scale.narrow * std * std), _POLES * inverse + 0.5 / inverse)
 
 
 def _digits(scale: Scale, std: Any, frequency: Any) -> Any:
@@ -54,8 +55,8 @@ def _digits(scale: Scale, std: Any, frequency: Any) -> Any:
     It misses the Fourier transform of the integrand at w = 2 pi/h: `exp(-w^2/(2 (1 + 2 k s^2)))` for a Gaussian times
     `exp(-k x^2)`, and `exp(a^2/2 - a w)` for a Gaussian times something with a pole at a distance a < w.
     """
-    pole = np.minimum(scale.strip / std, frequency)
-    return np.minimum(frequency**2 / (2 * (1 + 2 * scale.narrow * std * std)), pole * frequency - pole * pole / 2)
+    pole = least(scale.strip / std, frequency)
+    return least(frequency * frequency / (2 * (1 + 2 * scale.narrow * std * std)), pole * (frequency - pole / 2))
 
 
 @cache

@@ -49,9 +49,10 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
                     _whole(between_kinks.panels_of(s, std, w, split)) for s, w in zip(scales, widths, strict=True)
                 ]
                 plan = Plan(-1, 0, tuple(counts), reach)
-            is_possible = plan.size(branches) > 0
             averages = (
-                plan.averages(branches, np.array(ends), case.inputs(case.kinked_beyond(reach))) if is_possible else None
+                plan.averages(branches, np.array(ends), case.inputs(case.kinked_beyond(reach)))
+                if plan.is_possible
+                else None
             )
             if averages is not None:
                 values, errors, good = case.moments(case.sums(plan.branch, averages))
