@@ -56,7 +56,8 @@ class Case(NamedTuple):
     def kinked_beyond(self, reach: float, which: slice = slice(None)) -> tuple[bool, bool]:
         """Return whether some of the inputs have kinks beyond the nodes, on the left and on the right."""
         if isinstance(self.mean, float):
-            return any([-Z_MAX < k < -reach for k in self.z]), any([reach < k < Z_MAX for k in self.z])
+            far = [k for k in self.z if reach < abs(k) < Z_MAX]
+            return (min(far) < 0.0, max(far) > 0.0) if far else (False, False)
         z = [k[which] for k in self.z]
         left, right = (any(any_of((sign * k > reach) & (sign * k < Z_MAX)) for k in z) for sign in (-1, 1))
         return left, right
