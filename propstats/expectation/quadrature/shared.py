@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from propstats.expectation.quadrature import between_kinks, trapezoid
 from propstats.expectation.quadrature.branches import Branches
-from propstats.expectation.quadrature.panels import EPS, SQRT_2PI, Z_MAX
+from propstats.expectation.quadrature.panels import EPS, SQRT_2PI
 from propstats.expectation.quadrature.rule import Array
 from propstats.expectation.quadrature.scales import Scale
 from propstats.expectation.quadrature.sums import Sums, probes
@@ -31,9 +31,14 @@ _OFF_CENTRE = 11 / 32
 _CANCELS = 1 / 30
 
 
+#: How far the means may be apart of inputs that share nodes, in units of half their octave: no node is farther from any
+#: input than the density reaches. And how many times that from 0.
+_ROOM, _FARTHEST = 5.0, 2.0**20
 #: The power of y in each row of averages; see `Shared.averages`.
 _POWERS = np.array([0, 1, 1, 2] * 2 + [0, 0, 0] + [0, 2] + [0, 1] * 2 + [1])
 _Y, _YY = 2, 3
+#: Gauss's rule alone, and with another one to check it by.
+_GAUSS, _CHECKED = -1, -2
 #: So many of them are for the trapezoidal rule as well.
 _EVENLY = 13
 
@@ -43,7 +48,7 @@ class Shared:
     """Nodes for all inputs of a group, with what does not depend on the input.
 
     Args:
-        branch: The branch that is integrated by the trapezoidal rule; -1 for Gauss's rule on all of them.
+        kind: The branch that is integrated by the trapezoidal rule, or one of Gauss's rules.
         spacing: The spacing of the trapezoidal rule, or 0.
         origin: What all x are counted from.
         x: Nodes, shape (n,).
@@ -55,7 +60,7 @@ class Shared:
         beyond: Bounds on what lies beyond these ends of phi'^2, phi^2 and 1, over the density there.
     """
 
-    branch: int
+    kind: int
     spacing: float
     origin: float
     x: Array
@@ -134,38 +139,52 @@ class Shared:
         dr, dc, dd = d * rule, d * check, d * d
         first, last = np.stack([dr, dr, rule, rule]), np.stack([dd * rule, dd * x * rule, dd * x * x * rule])
         rows = np.stack([*first, *(first * x), *last, dd * check, check, dc, dc, dc * x, dc * x, check])
-        rows = rows[:_EVENLY] if self.spacing else rows
+        rows = rows if self.kind == _CHECKED else rows[:_EVENLY]
         level = float(self.f[np.argmin(np.abs(x - (x.min() + x.max()) / 2))])
         g = self.f - level
         return level, rows, g, rows * np.stack([np.ones(g.size), g, g * g])[_POWERS[: len(rows)]]
 
 
+def order(mean: Array, std: Array) -> NDArray[np.intp]:
+    """Return the order of inputs in which those that share nodes are neighbours, with ascending standard deviations."""
+    octave, cell = _cells(mean, std)
+    found = np.argsort(std)
+    return found if cell.min(initial=0.0) == cell.max(initial=0.0) else found[np.lexsort((cell[found], octave[found]))]
+
+
+def _cells(mean: Array, std: Array) -> tuple[NDArray[np.intc], Array]:
+    """Return the octave of each standard deviation, and where in units of that octave the mean is."""
+    octave = np.frexp(std)[1]
+    return octave, np.rint(mean / np.ldexp(_ROOM, octave))
+
+
 def sums(
     branches: Branches, mean: Array, std: Array, reach: float, split: int
-) -> Iterator[tuple[NDArray[np.intp], Sums]]:
+) -> Iterator[tuple[slice | NDArray[np.intp], Sums]]:
     """Yield some of the inputs, and their sums; there are inputs that share no nodes.
 
     Args:
         branches: The activation.
-        mean: Means of the inputs.
+        mean: Means of the inputs, in the order of `order`.
         std: Standard deviations.
         reach: Where the nodes end, in standard deviations.
         split: Into how many to split each spacing.
     """
-    groups = sorted(_groups(branches, mean, std, reach, split), key=lambda group: group[0].branch)
-    for branch, own in groupby(groups, key=lambda group: group[0].branch):
-        nodes, which = zip(*own, strict=True)
-        found = [group.averages(mean[some], std[some]) for group, some in zip(nodes, which, strict=True)]
+    groups = sorted(_groups(branches, mean, std, reach, split), key=lambda group: group[0].kind)
+    for kind, own in groupby(groups, key=lambda group: group[0].kind):
+        nodes, parts = zip(*own, strict=True)
+        found = [group.averages(mean[some], std[some]) for group, some in zip(nodes, parts, strict=True)]
         averages, shift = (np.concatenate(arrays, axis=-1) for arrays in zip(*found, strict=True))
-        order, counts = np.concatenate(which), [some.size for some in which]
+        is_whole = all(left.stop == right.start for left, right in pairwise(parts))
+        which = slice(parts[0].start, parts[-1].stop) if is_whole else np.r_[parts]
         table = [(group.origin, group.spacing, *group.window, *group.beyond) for group in nodes]
-        origin, spacing, low, high, *beyond = np.repeat(table, counts, axis=0).T
-        mu, s = mean[order], std[order]
+        origin, spacing, low, high, *beyond = np.repeat(table, [some.stop - some.start for some in parts], axis=0).T
+        mu, s = mean[which], std[which]
         z = np.stack([mu - low, high - mu]) / s
         density = np.exp(-0.5 * z * z) / SQRT_2PI
         dd, ff, one = (density[0] * left + density[1] * right for left, right in zip(*[iter(beyond)] * 2, strict=True))
-        scale = branches.scales[branch] if branch >= 0 else None
-        yield order, _centred(averages, shift, (dd, 2 * (ff + one * shift * shift)), mu - origin, s, scale, spacing)
+        scale = branches.scales[kind] if kind >= 0 else None
+        yield which, _centred(averages, shift, (dd, 2 * (ff + one * shift * shift)), mu - origin, s, scale, spacing)
 
 
 def _centred(
@@ -201,7 +220,9 @@ def _centred(
             8 * size * (lever + away * slope) + tail * lever * (away + 1),
         ]
     )
-    if scale is None:
+    if len(averages) == _EVENLY and scale is None:
+        missed = np.zeros((5, std.size))
+    elif scale is None:
         other_d, other_yd, other_dx, other_ydx, other_y = averages[_EVENLY:]
         other_lean = (other_ydx - mu * other_yd - other_y * (other_dx - mu * other_d)) / std
         found, other = (y, d, dd, var, lean), (other_y, other_d, other_dd, other_yy - other_y**2, other_lean)
@@ -222,27 +243,19 @@ def _centred(
     return Sums(shift + y, d, dd, var, lean, lever * lever, tuple(missed), far[1], far[0])
 
 
-def _groups(
-    branches: Branches, mean: Array, std: Array, reach: float, split: int
-) -> Iterator[tuple[Shared, NDArray[np.intp]]]:
+def _groups(branches: Branches, mean: Array, std: Array, reach: float, split: int) -> Iterator[tuple[Shared, slice]]:
     """Yield nodes, and the inputs that share them."""
-    octave = np.frexp(std)[1]
-    unit = np.ldexp(0.5, octave)
-    # No node is farther from any input than the density is; what little the window is rounded is within that.
-    cell = np.rint(mean / ((Z_MAX - 2 - 2 * reach) * unit))
-    order = np.argsort(std)
-    if cell.min() < cell.max():
-        order = order[np.lexsort((cell[order], octave[order]))]
-    octave, cell = octave[order], cell[order]
+    octave, cell = _cells(mean, std)
     new = np.flatnonzero((octave[1:] != octave[:-1]) | (cell[1:] != cell[:-1])) + 1
-    low, high = np.floor((mean - reach * std) / unit), np.ceil((mean + reach * std) / unit)
-    for start, stop in pairwise([0, *new.tolist(), order.size]):
-        which = order[start:stop]
-        if which.size >= _ENOUGH:
-            window = float(low[which].min()), float(high[which].max())
-            nodes = _nodes(branches, *window, float(unit[which[0]]), reach, split)
+    for start, stop in pairwise([0, *new.tolist(), mean.size]):
+        # So far out, the window would be rounded.
+        if stop - start >= _ENOUGH and abs(cell[start]) < _FARTHEST:
+            own, unit = slice(start, stop), math.ldexp(0.5, int(octave[start]))
+            low, high = float((mean[own] - reach * std[own]).min()), float((mean[own] + reach * std[own]).max())
+            # Whole numbers, so that other inputs find the same nodes again.
+            nodes = _nodes(branches, math.floor(low / unit), math.ceil(high / unit), unit, reach, split)
             if nodes is not None:
-                yield nodes, which
+                yield nodes, own
 
 
 @lru_cache(maxsize=64)
@@ -268,12 +281,13 @@ def _nodes(branches: Branches, low: float, high: float, least: float, reach: flo
         pieces = _evenly(spacing, *ends) if branches.degrees[first] > 0.0 else []
     if not pieces:
         return None
+    is_checked = any(degree > between_kinks.EXACT_DEGREE for degree in branches.degrees[first : first + len(ends) - 1])
     parts = branches.parts[first : first + len(ends) - 1]
     both = [part(origin + x, *branches.params.values()) for part, (x, _) in zip(parts, pieces, strict=True)]
     f, d = (np.concatenate([g[i] + 0.0 * x for g, (x, _) in zip(both, pieces, strict=True)]) for i in (0, 1))
     x, weights = (np.concatenate([piece[i] for piece in pieces], axis=-1) for i in (0, 1))
     return Shared(
-        first if spacing else -1, spacing, origin, x, f, d, weights, reach, (low, high),
+        first if spacing else _CHECKED if is_checked else _GAUSS, spacing, origin, x, f, d, weights, reach, (low, high),
         _beyond(branches, low, high, least, reach),
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -84,21 +84,27 @@ def moments_of_many(
         params: The parameters, numbers or of shape (batch,).
         own: The activation with the parameters of one of the inputs.
     """
+    order = shared.order(mean, std)
+    mean, std = mean[order], std[order]
+    params = {name: value[order] if isinstance(value, np.ndarray) else value for name, value in params.items()}
     result = np.full((2, len(BASE), mean.size), np.nan)
-    todo = np.ones(mean.size, dtype=bool)
+    todo = np.arange(mean.size)
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
-        for reach, split in _attempts(branches):
-            if not todo.any():
-                break
-            for attempt in (_shared_attempt, _attempt):
-                for which, found, bounds, good in attempt(branches, case, np.flatnonzero(todo), reach, split):
-                    result[:, :, which] = [[row[name] for name in BASE] for row in (found, bounds)]
-                    todo[which] = ~good
-    for i in np.flatnonzero(todo).tolist():
-        one = adaptive.integrate(own(i), float(mean[i]), float(std[i]))
+        for (reach, split), attempt in product(_attempts(branches), (_on_shared_nodes, _on_own_nodes)):
+            is_first = todo.size == mean.size
+            part = case if is_first else case.take(todo)
+            done = np.zeros(todo.size, dtype=bool)
+            for which, found, bounds, good in attempt(branches, part, reach, split) if todo.size else ():
+                result[:, :, which if is_first else todo[which]] = [
+                    [row[name] for name in BASE] for row in (found, bounds)
+                ]
+                done[which] = good
+            todo = todo[~done]
+    for i in todo.tolist():
+        one = adaptive.integrate(own(int(order[i])), float(mean[i]), float(std[i]))
         result[:, :, i] = [[row[name] for name in BASE] for row in one]
-    return result
+    return np.take(result, np.argsort(order), axis=2)
 
 
 def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]) -> Array:
@@ -133,23 +139,20 @@ def _case(branches: Branches, mean: Array, std: Array, params: Mapping[str, Any]
     return Case(mean, std, tuple(params.values()), kinks, z, scales)
 
 
-def _shared_attempt(
-    branches: Branches, case: Case, todo: NDArray[np.intp], reach: float, split: int
-) -> Iterator[tuple[NDArray[np.intp], dict[str, Any], dict[str, Any], NDArray[np.bool_]]]:
-    """Yield moments, bounds on their errors and where these are good, for those inputs that can share nodes."""
-    if any(isinstance(value, np.ndarray) for value in case.params):
-        return
-    for which, sums in shared.sums(branches, case.mean[todo], case.std[todo], reach, split):
-        own = todo[which]
-        yield own, *case.take(own).moments(sums)
+#: Some of the inputs, their moments, bounds on the errors, and where these are good.
+_Found = tuple[Any, dict[str, Any], dict[str, Any], NDArray[np.bool_]]
 
 
-def _attempt(
-    branches: Branches, case: Case, todo: NDArray[np.intp], reach: float, split: int
-) -> Iterator[tuple[NDArray[np.intp], dict[str, Any], dict[str, Any], NDArray[np.bool_]]]:
-    """Yield moments, bounds on their errors and where these are good, for those inputs for which there is a plan."""
-    order, groups = _groups(branches, case.take(todo), reach, split)
-    order = todo[order]
+def _on_shared_nodes(branches: Branches, case: Case, reach: float, split: int) -> Iterator[_Found]:
+    """Integrate those inputs that can share their nodes."""
+    if not any(isinstance(value, np.ndarray) for value in case.params):
+        for which, sums in shared.sums(branches, case.mean, case.std, reach, split):
+            yield which, *case.take(which).moments(sums)
+
+
+def _on_own_nodes(branches: Branches, case: Case, reach: float, split: int) -> Iterator[_Found]:
+    """Integrate those inputs for which there is a plan."""
+    order, groups = _groups(branches, case, reach, split)
     case = case.take(order)
     ends = case.ends(reach)
     for branch, plans in groupby(groups, key=lambda group: group[0].branch):
