@@ -37,7 +37,7 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
     scales = branches.scales
     z = tuple([(kink.at - mean) / std for kink in branches.kinks])
     case = Case(mean, std, tuple(branches.params.values()), branches.kinks, z, scales)
-    for reach, split in _attempts(branches):
+    for reach, split in attempts(branches):
         ends = [-reach, *[min(max(end, -reach), reach) for end in z], reach]
         widths = [high - low for low, high in pairwise(ends)]
         active = [i for i, width in enumerate(widths) if width > 0.0]
@@ -65,7 +65,7 @@ def _whole(count: float) -> int:
     return int(min(count, _TOO_MANY)) if count == count else int(_TOO_MANY)
 
 
-def _attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
+def attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
     """Return what to try before the careful way: nothing where there may be kinks or poles that no plan knows of."""
     if not branches.is_settled or branches.undefined:
         return ()
@@ -91,7 +91,7 @@ def moments_of_many(
     todo = np.arange(mean.size)
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
-        for (reach, split), attempt in product(_attempts(branches), (_on_shared_nodes, _on_own_nodes)):
+        for (reach, split), attempt in product(attempts(branches), (_on_shared_nodes, _on_own_nodes)):
             is_first = todo.size == mean.size
             part = case if is_first else case.take(todo)
             done = np.zeros(todo.size, dtype=bool)
