@@ -80,7 +80,7 @@ class Grid:
     def levelled(self) -> Array:
         """The rows with the powers of y for that shift, shape (rows, n)."""
         y = self.f - self.level
-        return self.rows * np.stack([np.ones(y.size), y, y * y])[POWERS[: len(self.rows)]]
+        return np.asarray(self.rows * np.stack([np.ones(y.size), y, y * y])[POWERS[: len(self.rows)]])
 
 
 @lru_cache(maxsize=64)
@@ -134,8 +134,8 @@ def _evenly(spacing: float, low: float, high: float) -> list[_Piece]:
     if not (high - low) / _MOST < spacing < math.inf:
         return []
     index = np.arange(math.ceil(low / spacing), math.floor(high / spacing) + 1)
-    signs = np.stack([np.ones(index.size), 1.0 - 2.0 * (index % 2)])
-    return [((index + _OFF_CENTRE) * spacing, spacing * signs)]
+    places: Array = (index + _OFF_CENTRE) * spacing
+    return [(places, spacing * np.stack([np.ones(index.size), 1.0 - 2.0 * (index % 2)]))]
 
 
 def _panels(branches: Branches, first: int, ends: Sequence[float], unit: float, split: int) -> list[_Piece]:
