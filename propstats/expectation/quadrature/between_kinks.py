@@ -126,21 +126,26 @@ def averages(
     both = ends @ layout.places
     size = len(layout.weights)
     z, p = both[..., :size], both[..., size:]
-    x = column(inputs.std) * z
-    x += column(inputs.mean)
-    f, d = np.empty_like(x), np.empty_like(x)
+    is_kinked = any(inputs.kinked_beyond)
+    is_flat = layout.is_flat and not is_kinked
+    # What is constant may be asked for at any place, and its slope need not be asked for at all.
+    x = z if is_flat else column(inputs.std) * z + column(inputs.mean)
+    f = np.empty_like(z)
+    d = f if is_flat else np.empty_like(z)
     for branch, own in layout.own:
-        f[..., own], d[..., own] = branches.parts[branch](x[..., own], *inputs.params)
-    if any(inputs.kinked_beyond):
+        f[..., own], slope = branches.parts[branch](x[..., own], *inputs.params)
+        if not is_flat:
+            d[..., own] = slope
+    if is_kinked:
         f, d = inputs.beyond(branches.whole, x, f, d)
-    density = np.multiply(z, z, out=x)
+    density = z * z
     density *= -0.5
     p *= np.exp(density, out=density)
     means = np.multiply(f, p, out=density) @ layout.weights
     y = np.subtract(f, means[..., :1], out=f)
     # One product of matrices for all that is averaged.
-    rows = np.zeros((5, *p.shape)) if layout.is_flat else np.empty((5, *p.shape))
-    if not layout.is_flat or any(inputs.kinked_beyond):
+    rows = np.zeros((5, *p.shape)) if is_flat else np.empty((5, *p.shape))
+    if not is_flat:
         dp = np.multiply(d, p, out=rows[0])
         np.multiply(d, dp, out=rows[1])
         dz = np.multiply(d, z, out=d)
@@ -157,6 +162,6 @@ def averages(
 def sums(averages: Sequence[Any]) -> Sums:
     """Turn the averages into sums, with what the rule may have missed."""
     fine, coarse = averages[::3], averages[1::3]
-    missed = tuple(abs(a - b) for a, b in zip(fine[:5], coarse[:5], strict=True))
     mean, d, dd, yy, ydz, dzdz = fine
+    missed = tuple(abs(a - b) for a, b in zip(fine[:5], coarse[:5], strict=True))
     return Sums(mean, d, dd, yy, ydz, dzdz, missed, averages[11], averages[8])

@@ -10,7 +10,7 @@ from propstats.expectation.quadrature.branches import Both
 from propstats.expectation.quadrature.panels import EPS, SQRT_2PI
 from propstats.expectation.quadrature.rule import Array
 
-#: The base moments by name, and bounds on their errors; floats for one input, arrays for many.
+#: The base moments by name, in the order of BASE, and bounds on their errors; floats for one input, arrays for many.
 Moments = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 #: Beyond the nodes a few probes tell whether these reach far enough: how far beyond, with the width each stands for.
