@@ -105,13 +105,12 @@ def _averages(own: Grid, mu: Array, std: Array) -> tuple[Array, Array, Array]:
     poor = np.flatnonzero(~(found[_YY] - found[_Y] ** 2 > _CANCELS * found[_YY]))
     if poor.size:
         shift[poor] += found[_Y, poor]
-        y = own.f[:, None] - shift[poor]
-        found[:, poor], ends[:, poor] = _average(own, own.rows, mu[poor], std[poor], y)
+        found[:, poor], ends[:, poor] = _average(own, own.rows, mu[poor], std[poor], shift[poor])
     return found, shift, ends
 
 
-def _average(own: Grid, rows: Array, mu: Array, std: Array, y: Array | None = None) -> tuple[Array, Array]:
-    """Average rows; if y is given, of shape (n, batch), times its powers. Return also where the nodes end."""
+def _average(own: Grid, rows: Array, mu: Array, std: Array, shift: Array | None = None) -> tuple[Array, Array]:
+    """Average rows, if shifts are given times the powers of y = phi - shift; return also where the nodes end."""
     steepness = math.sqrt(0.5) / std
     lines = np.stack([-steepness * mu, steepness])
     minus = -lines
@@ -131,13 +130,14 @@ def _average(own: Grid, rows: Array, mu: Array, std: Array, y: Array | None = No
         np.matmul(own.line[nodes], minus[:, some], out=other)
         density *= other
         np.exp(density, out=density)
-        if y is None:
+        if shift is None:
             np.matmul(rows[:, nodes], density, out=found[:, some])
             continue
+        y = own.f[nodes, None] - shift[some]
         for power in range(3):
             which = POWERS[: len(rows)] == power
             found[which, some] = rows[which, nodes] @ density
-            density *= y[nodes, some]
+            density *= y
     found *= steepness / math.sqrt(math.pi)
     return found, ends
 

@@ -20,6 +20,8 @@ MAX_LEVEL = 28
 #: every other node it is the square root and the fourth root of that.
 _POLES, _GAUSS = 46.0, 50.0
 _LOWEST = math.sqrt(2 * _GAUSS)
+#: A spacing so small has no multiples to count on.
+_TINY = 1e-290
 #: How many bits a spacing in x has, and how much finer it is: so many inputs are too many to be done again.
 _BITS, _FINER = 30, 1.05
 #: How many averages are taken, and the frequency noted.
@@ -33,12 +35,12 @@ def level_of(scale: Scale, std: Any, split: int) -> Any:
 
 
 def spacing(scale: Scale, std: float, split: int) -> float:
-    """Return a spacing in x that resolves a branch for all inputs that are no narrower, split into so many.
+    """Return a spacing in x that resolves a branch for all inputs that are no narrower, split into so many; or 0.
 
     It has few bits, so that its multiples are exact.
     """
     exact = float(2 * math.pi * std / (_FINER * split * _frequency(scale, std)))
-    if not 0.0 < exact < math.inf:
+    if not _TINY < exact < math.inf:
         return 0.0
     unit = 2.0 ** (math.frexp(exact)[1] - _BITS)
     return math.floor(exact / unit) * unit

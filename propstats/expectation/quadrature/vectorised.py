@@ -92,13 +92,11 @@ def moments_of_many(
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
         for (reach, split), attempt in product(attempts(branches), (_on_shared_nodes, _on_own_nodes)):
-            is_first = todo.size == mean.size
-            part = case if is_first else case.take(todo)
+            is_all = todo.size == mean.size
+            part = case if is_all else case.take(todo)
             done = np.zeros(todo.size, dtype=bool)
             for which, found, bounds, good in attempt(branches, part, reach, split) if todo.size else ():
-                result[:, :, which if is_first else todo[which]] = [
-                    [row[name] for name in BASE] for row in (found, bounds)
-                ]
+                result[:, :, which if is_all else todo[which]] = [list(row.values()) for row in (found, bounds)]
                 done[which] = good
             todo = todo[~done]
     for i in todo.tolist():

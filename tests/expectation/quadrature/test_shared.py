@@ -94,6 +94,11 @@ def oracle_tail(mu: float) -> float:
         return float((1 + m * m) * mpmath.ncdf(m) + m * mpmath.npdf(m))
 
 
+def test_widths_that_underflow() -> None:
+    found = quadrature.values(activation("tanh"), np.zeros(30), np.full(30, 1e-310))
+    assert (np.abs(found["mean_slope"] - 1.0) <= found.error("mean_slope")).all()
+
+
 def test_poles_that_the_formula_hides_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a spacing five times too wide, Stein's lemma and every other node object."""
     own = branches(Activation("planted", "tanh(3*x + 0)"))
