@@ -29,6 +29,8 @@ _CANCELS = 1 / 30
 #: How far the means may be apart of inputs that share nodes, in twice their octave: no node is farther from any input
 #: than the density reaches. And how many times that from 0: beyond, the window would be rounded.
 _ROOM, _FARTHEST = 5.0, 2.0**20
+#: Windows begin and end at multiples of so many units.
+_STEP = 8
 #: The rows of averages that hold y and y^2.
 _Y, _YY = 2, 3
 
@@ -84,8 +86,10 @@ def _groups(branches: Branches, mean: Array, std: Array, reach: float, split: in
         if stop - start >= _ENOUGH and abs(cell[start]) < _FARTHEST:
             own, unit = slice(start, stop), math.ldexp(0.5, int(octave[start]))
             low, high = float((mean[own] - reach * std[own]).min()), float((mean[own] + reach * std[own]).max())
-            # Whole numbers, so that other inputs find the same nodes again.
-            nodes = grid(branches, math.floor(low / unit), math.ceil(high / unit), unit, reach, split)
+            # Wider than need be, so that other inputs find the same nodes again; but steep functions get large there.
+            step = 1 if branches.is_steep else _STEP
+            window = step * math.floor(low / unit / step), step * math.ceil(high / unit / step)
+            nodes = grid(branches, *window, unit, reach, split)
             if nodes is not None:
                 yield nodes, own
 
