@@ -69,6 +69,19 @@ def test_others_do_not_matter(name: str, mean: float, std: float) -> None:
         assert (np.abs(crowd.moments[:, i] - one.moments) <= crowd.errors[:, i] + one.errors).all()
 
 
+def test_every_rule_in_one_call() -> None:
+    """Narrow inputs along hardtanh: on either kink, and on the line between them."""
+    means, stds = np.linspace(-1.15, 1.15, 2000), np.tile([0.02, 0.025, 0.028, 0.03], 500)
+    order = shared.order(means, stds)
+    kinds = [which.size for which, _ in _sums("hardtanh", means[order], stds[order])]
+    assert len(kinds) == 2
+    assert sum(kinds) > 1000
+    crowd = quadrature.values(activation("hardtanh"), means, stds)
+    for i in range(0, 2000, 90):
+        one = quadrature.values(activation("hardtanh"), float(means[i]), float(stds[i]))
+        assert (np.abs(crowd.moments[:, i] - one.moments) <= crowd.errors[:, i] + one.errors).all()
+
+
 def test_tiny_variances_keep_their_digits() -> None:
     """sigmoid far out: 1 - phi is e^-x, and the variance is that of a log-normal, 1e-15 where phi^2 is 1."""
     means, stds = np.linspace(17.0, 19.0, 50), np.linspace(0.5, 0.9, 50)
