@@ -134,8 +134,8 @@ def _evenly(spacing: float, low: float, high: float) -> list[_Piece]:
     if not (high - low) / _MOST < spacing < math.inf:
         return []
     index = np.arange(math.ceil(low / spacing), math.floor(high / spacing) + 1)
-    signs = np.stack([np.ones(index.size), 1.0 - 2.0 * (index % 2)])
-    return [(np.asarray((index + _OFF_CENTRE) * spacing, dtype=np.float64), spacing * signs)]
+    weights = np.stack([np.full(index.size, spacing), spacing * (1 - 2 * (index % 2))])
+    return [(np.asarray((index + _OFF_CENTRE) * spacing, dtype=float), np.asarray(weights, dtype=float))]
 
 
 def _panels(branches: Branches, first: int, ends: Sequence[float], unit: float, split: int) -> list[_Piece]:
