@@ -44,7 +44,7 @@ class Kink:
     jump: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Branches:
     """The smooth branches of an activation between its kinks, in ascending order.
 

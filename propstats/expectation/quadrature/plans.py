@@ -1,9 +1,8 @@
 """How to integrate: which rule with how many nodes, for one input or for many."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,11 +11,10 @@ from propstats.expectation.quadrature.branches import Branches, Kink
 from propstats.expectation.quadrature.panels import EPS, Z_MAX
 from propstats.expectation.quadrature.rule import Array
 from propstats.expectation.quadrature.scales import Scale
-from propstats.expectation.quadrature.sums import Gaussians, Sums, add_kink, any_of, column
+from propstats.expectation.quadrature.sums import Gaussians, Sums, add_kink, any_of, column, most
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One input or many, and what the activation looks like for them: numbers, or arrays of shape (batch,).
 
     Args:
@@ -57,7 +55,10 @@ class Case:
 
     def kinked_beyond(self, reach: float, which: slice = slice(None)) -> tuple[bool, bool]:
         """Return whether some of the inputs have kinks beyond the nodes, on the left and on the right."""
-        z = [k[which] if isinstance(k, np.ndarray) else k for k in self.z]
+        if isinstance(self.mean, float):
+            far = [k for k in self.z if reach < abs(k) < Z_MAX]
+            return (min(far) < 0.0, max(far) > 0.0) if far else (False, False)
+        z = [k[which] for k in self.z]
         left, right = (any(any_of((sign * k > reach) & (sign * k < Z_MAX)) for k in z) for sign in (-1, 1))
         return left, right
 
@@ -77,8 +78,7 @@ class Case:
 
     def moments(self, sums: Sums) -> tuple[dict[str, Any], dict[str, Any], Any]:
         """Return moments, bounds on their errors, and where these are good."""
-        rates = [scale.rate for scale in self.scales]
-        rate = max(rates) if all(isinstance(number, float) for number in rates) else reduce(np.maximum, rates)
+        rate = reduce(most, [scale.rate for scale in self.scales])
         values, errors, good = sums.moments(self.mean, self.std, rate)
         for kink, z in zip(self.kinks, self.z, strict=True):
             bend = abs(kink.above[1] - kink.below[1])
@@ -96,8 +96,7 @@ class Case:
         return values, errors, good
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """How to integrate: one branch by the trapezoidal rule, or all of them by Gauss's rule.
 
     Args:
@@ -112,11 +111,20 @@ class Plan:
     counts: tuple[int, ...]
     reach: float
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether there are not too many nodes."""
+        if self.branch >= 0:
+            return self.level <= trapezoid.MAX_LEVEL
+        return sum(self.counts) <= between_kinks.MAX_PANELS
+
     def size(self, branches: Branches) -> int:
         """The number of nodes; 0 where they would be too many."""
+        if not self.is_possible:
+            return 0
         if self.branch >= 0:
-            return trapezoid.nodes(self.level, self.reach)[0].size if self.level <= trapezoid.MAX_LEVEL else 0
-        return between_kinks.nodes(branches, self.counts) if sum(self.counts) <= between_kinks.MAX_PANELS else 0
+            return trapezoid.nodes(self.level, self.reach)[0].size
+        return between_kinks.nodes(branches, self.counts)
 
     def averages(self, branches: Branches, ends: Array, inputs: Gaussians) -> Sequence[Any] | None:
         """Integrate; None where that is not the way."""

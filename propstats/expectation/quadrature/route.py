@@ -70,7 +70,7 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
     """
     own = branches(activation)
     if not params and isinstance(mean, float) and isinstance(std, float) and _is_spread(mean, std):
-        return Values(*(np.array([row[name] for name in BASE]) for row in moments_of_one(own, mean, std)))
+        return Values(*np.array([list(row.values()) for row in moments_of_one(own, mean, std)]))
     activation.with_params(**dict.fromkeys(params, 0.0))  # complains of names that it does not know
     arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mean, std, *params.values())))
     means, stds, *own_params = (np.ravel(array) for array in arrays)

@@ -22,6 +22,8 @@ _SINGULAR = {
 #: does as little harm as one at this many times the distance above the middle of a panel.
 _REAL = {"log1p": -1.0, **dict.fromkeys(("log", "sqrt", "div", "pow"), 0.0)}
 _BESIDE = 2.9
+#: No strip is narrower, for it is divided by.
+_NARROWEST = 1e-100
 #: Entire functions, with k if their squares and those of their slopes bend like `exp(-k u^2)`.
 _ENTIRE = {"erf": 2.0, "Phi": 1.0, "phi": 1.0, "sin": 1.0, "cos": 1.0, "exp": 0.0, "expm1": 0.0}
 #: A function of something that is not linear in x may be sharper elsewhere than it is at 0.
@@ -98,6 +100,7 @@ def _scale(features: tuple[Feature, ...], low: Any, high: Any, params: Mapping[s
         else:
             with np.errstate(invalid="ignore"):
                 narrow = np.maximum(narrow, np.maximum(_ENTIRE[feature.function] * own**2, bend))
+    strip = np.maximum(strip, _NARROWEST)
     return Scale(*(number if np.ndim(number) else float(number) for number in (rate, strip, narrow)))
 
 

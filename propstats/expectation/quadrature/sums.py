@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from propstats.expectation.quadrature.branches import Both
 from propstats.expectation.quadrature.panels import EPS, SQRT_2PI
 from propstats.expectation.quadrature.rule import Array
 
-#: The base moments by name, and bounds on their errors; floats for one input, arrays for many.
+#: The base moments by name, in the order of BASE, and bounds on their errors; floats for one input, arrays for many.
 Moments = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 #: Beyond the nodes a few probes tell whether these reach far enough: how far beyond, with the width each stands for.
@@ -37,6 +36,18 @@ def root(number: Any) -> Any:
     return np.sqrt(number)
 
 
+def least(first: Any, second: Any) -> Any:
+    """Return the smaller of two, or NaN if one is, in the arithmetic of its arguments."""
+    if isinstance(first, float) and isinstance(second, float):
+        return first if first < second or first != first else second
+    return np.minimum(first, second)
+
+
+def most(first: Any, second: Any) -> Any:
+    """Return the larger of two, likewise."""
+    return -least(-first, -second)
+
+
 def column(number: Any) -> Any:
     """Return a number as it is, and numbers of shape (batch,) so that they go with arrays of shape (batch, nodes)."""
     return number[:, None] if isinstance(number, np.ndarray) else number
@@ -47,8 +58,7 @@ def any_of(what: Any) -> bool:
     return bool(what.any()) if isinstance(what, np.ndarray) else bool(what)
 
 
-@dataclass(frozen=True, slots=True)
-class Gaussians:
+class Gaussians(NamedTuple):
     """The inputs.
 
     Args:
@@ -72,8 +82,7 @@ class Gaussians:
         return f, d
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(NamedTuple):
     """Averages under the standard normal: each a float for one input, an array for many.
 
     Args:

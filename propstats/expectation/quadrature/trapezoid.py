@@ -11,7 +11,7 @@ from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.panels import SQRT_2PI
 from propstats.expectation.quadrature.rule import Array
 from propstats.expectation.quadrature.scales import Scale
-from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, column, probes, root
+from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, column, least, most, probes, root
 
 #: The spacing goes down by a sixth of an octave from level to level.
 _LEVELS_AN_OCTAVE = 6
@@ -20,15 +20,35 @@ MAX_LEVEL = 28
 #: every other node it is the square root and the fourth root of that.
 _POLES, _GAUSS = 46.0, 50.0
 _LOWEST = math.sqrt(2 * _GAUSS)
+#: A spacing so small has no multiples to count on.
+_TINY = 1e-290
+#: How many bits a spacing in x has, and how much finer it is: so many inputs are too many to be done again.
+_BITS, _FINER = 30, 1.05
 #: How many averages are taken, and the frequency noted.
 AVERAGES = 13
 
 
 def level_of(scale: Scale, std: Any, split: int) -> Any:
     """Return the level at which a branch is resolved, with each spacing split into so many."""
-    pole = np.minimum(scale.strip / std, math.sqrt(2 * _POLES))
-    frequency = np.maximum(_LOWEST * np.sqrt(1 + 2 * scale.narrow * std * std), _POLES / pole + pole / 2)
-    return np.ceil(_LEVELS_AN_OCTAVE * np.log2(split * frequency / _LOWEST) - 1e-9)
+    octaves = (math.log2 if isinstance(std, float) else np.log2)(split * _frequency(scale, std) / _LOWEST)
+    return -((1e-9 - _LEVELS_AN_OCTAVE * octaves) // 1.0)
+
+
+def spacing(scale: Scale, std: float, split: int) -> float:
+    """Return a spacing in x that resolves a branch for all inputs that are no narrower, split into so many; or 0.
+
+    It has few bits, so that its multiples are exact.
+    """
+    exact = float(2 * math.pi * std / (_FINER * split * _frequency(scale, std)))
+    if not _TINY < exact < math.inf:
+        return 0.0
+    unit = 2.0 ** (math.frexp(exact)[1] - _BITS)
+    return math.floor(exact / unit) * unit
+
+
+def _frequency(scale: Scale, std: Any) -> Any:
+    inverse = most(std / scale.strip, 1 / math.sqrt(2 * _POLES))
+    return most(_LOWEST * root(1 + 2 * scale.narrow * std * std), _POLES * inverse + 0.5 / inverse)
 
 
 def _digits(scale: Scale, std: Any, frequency: Any) -> Any:
@@ -37,8 +57,8 @@ def _digits(scale: Scale, std: Any, frequency: Any) -> Any:
     It misses the Fourier transform of the integrand at w = 2 pi/h: `exp(-w^2/(2 (1 + 2 k s^2)))` for a Gaussian times
     `exp(-k x^2)`, and `exp(a^2/2 - a w)` for a Gaussian times something with a pole at a distance a < w.
     """
-    pole = np.minimum(scale.strip / std, frequency)
-    return np.minimum(frequency**2 / (2 * (1 + 2 * scale.narrow * std * std)), pole * frequency - pole * pole / 2)
+    pole = least(scale.strip / std, frequency)
+    return least(frequency * frequency / (2 * (1 + 2 * scale.narrow * std * std)), pole * (frequency - pole / 2))
 
 
 @cache
@@ -125,9 +145,22 @@ def sums(averages: Sequence[Any], std: Any, scale: Scale) -> Sums:
         # Stein's lemma, which sees what this very rule misses: E[z y] = s E[y'], E[(z^2 - 1) y^2] = 2 s E[z y y'].
         stein = abs(yz - std * d) / (std * slope) + abs(zzyy - yy - 2 * std * ydz) / (2 * std * lever)
         coarse = abs(dd_off) / dd + abs(yy_off) / yy
-        # With half the frequency, E is a half to a quarter; the factors in front are larger than 1, so a bit more of
-        # a power than the ratio says what is missed.
-        power = 1.2 * _digits(scale, std, frequency) / _digits(scale, std, frequency / 2)
-        missed = 3 * stein + coarse**power
+        missed = missed_by(scale, std, frequency, stein, coarse)
     sizes = (spread, slope, dd, yy, lever)
     return Sums(mean, d, dd, yy, ydz, dzdz, tuple(missed * size for size in sizes), yy_far, dd_far)
+
+
+def missed_by(scale: Scale, std: Any, frequency: Any, stein: Any, coarse: Any) -> Any:
+    """Return what the rule may miss, relative to the size of what is averaged.
+
+    Args:
+        scale: How fast the branch changes.
+        std: Standard deviations of the input.
+        frequency: 2 pi over the spacing in z.
+        stein: By how much Stein's lemma is violated, relative to the sizes.
+        coarse: How far every other node is from the rest, likewise.
+    """
+    # With half the frequency, E is a half to a quarter; the factors in front are larger than 1, so a bit more of
+    # a power than the ratio says what is missed.
+    power = 1.2 * _digits(scale, std, frequency) / _digits(scale, std, frequency / 2)
+    return 3 * stein + coarse**power

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import reduce
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from propstats.expectation.moments import BASE
-from propstats.expectation.quadrature import adaptive, between_kinks, trapezoid
+from propstats.expectation.quadrature import adaptive, between_kinks, shared, trapezoid
 from propstats.expectation.quadrature.branches import Branches, kinks_at
 from propstats.expectation.quadrature.panels import EPS
 from propstats.expectation.quadrature.plans import Case, Plan
@@ -37,7 +37,7 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
     scales = branches.scales
     z = tuple([(kink.at - mean) / std for kink in branches.kinks])
     case = Case(mean, std, tuple(branches.params.values()), branches.kinks, z, scales)
-    for reach, split in _attempts(branches):
+    for reach, split in attempts(branches):
         ends = [-reach, *[min(max(end, -reach), reach) for end in z], reach]
         widths = [high - low for low, high in pairwise(ends)]
         active = [i for i, width in enumerate(widths) if width > 0.0]
@@ -49,9 +49,10 @@ def moments_of_one(branches: Branches, mean: float, std: float) -> Moments:
                     _whole(between_kinks.panels_of(s, std, w, split)) for s, w in zip(scales, widths, strict=True)
                 ]
                 plan = Plan(-1, 0, tuple(counts), reach)
-            is_possible = plan.size(branches) > 0
             averages = (
-                plan.averages(branches, np.array(ends), case.inputs(case.kinked_beyond(reach))) if is_possible else None
+                plan.averages(branches, np.array(ends), case.inputs(case.kinked_beyond(reach)))
+                if plan.is_possible
+                else None
             )
             if averages is not None:
                 values, errors, good = case.moments(case.sums(plan.branch, averages))
@@ -64,7 +65,7 @@ def _whole(count: float) -> int:
     return int(min(count, _TOO_MANY)) if count == count else int(_TOO_MANY)
 
 
-def _attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
+def attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
     """Return what to try before the careful way: nothing where there may be kinks or poles that no plan knows of."""
     if not branches.is_settled or branches.undefined or branches.spans:
         return ()
@@ -83,20 +84,25 @@ def moments_of_many(
         params: The parameters, numbers or of shape (batch,).
         own: The activation with the parameters of one of the inputs.
     """
+    order = shared.order(mean, std)
+    mean, std = mean[order], std[order]
+    params = {name: value[order] if isinstance(value, np.ndarray) else value for name, value in params.items()}
     result = np.full((2, len(BASE), mean.size), np.nan)
-    todo = np.ones(mean.size, dtype=bool)
+    todo = np.arange(mean.size)
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
-        for reach, split in _attempts(branches):
-            if not todo.any():
-                break
-            for which, found, bounds, good in _attempt(branches, case, np.flatnonzero(todo), reach, split):
-                result[:, :, which] = [[row[name] for name in BASE] for row in (found, bounds)]
-                todo[which] = ~good
-    for i in np.flatnonzero(todo).tolist():
-        one = adaptive.integrate(own(i), float(mean[i]), float(std[i]))
+        for (reach, split), attempt in product(attempts(branches), (_on_shared_nodes, _on_own_nodes)):
+            is_all = todo.size == mean.size
+            part = case if is_all else case.take(todo)
+            done = np.zeros(todo.size, dtype=bool)
+            for which, found, bounds, good in attempt(branches, part, reach, split) if todo.size else ():
+                result[:, :, which if is_all else todo[which]] = [list(row.values()) for row in (found, bounds)]
+                done[which] = good
+            todo = todo[~done]
+    for i in todo.tolist():
+        one = adaptive.integrate(own(int(order[i])), float(mean[i]), float(std[i]))
         result[:, :, i] = [[row[name] for name in BASE] for row in one]
-    return result
+    return np.take(result, np.argsort(order), axis=2)
 
 
 def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]) -> Array:
@@ -131,12 +137,20 @@ def _case(branches: Branches, mean: Array, std: Array, params: Mapping[str, Any]
     return Case(mean, std, tuple(params.values()), kinks, z, scales)
 
 
-def _attempt(
-    branches: Branches, case: Case, todo: NDArray[np.intp], reach: float, split: int
-) -> Iterator[tuple[NDArray[np.intp], dict[str, Any], dict[str, Any], NDArray[np.bool_]]]:
-    """Yield moments, bounds on their errors and where these are good, for those inputs for which there is a plan."""
-    order, groups = _groups(branches, case.take(todo), reach, split)
-    order = todo[order]
+#: Some of the inputs, their moments, bounds on the errors, and where these are good.
+_Found = tuple[Any, dict[str, Any], dict[str, Any], NDArray[np.bool_]]
+
+
+def _on_shared_nodes(branches: Branches, case: Case, reach: float, split: int) -> Iterator[_Found]:
+    """Integrate those inputs that can share their nodes."""
+    if not any(isinstance(value, np.ndarray) for value in case.params):
+        for which, sums in shared.sums(branches, case.mean, case.std, reach, split):
+            yield which, *case.take(which).moments(sums)
+
+
+def _on_own_nodes(branches: Branches, case: Case, reach: float, split: int) -> Iterator[_Found]:
+    """Integrate those inputs for which there is a plan."""
+    order, groups = _groups(branches, case, reach, split)
     case = case.take(order)
     ends = case.ends(reach)
     for branch, plans in groupby(groups, key=lambda group: group[0].branch):

@@ -76,3 +76,13 @@ def test_panels_follow_the_scale() -> None:
     counts = [int(between_kinks.panels_of(tanh, std, 20.0, 1)) for std in (0.01, 1.0, 4.0)]
     assert counts == [2, 5, 20]
     assert int(between_kinks.panels_of(tanh, 1.0, 20.0, 2)) == 10
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_rules_on_panels_that_share_an_interval(count: int) -> None:
+    """The integral of x^9 over [0, 1] is 1/10, by either rule; without another one, both are the same."""
+    for check in (True, False):
+        places, weights = between_kinks.rules(count, check)
+        assert np.allclose(places**9 @ weights[:, :2], 0.1, rtol=64 * 2.0**-52)
+        assert not weights[:, 2].any()
+        assert np.array_equal(weights[:, 0], weights[:, 1]) == (not check)

@@ -41,7 +41,7 @@ def test_a_singularity_beside_a_branch() -> None:
     """Both branches of softsign end at 0, at a distance of 1 from where they would have a pole."""
     for scale in branches(activation("softsign")).scales:
         assert 2.0 < scale.strip < 4.0
-    assert _strip("log(x)") == 0.0
+    assert _strip("log(x)") == 1e-100  # as good as none, and it can be divided by
 
 
 def test_entire_functions_are_as_narrow_as_their_squares() -> None:

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from propstats.expectation.moments import BASE
-from propstats.expectation.quadrature.sums import PROBES, Gaussians, Sums, add_kink, any_of, column, probes, root
+from propstats.expectation.quadrature.sums import (
+    PROBES,
+    Gaussians,
+    Sums,
+    add_kink,
+    any_of,
+    column,
+    least,
+    most,
+    probes,
+    root,
+)
 
 EPS = 2.0**-52
 #: phi(x) = x under N(2, 3^2).
@@ -91,3 +102,11 @@ def test_numbers_and_arrays() -> None:
     assert column(3.0) == 3.0
     assert column(np.ones(2)).shape == (2, 1)
     assert (any_of(0.0), any_of(np.array([0.0, 2.0]))) == (False, True)
+
+
+def test_smaller_and_larger_pass_nan_on() -> None:
+    assert (least(1.0, 2.0), most(1.0, 2.0)) == (1.0, 2.0)
+    assert most(np.array([0.0, 3.0]), 1.0).tolist() == [1.0, 3.0]
+    for pair in ((math.nan, 1.0), (1.0, math.nan)):
+        assert math.isnan(least(*pair))
+        assert math.isnan(most(*pair))

@@ -84,3 +84,24 @@ def test_more_levels_for_wider_inputs_and_poles() -> None:
         assert (np.diff(levels) >= 0).all()
         assert levels[0] == 0
         assert levels[-1] > 12
+
+
+def test_a_spacing_in_x_has_exact_multiples() -> None:
+    (scale,) = branches(activation("tanh")).scales
+    for std in (1e-3, 0.7, 40.0):
+        spacing = trapezoid.spacing(scale, std, 1)
+        mantissa, _ = math.frexp(spacing)
+        assert mantissa * 2**30 == round(mantissa * 2**30)
+        # As fine as the levels in z, and wider for no wider input.
+        frequency = 2 * math.pi * std / spacing
+        assert 0 <= trapezoid.level_of(scale, std, 1) - 6 * math.log2(frequency / 10.0) + 1 <= 1.6
+        assert trapezoid.spacing(scale, 1.5 * std, 1) >= spacing
+    assert trapezoid.spacing(scale, 1e-310, 1) == 0.0
+
+
+def test_what_may_be_missed_grows_with_either_sign_of_it() -> None:
+    (scale,) = branches(activation("tanh")).scales
+    small, by_stein, by_coarse = (
+        trapezoid.missed_by(scale, 1.0, 30.0, *signs) for signs in ((1e-16, 1e-9), (1e-6, 1e-9), (1e-16, 1e-3))
+    )
+    assert small < 1e-15 < 1e-6 <= min(by_stein, 30 * by_coarse)
