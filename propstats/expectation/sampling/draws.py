@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -12,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.errors import DomainError
-from propstats.expectation.sampling.delta import AVERAGED
+from propstats.expectation.sampling.delta import AVERAGED, OF_VALUES
 from propstats.expectation.sampling.integrand import Integrand, Rows
+from propstats.expectation.sampling.normal import LARGEST, fill_normal
 from propstats.expectation.sampling.running import RunningMoments
 
 Array = NDArray[np.float64]
@@ -21,27 +21,14 @@ Result = TypeVar("Result")
 
 #: A block is worked through in pieces: small enough for their rows to stay in a core's cache and for torch not to split
 #: them among threads of its own, large enough for the threads here not to wait for one another's Python.
-PIECE = 1 << 14
+#: torch splits sums of 2^15 numbers, and BLAS has a quick way for six rows of up to 2^14.
+PIECE = {len(OF_VALUES): (1 << 15) - 64, len(AVERAGED): (1 << 14) - 32}
 #: Samples are drawn in blocks of this size, each with a seed of its own.
-BLOCK = 6 * PIECE
+BLOCK = 4 * PIECE[len(OF_VALUES)]
+#: How many samples single precision is tried on.
+_COMPARED = 1 << 12
 #: How many tasks are queued at a time.
 _QUEUE = 512
-
-
-def block_seed(seed: int, block: int) -> int:
-    """Return the seed of one block: any two (seed, block) give unrelated streams.
-
-    Raises:
-        DomainError: If the seed is negative.
-    """
-    if seed < 0:
-        raise DomainError(f"a seed must be at least 0, got {seed}")
-    return int(np.random.SeedSequence((seed, block)).generate_state(1, np.uint64)[0] >> 1)
-
-
-def generator(seed: int, block: int) -> np.random.Generator:
-    """Return numpy's generator for one block."""
-    return np.random.Generator(np.random.SFC64(block_seed(seed, block)))
 
 
 def resolve_device(name: str) -> torch.device:
@@ -75,42 +62,65 @@ def in_order(task: Callable[[int], Result], count: int, workers: int) -> Iterato
             yield from pool.map(task, range(first, min(first + _QUEUE, count)))
 
 
-def fill_normal(out: torch.Tensor, seed: int, block: int) -> None:
-    """Fill a tensor with the standard normal numbers of one block.
+def independent(
+    integrand: Integrand, samples: int, seed: int, device: torch.device, workers: int
+) -> tuple[RunningMoments, Array]:
+    """Return the moments of the rows over independent samples, and how much rounding is in their averages.
 
-    On the CPU they come from numpy's ziggurat, twice as fast in float64 as torch's Box-Muller; an accelerator
-    draws its own.
+    They are the same for any number of workers. Single precision is used where it is enough.
     """
-    if out.device.type == "cpu":
-        generator(seed, block).standard_normal(out=out.numpy())
-    else:
-        out.normal_(generator=torch.Generator(out.device).manual_seed(block_seed(seed, block)))
-
-
-def independent(integrand: Integrand, samples: int, seed: int, device: torch.device, workers: int) -> RunningMoments:
-    """Return the moments of the six rows over independent samples, the same for any number of workers."""
+    rounding = in_single(integrand, samples, seed, device)
+    dtype = torch.float64 if rounding is None else torch.float32
     rooms: SimpleQueue[_Room] = SimpleQueue()
     for _ in range(workers):
-        rooms.put(_Room(min(samples, BLOCK), device))
+        rooms.put(_Room(min(samples, BLOCK), integrand.size, dtype, device))
 
-    def one_block(block: int) -> RunningMoments:
+    def one_block(block: int) -> Array:
         room = rooms.get()
         z = room.z[: min(BLOCK, samples - block * BLOCK)]
         fill_normal(z, seed, block)
-        sums = np.zeros((len(AVERAGED), len(AVERAGED) + 1))
-        for piece in torch.split(z, room.rows.size):
-            rows = room.rows if piece.numel() == room.rows.size else Rows(piece.numel(), device)
-            sums += integrand.fill(piece, rows).gram()
+        sums = np.zeros((integrand.size, integrand.size + 1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for piece in room.pieces if z.numel() == room.z.numel() else torch.split(z, room.piece):
+                points = piece.to(dtype)
+                rows = room.rows if piece.numel() == room.piece else Rows(integrand.size, points)
+                sums += integrand.fill(points, rows).gram()
         rooms.put(room)
-        return RunningMoments.of_sums(z.numel(), sums[:, -1], sums[:, :-1])
+        return sums
 
     blocks = in_order(one_block, math.ceil(samples / BLOCK), workers)
-    return reduce(RunningMoments.merge, blocks, RunningMoments.empty(len(AVERAGED)))
+    sums = sum(blocks, np.zeros((integrand.size, integrand.size + 1)))
+    running = RunningMoments.of_sums(samples, sums[:, -1], sums[:, :-1])
+    return running, np.zeros(integrand.size) if rounding is None else rounding
+
+
+def in_single(integrand: Integrand, samples: int, seed: int, device: torch.device) -> Array | None:
+    """Return what single precision does to the average of each row, or None where double precision is called for.
+
+    Both are compared on the first samples and at the ends of what can be drawn.
+    """
+    if samples < BLOCK:
+        return None
+    z = torch.empty(_COMPARED, device=device)
+    fill_normal(z, seed, 0)
+    z[0], z[1] = -LARGEST, LARGEST
+    exact, single = (integrand.at(points).cpu().numpy() for points in (z.double(), z))
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart, spread = np.abs(single - exact)[:, 2:].mean(1), exact[:, 2:].std(1)
+        enough = (
+            (apart <= 0.01 * spread / math.sqrt(samples))  # a hundredth of the standard error
+            & (np.abs(exact[:, 2:].mean(1)) <= 32 * spread)  # sums of squares keep their digits when they are centred
+            & (np.abs(exact).max(1) <= 2.0**50)  # products of two rows do not overflow
+            & (spread >= 2.0**-50)  # nor vanish
+        )
+    return np.asarray(apart) if enough.all() else None
 
 
 class _Room:
     """What one worker writes to, again and again: fresh memory costs as much as the numbers in it."""
 
-    def __init__(self, size: int, device: torch.device) -> None:
-        self.z = torch.empty(size, dtype=torch.float64, device=device)
-        self.rows = Rows(min(size, PIECE) if device.type == "cpu" else size, device)
+    def __init__(self, size: int, count: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.z = torch.empty(size, device=device)
+        self.piece = min(size, PIECE[count]) if device.type == "cpu" else size
+        self.pieces = torch.split(self.z, self.piece)
+        self.rows = Rows(count, self.z[: self.piece].to(dtype))
