@@ -20,8 +20,8 @@ import torch
 from propstats.activations import activation
 from propstats.expectation.sampling import moments
 
-#: Rounds in which all plain forms run, how many of them stay, and rounds for those.
-_FIRST, _KEPT, _ROUNDS = 4, 4, 60
+#: In how many rounds all plain forms run, how many of them stay, and for how many seconds.
+_FIRST, _KEPT, _SECONDS = 3, 3, 8.0
 _SAMPLES = 1 << 21
 #: The smallest ratio of speeds, and of samples for the same error, that is called met.
 _FASTER, _FEWER = 1.6, 100
@@ -91,10 +91,11 @@ def _speed(name: str, act: _Act) -> tuple[str, float]:
     works["two"] = lambda: moments(entry, samples=_SAMPLES, names=("mean", "var"))
     works["all"] = lambda: moments(entry, samples=_SAMPLES)
     rounds = [{what: _nanoseconds(work) for what, work in works.items()} for _ in range(_FIRST)]
-    # The best forms by far stay in the race.
     slow = sorted(_PLAIN, key=lambda form: min(times[form][0] for times in rounds))[_KEPT:]
     works = {what: work for what, work in works.items() if what not in slow}
-    rounds = [{what: _nanoseconds(work) for what, work in works.items()} for _ in range(_ROUNDS)]
+    rounds, start = [], time.perf_counter()
+    while time.perf_counter() - start < _SECONDS:
+        rounds.append({what: _nanoseconds(work) for what, work in works.items()})
     wall = {what: min(times[what][0] for times in rounds) for what in works}
     cpu = {what: min(times[what][1] for times in rounds) for what in works}
     plain = min(works.keys() & _PLAIN, key=wall.__getitem__)

@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 from propstats.errors import DomainError
 from propstats.expectation.sampling.delta import AVERAGED, OF_VALUES
 from propstats.expectation.sampling.integrand import Integrand, Rows
-from propstats.expectation.sampling.normal import LARGEST, fill_normal
+from propstats.expectation.sampling.normal import AT_ONCE, LARGEST, Normals
 from propstats.expectation.sampling.running import RunningMoments
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
 
-#: A block is worked through in pieces: small enough for their rows to stay in a core's cache and for torch not to split
-#: them among threads of its own, large enough for the threads here not to wait for one another's Python.
-#: torch splits sums of 2^15 numbers, and BLAS has a quick way for six rows of up to 2^14.
-PIECE = {len(OF_VALUES): (1 << 15) - 64, len(AVERAGED): (1 << 14) - 32}
 #: Samples are drawn in blocks of this size, each with a seed of its own.
-BLOCK = 4 * PIECE[len(OF_VALUES)]
+BLOCK = 8 * AT_ONCE
+#: As many as are drawn at a time are evaluated at once, for slopes half of them: of up to 2^14 numbers in six rows BLAS
+#: has a quick way. More would not stay in a core's cache; with fewer, threads would wait for one another's Python.
+PIECE = {len(OF_VALUES): AT_ONCE, len(AVERAGED): AT_ONCE // 2}
 #: How many samples single precision is tried on.
 _COMPARED = 1 << 12
 #: How many tasks are queued at a time.
@@ -71,21 +70,22 @@ def independent(
     """
     rounding = in_single(integrand, samples, seed, device)
     dtype = torch.float64 if rounding is None else torch.float32
+    at_once = min(samples, AT_ONCE if device.type == "cpu" else BLOCK)
     rooms: SimpleQueue[_Room] = SimpleQueue()
     for _ in range(workers):
-        rooms.put(_Room(min(samples, BLOCK), integrand.size, dtype, device))
+        rooms.put(_Room(at_once, integrand.size, dtype, device))
 
     def one_block(block: int) -> Array:
-        room = rooms.get()
-        z = room.z[: min(BLOCK, samples - block * BLOCK)]
-        fill_normal(z, seed, block)
+        kept, normals = rooms.get(), Normals(seed, block, device)
+        size = min(BLOCK, samples - block * BLOCK)
         sums = np.zeros((integrand.size, integrand.size + 1))
         with np.errstate(over="ignore", invalid="ignore"):
-            for piece in room.pieces if z.numel() == room.z.numel() else torch.split(z, room.piece):
-                points = piece.to(dtype)
-                rows = room.rows if piece.numel() == room.piece else Rows(integrand.size, points)
-                sums += integrand.fill(points, rows).gram()
-        rooms.put(room)
+            for start in range(0, size, at_once):
+                room = kept if size - start >= at_once else _Room(size - start, integrand.size, dtype, device)
+                normals.fill(room.z)
+                for z, rows in room.places:
+                    sums += integrand.fill(z.to(dtype), rows).gram()
+        rooms.put(kept)
         return sums
 
     blocks = in_order(one_block, math.ceil(samples / BLOCK), workers)
@@ -101,8 +101,7 @@ def in_single(integrand: Integrand, samples: int, seed: int, device: torch.devic
     """
     if samples < BLOCK:
         return None
-    z = torch.empty(_COMPARED, device=device)
-    fill_normal(z, seed, 0)
+    z = Normals(seed, 0, device).fill(torch.empty(_COMPARED, device=device))
     z[0], z[1] = -LARGEST, LARGEST
     exact, single = (integrand.at(points).cpu().numpy() for points in (z.double(), z))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -121,6 +120,6 @@ class _Room:
 
     def __init__(self, size: int, count: int, dtype: torch.dtype, device: torch.device) -> None:
         self.z = torch.empty(size, device=device)
-        self.piece = min(size, PIECE[count]) if device.type == "cpu" else size
-        self.pieces = torch.split(self.z, self.piece)
-        self.rows = Rows(count, self.z[: self.piece].to(dtype))
+        pieces = self.z.split(PIECE[count] if device.type == "cpu" else size)
+        rows = {piece.numel(): Rows(count, piece.to(dtype)) for piece in pieces}
+        self.places = [(piece, rows[piece.numel()]) for piece in pieces]

@@ -8,13 +8,13 @@ from scipy.stats import kstest
 from propstats.errors import DomainError
 from propstats.estimate import STANDARD_ERRORS
 from propstats.expectation.sampling.draws import BLOCK
-from propstats.expectation.sampling.normal import LARGEST, block_seed, fill_normal
+from propstats.expectation.sampling.normal import AT_ONCE, LARGEST, Normals, block_seed
 
 
 def _draws(blocks: int, seed: int = 0) -> np.ndarray:
     z = torch.empty(blocks, BLOCK)
     for block in range(blocks):
-        fill_normal(z[block], seed, block)
+        Normals(seed, block, torch.device("cpu")).fill(z[block])
     return z.double().numpy()
 
 
@@ -47,8 +47,7 @@ def test_neighbours_and_blocks_are_not_correlated() -> None:
 
 def test_radius_and_angle_are_what_box_and_muller_say() -> None:
     """The squared radius is twice an exponential number, the angle is uniform, and they are not correlated."""
-    n = 1 << 15
-    cosine, sine = _draws(1)[0, :n].reshape(2, -1)
+    cosine, sine = _draws(1)[0, :AT_ONCE].reshape(2, -1)
     radius, angle = cosine**2 + sine**2, np.arctan2(sine, cosine)
     assert kstest(radius, "expon", args=(0, 2)).pvalue > 1e-6
     assert kstest(angle, "uniform", args=(-math.pi, 2 * math.pi)).pvalue > 1e-6
@@ -68,17 +67,17 @@ def test_no_integer_is_out_of_bounds(monkeypatch: pytest.MonkeyPatch, integers: 
 
     monkeypatch.setattr(np.random, "SFC64", Fixed)
     z = torch.empty(64)
-    fill_normal(z, 0, 0)
+    Normals(0, 0, torch.device("cpu")).fill(z)
     assert torch.isfinite(z).all()
     assert float(z.abs().max()) <= LARGEST * (1 + 2.0**-22)
     if integers == 0:
         assert math.isclose(float(z.abs().max()), LARGEST, rel_tol=1e-6)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 1001, (1 << 15) + 1])
+@pytest.mark.parametrize("size", [1, 2, 3, 1001, AT_ONCE + 1])
 def test_odd_sizes_are_filled(size: int) -> None:
     z = torch.full((size,), math.nan)
-    fill_normal(z, 0, 0)
+    Normals(0, 0, torch.device("cpu")).fill(z)
     assert torch.isfinite(z).all()
     # Of n numbers of 24 bits, n^2/2^25 pairs are alike.
     assert torch.unique(z).numel() >= size - 2 - size**2 / 2**25 * 3

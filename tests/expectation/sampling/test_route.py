@@ -13,7 +13,7 @@ from propstats.expectation import quadrature
 from propstats.expectation.moments import BASE
 from propstats.expectation.sampling import METHODS, moments
 from propstats.expectation.sampling.draws import BLOCK, PIECE
-from propstats.expectation.sampling.normal import fill_normal
+from propstats.expectation.sampling.normal import Normals
 
 _SOME = ("relu", "tanh", "gelu")
 
@@ -67,7 +67,7 @@ def test_blocks_merge(samples: int) -> None:
     sizes = [min(BLOCK, samples - start) for start in range(0, samples, BLOCK)]
     parts = [torch.empty(n) for n in sizes]
     for block, part in enumerate(parts):
-        fill_normal(part, 9, block)
+        Normals(9, block, torch.device("cpu")).fill(part)
     x = 0.5 + 2.0 * torch.cat(parts).double().numpy()
     assert x.size == samples
     y = np.maximum(x, 0.0)
