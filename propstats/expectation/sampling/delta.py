@@ -52,12 +52,14 @@ class Averages:
         covariance: Covariance of their errors; shape (k, k).
         unseen: What the samples cannot have seen of each; shape (k,).
         rounding: Bound on the rounding of each; shape (k,).
+        precision: How precise the covariance is, relative to the products it is made of.
     """
 
     mean: Array
     covariance: Array
     unseen: Array
     rounding: Array
+    precision: float
 
 
 def averages_for(names: Collection[str]) -> tuple[str, ...]:
@@ -103,7 +105,7 @@ def quantities(
         spread = gradients @ averages.covariance
         steep = np.abs(gradients)
         # In sums that cancel, the rounding of the covariance may be all that is left.
-        left = 8 * _EPS * ((steep @ np.abs(averages.covariance)) * steep).sum(axis=1)
+        left = averages.precision * ((steep @ np.abs(averages.covariance)) * steep).sum(axis=1)
         deviations = np.sqrt(np.maximum((spread * gradients).sum(axis=1), 0.0) + left)
         steps = np.where(deviations[:, None] > 0, 3.0 * spread / deviations[:, None], 0.0)
         roundings = steep @ averages.rounding

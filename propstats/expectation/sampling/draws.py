@@ -63,10 +63,10 @@ def in_order(task: Callable[[int], Result], count: int, workers: int) -> Iterato
 
 def independent(
     integrand: Integrand, samples: int, seed: int, device: torch.device, workers: int
-) -> tuple[RunningMoments, Array]:
-    """Return the moments of the rows over independent samples, and how much rounding is in their averages.
+) -> tuple[RunningMoments, Array | None]:
+    """Return the moments of the rows over independent samples, the same for any number of workers.
 
-    They are the same for any number of workers. Single precision is used where it is enough.
+    Single precision is used where it is enough; what it does to each average is returned as well.
     """
     rounding = in_single(integrand, samples, seed, device)
     dtype = torch.float64 if rounding is None else torch.float32
@@ -90,8 +90,7 @@ def independent(
 
     blocks = in_order(one_block, math.ceil(samples / BLOCK), workers)
     sums = sum(blocks, np.zeros((integrand.size, integrand.size + 1)))
-    running = RunningMoments.of_sums(samples, sums[:, -1], sums[:, :-1])
-    return running, np.zeros(integrand.size) if rounding is None else rounding
+    return RunningMoments.of_sums(samples, sums[:, -1], sums[:, :-1]), rounding
 
 
 def in_single(integrand: Integrand, samples: int, seed: int, device: torch.device) -> Array | None:
@@ -120,6 +119,6 @@ class _Room:
 
     def __init__(self, size: int, count: int, dtype: torch.dtype, device: torch.device) -> None:
         self.z = torch.empty(size, device=device)
-        pieces = self.z.split(PIECE[count] if device.type == "cpu" else size)
+        pieces = torch.split(self.z, PIECE[count] if device.type == "cpu" else size)
         rows = {piece.numel(): Rows(count, piece.to(dtype)) for piece in pieces}
         self.places = [(piece, rows[piece.numel()]) for piece in pieces]

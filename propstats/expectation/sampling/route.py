@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ Array = NDArray[np.float64]
 
 #: A few roundings, in formulas of a dozen operations.
 _ROUNDING = 8 * sys.float_info.epsilon
+#: How precise sums of 2^15 products are in single precision, where the same number may come again and again.
+_SINGLE = 2.0**-16
 #: What 24 bits tell apart, with three to spare.
 _DISTINCT = 1 << 21
 
@@ -88,7 +91,10 @@ def _by_independent(integrand: Integrand, samples: int, seed: int, device: torch
     unseen = integral_where_unseen(integrand.at, law, running.mean, min(tails_of(samples), LARGEST), at_zero)
     covariance = running.covariance
     size = np.sqrt(running.mean**2 + np.maximum(covariance.diagonal(), 0.0))
-    return _averages(integrand, running.mean, covariance / samples, unseen, size, rounding + size / _DISTINCT), samples
+    precision = _ROUNDING if rounding is None else _SINGLE
+    rounding = size / _DISTINCT + (0.0 if rounding is None else rounding)
+    averages = Averages(running.mean, covariance / samples, unseen, rounding, precision)
+    return _rounded(integrand, averages, size), samples
 
 
 def _by_stratified(integrand: Integrand, samples: int, seed: int, device: torch.device) -> tuple[Averages, int]:
@@ -100,7 +106,8 @@ def _by_stratified(integrand: Integrand, samples: int, seed: int, device: torch.
     law, at_zero = (integrand.mean, integrand.std), used / (math.pi * (1 + z * z))
     unseen = integral_where_unseen(integrand.at, law, running.mean, tails, at_zero)
     covariance = running.covariance * (STUDENT**2 / REPLICATES)
-    return _averages(integrand, running.mean, covariance, unseen, size, np.zeros(integrand.size)), used
+    averages = Averages(running.mean, covariance, unseen, np.zeros(integrand.size), _ROUNDING)
+    return _rounded(integrand, averages, size), used
 
 
 _Method = Callable[[Integrand, int, int, torch.device], tuple[Averages, int]]
@@ -109,9 +116,7 @@ _Method = Callable[[Integrand, int, int, torch.device], tuple[Averages, int]]
 METHODS: Mapping[str, _Method] = {"iid": _by_independent, "stratified": _by_stratified}
 
 
-def _averages(
-    integrand: Integrand, mean: Array, covariance: Array, unseen: Array, size: Array, rounding: Array
-) -> Averages:
+def _rounded(integrand: Integrand, averages: Averages, size: Array) -> Averages:
     """Add to the rounding what double precision does, given the typical `size` of each row."""
     y, _, d, _, zd, _ = np.resize(size, len(AVERAGED)).tolist()
     # What the shifts leave still has the rounding of what they took away. x is rounded like mu: as if z were off by
@@ -119,8 +124,8 @@ def _averages(
     far = abs(integrand.mean) / integrand.std if integrand.std > 0 else 0.0
     of_y, of_d = abs(integrand.shift) + far * y, abs(integrand.slope_shift) + far * d
     of_rows = [of_y, (2 * y + _ROUNDING * of_y) * of_y, of_d, (2 * d + _ROUNDING * of_d) * of_d, 0.0, zd * of_y]
-    rounding = rounding + _ROUNDING * (size + np.array(of_rows[: integrand.size]))
-    return Averages(mean, covariance, unseen, rounding)
+    rounding = averages.rounding + _ROUNDING * (size + np.array(of_rows[: integrand.size]))
+    return replace(averages, rounding=rounding)
 
 
 def _jump_terms(activation: Activation, integrand: Integrand) -> dict[str, float]:

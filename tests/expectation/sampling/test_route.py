@@ -47,11 +47,12 @@ def test_error_falls_like_one_over_sqrt_n(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", _SOME)
-def test_standard_errors_are_calibrated(name: str) -> None:
+@pytest.mark.parametrize("samples", [5_000, BLOCK])
+def test_standard_errors_are_calibrated(name: str, samples: int) -> None:
     """The z-scores of 40 seeds have variance 1: their sum of squares is chi-square, up to a smooth bias of 1/n."""
     seeds, entry = 40, activation(name)
     exact = quadrature.moments(entry, mean=0.3, std=1.7)
-    runs = [moments(entry, mean=0.3, std=1.7, samples=5_000, seed=seed) for seed in range(seeds)]
+    runs = [moments(entry, mean=0.3, std=1.7, samples=samples, seed=seed) for seed in range(seeds)]
     # Fourteen quantities and three activations: one false alarm in a thousand suites of another seed.
     low, high = (float(chi2.ppf(p, df=seeds)) / seeds for p in (1e-5, 1 - 1e-5))
     for quantity, truth in exact.items():
@@ -134,6 +135,14 @@ def test_too_few_samples_of_a_rare_event_claim_nothing() -> None:
     assert rare.agree
     assert not rare.scales.gain.routes[Route.SAMPLING].is_defined
     assert by_all_routes("relu", samples=1000, seed=17).scales.gain.routes[Route.SAMPLING].is_defined
+
+
+@pytest.mark.parametrize("samples", [5_000, BLOCK])
+def test_what_cancels_exactly_is_still_covered(samples: int) -> None:
+    """Of homogeneous activations the stability slope is 1 in every sample: only rounding is left, of any sign."""
+    for seed in range(10):
+        found = moments(activation("prelu"), samples=samples, seed=seed)["stability_slope"]
+        assert abs(found.value - 1.0) <= found.error <= 1e-3, seed
 
 
 _FORWARD = ("mean", "var", "gain", "normprop_scale")
