@@ -21,7 +21,7 @@ from propstats.activations import activation
 from propstats.expectation.sampling import moments
 
 #: In how many rounds all plain forms run, how many of them stay, and for how many seconds.
-_FIRST, _KEPT, _SECONDS = 3, 3, 8.0
+_FIRST, _KEPT, _SECONDS = 3, 4, 8.0
 _SAMPLES = 1 << 21
 #: The smallest ratio of speeds, and of samples for the same error, that is called met.
 _FASTER, _FEWER = 1.6, 100

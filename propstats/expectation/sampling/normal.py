@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from propstats.errors import DomainError
 
-#: No number is larger: the smallest of 2^30 radii' uniform numbers is 2^-31.
+#: No number is larger: a radius comes from one of 2^30 uniform numbers, of which the smallest is 2^-31.
 LARGEST = math.sqrt(62 * math.log(2))
 #: How many numbers are made at a time: those, and what becomes of them, stay in a core's cache. Of 2^15 and more torch
 #: splits the sums among threads of its own.

@@ -90,7 +90,7 @@ def _by_independent(integrand: Integrand, samples: int, seed: int, device: torch
     law = integrand.mean, integrand.std
     unseen = integral_where_unseen(integrand.at, law, running.mean, min(tails_of(samples), LARGEST), at_zero)
     covariance = running.covariance
-    size = np.sqrt(running.mean**2 + np.maximum(covariance.diagonal(), 0.0))
+    size = np.hypot(running.mean, np.sqrt(np.maximum(covariance.diagonal(), 0.0)))
     precision = _ROUNDING if rounding is None else _SINGLE
     rounding = size / _DISTINCT + (0.0 if rounding is None else rounding)
     averages = Averages(running.mean, covariance / samples, unseen, rounding, precision)
