@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from propstats.activations import activation as activation
     from propstats.activations import activation_names as activation_names
     from propstats.auditing.audit import audit as audit
+    from propstats.auditing.bound import BoundReport as BoundReport
+    from propstats.auditing.bound import bound as bound
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
@@ -34,6 +36,7 @@ else:
     _HOMES = {
         "Activation": "activations",
         "AuditReport": "auditing.records",
+        "BoundReport": "auditing.bound",
         "CheckedDerivation": "theory.derivation",
         "DemoResult": "experiments.demo",
         "Estimate": "estimate",
@@ -48,6 +51,7 @@ else:
         "activation": "activations",
         "activation_names": "activations",
         "audit": "auditing.audit",
+        "bound": "auditing.bound",
         "demo": "experiments.demo",
         "derive": "theory.derivation",
         "dual": "expectation.dual",

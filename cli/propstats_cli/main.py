@@ -10,6 +10,7 @@ import typer
 
 from propstats.errors import PropstatsError
 from propstats_cli.audit import audit
+from propstats_cli.bound import bound
 from propstats_cli.claims import claims
 from propstats_cli.constants import constants
 from propstats_cli.demo import demo
@@ -29,7 +30,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = {
-    function.__name__: function for function in (moments, derive, scales, jacobian, audit, constants, claims, demo)
+    function.__name__: function
+    for function in (
+        moments,
+        derive,
+        scales,
+        jacobian,
+        bound,
+        audit,
+        constants,
+        claims,
+        demo,
+    )
 }
 for name, function in _COMMANDS.items():
     app.command(name)(function)
