@@ -167,7 +167,8 @@ def _render_errors(out: "Console", result: "WeightScales") -> None:
     left = [row.forward_remaining for row in result.schemes] + [row.backward_remaining for row in result.schemes]
     parts = []
     for name, estimates in (("in a layer", one), (f"after {result.depth}", left)):
-        relative = [e.error / abs(e.value) for e in estimates if e.is_defined and e.value]
+        # What is next to the smallest float has no relative accuracy.
+        relative = [e.error / abs(e.value) for e in estimates if e.is_defined and abs(e.value) > 1e-290]
         if relative:
             routes = " and ".join(sorted({e.route.replace("_", " ") for e in estimates}))
             parts.append(f"{name} {routes}, ±{max(relative):.0e} relative".replace("e-0", "e-"))

@@ -8,6 +8,7 @@ is at most `s^2 mu sqrt(sum_{i!=j} |W_i|^2 |W_j|^2)`.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,7 +168,7 @@ def products_of_pairs(p: Array) -> float:
     return 2.0 * float((p[:-1] * after[1:]).sum())
 
 
-def _checked(weight: NDArray[np.generic], std: float, groups: int) -> NDArray[np.floating]:
+def _checked(weight: NDArray[np.generic], std: float, groups: int) -> NDArray[Any]:
     if weight.ndim < 1 or weight.size == 0:
         raise DomainError(f"weights of shape {weight.shape} have no rows")
     if weight.dtype.kind not in "biuf":
@@ -178,14 +179,14 @@ def _checked(weight: NDArray[np.generic], std: float, groups: int) -> NDArray[np
         raise DomainError(f"{groups} groups do not divide {len(weight)} rows")
     if not np.issubdtype(weight.dtype, np.floating):
         return weight.reshape(len(weight), -1).astype(np.float64)
-    rows: NDArray[np.floating] = np.asarray(weight.reshape(len(weight), -1), dtype=weight.dtype)
+    rows: NDArray[Any] = np.asarray(weight.reshape(len(weight), -1), dtype=weight.dtype)
     wrong = sum(int((~np.isfinite(rows[i : i + _BLOCK_ROWS])).sum()) for i in range(0, len(rows), _BLOCK_ROWS))
     if wrong:
         raise DomainError(f"{wrong:,} of {weight.size:,} weights are not finite", "they have no covariance")
     return rows
 
 
-def _sizes(rows: NDArray[np.floating]) -> tuple[Array, int]:
+def _sizes(rows: NDArray[Any]) -> tuple[Array, int]:
     """Return the lengths of the rows, divided by a power of two that keeps their fourth powers within floats."""
     largest = np.maximum(rows.max(axis=1), -rows.min(axis=1)).astype(np.float64)  # without a copy of it all
     exponent = math.frexp(float(largest.max()))[1]
@@ -198,7 +199,7 @@ def _sizes(rows: NDArray[np.floating]) -> tuple[Array, int]:
     return sizes, exponent
 
 
-def _unit_rows(rows: NDArray[np.floating], start: int, stop: int) -> Array:
+def _unit_rows(rows: NDArray[Any], start: int, stop: int) -> Array:
     part = rows[start:stop].astype(np.float64)
     largest = np.abs(part).max(axis=1, keepdims=True)
     part /= np.where(largest > 0, largest, 1.0)

@@ -195,6 +195,20 @@ def test_the_sampled_covariance(shape: tuple[int, int]) -> None:
     assert abs(correlation - found.coherence.value) <= STANDARD_ERRORS * spread
 
 
+def test_memory_stays_within_blocks() -> None:
+    """The products of all pairs of these rows would take 400 MB."""
+    import tracemalloc
+
+    w = np.random.default_rng(9).normal(size=(7_000, 32)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        canonical_error(w)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40e6
+
+
 def test_random_rows_keep_to_welch() -> None:
     found = canonical_error(np.random.default_rng(7).normal(size=(60, 7)))
     assert found.least_coherence <= found.coherence.value
