@@ -155,6 +155,10 @@ def _render(out: "Console", result: "WeightScales") -> None:
     for note in result.notes:
         out.print(f"note: {note}", markup=False, soft_wrap=True)
     out.print(f"answer: {result.advice.why}", markup=False, soft_wrap=True)
+    apart = result.advice.difference_remaining
+    if apart.is_defined:
+        kept = f"keep x{apart.value**0.5:.3g} of their difference over {result.depth} layers"
+        out.print(f"with std {result.advice.std:.4g}, two independent inputs {kept}", soft_wrap=True)
 
 
 def _terms(terms: "Terms") -> str:

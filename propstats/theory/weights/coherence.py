@@ -21,7 +21,7 @@ RowBlocks = Callable[[int, int], Array]
 
 _UNIT = 2.0**-53
 #: Numbers in the blocks that are multiplied: a few tens of megabytes, whatever the size of W.
-_BLOCK_NUMBERS, _BLOCK_ROWS = 1 << 21, 1024
+_BLOCK_NUMBERS, _BLOCK_ROWS = 1 << 22, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,13 @@ def canonical_error(weight: NDArray[np.generic], *, std: float = 1.0, groups: in
     rows = _checked(weight, std, groups)
     units, length = rows.shape
     sizes, exponent = _sizes(rows)
-    overlaps = pairwise(
-        lambda start, stop: _unit_rows(rows, start, stop),
-        lambda start, stop: _unit_rows(rows, start, stop),
-        sizes**2,
-        length,
-        groups,
-    )
+    # A matrix that is a block itself is scaled once, a larger one block by block.
+    whole = _unit_rows(rows) if rows.size <= _BLOCK_NUMBERS else None
+
+    def unit_rows(start: int, stop: int) -> Array:
+        return _unit_rows(rows[start:stop]) if whole is None else whole[start:stop]
+
+    overlaps = pairwise(unit_rows, unit_rows, sizes**2, length, groups)
     scale = math.ldexp(std, exponent) * math.ldexp(1.0, exponent) * std
     all_pairs = math.sqrt(products_of_pairs(sizes**2))
     left = math.sqrt(overlaps.squared)
@@ -143,18 +143,21 @@ def pairwise(left: RowBlocks, right: RowBlocks, weights: Array, length: int, gro
         for start, stop in _blocks(first, first + per_group, step):
             one = left(start, stop)
             for low, high in _blocks(start, first + per_group, step):
-                cosines = np.abs(one @ right(low, high).T)
-                if low == start:  # each pair once
-                    cosines[np.tril_indices(stop - start)] = 0.0
+                cosines = one @ right(low, high).T
+                np.abs(cosines, out=cosines)
+                if low == start:
+                    np.fill_diagonal(cosines, 0.0)
                 if cosines.max() > max(largest, 0.0):
                     i, j = np.unravel_index(int(cosines.argmax()), cosines.shape)
-                    largest, pair = float(cosines[i, j]), (start + int(i), low + int(j))
-                cosines *= cosines
-                total.append(float(weights[start:stop] @ cosines @ weights[low:high]))
+                    first_row, second_row = sorted((start + int(i), low + int(j)))
+                    largest, pair = float(cosines[i, j]), (first_row, second_row)
+                np.square(cosines, out=cosines)
+                both_ways = 1.0 if low == start else 2.0
+                total.append(both_ways * float(weights[start:stop] @ cosines @ weights[low:high]))
     if pair is None and int((weights > 0).sum()) > 1:  # all at right angles, exactly
         i, j = np.flatnonzero(weights > 0)[:2]
         pair = (int(i), int(j))
-    return Overlaps(min(max(largest, 0.0), 1.0), pair, 2 * math.fsum(total))
+    return Overlaps(min(max(largest, 0.0), 1.0), pair, math.fsum(total))
 
 
 def products_of_pairs(p: Array) -> float:
@@ -199,8 +202,8 @@ def _sizes(rows: NDArray[Any]) -> tuple[Array, int]:
     return sizes, exponent
 
 
-def _unit_rows(rows: NDArray[Any], start: int, stop: int) -> Array:
-    part = rows[start:stop].astype(np.float64)
+def _unit_rows(rows: NDArray[Any]) -> Array:
+    part = rows.astype(np.float64)
     largest = np.abs(part).max(axis=1, keepdims=True)
     part /= np.where(largest > 0, largest, 1.0)
     lengths = np.linalg.norm(part, axis=1, keepdims=True)
