@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from propstats.activations import activation as activation
     from propstats.activations import activation_names as activation_names
     from propstats.auditing.audit import audit as audit
+    from propstats.auditing.bound import BoundReport as BoundReport
+    from propstats.auditing.bound import bound as bound
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
     from propstats.auditing.spectrum import spectrum as spectrum
@@ -46,6 +48,7 @@ else:
     _HOMES = {
         "Activation": "activations",
         "AuditReport": "auditing.records",
+        "BoundReport": "auditing.bound",
         "CheckedDerivation": "theory.derivation",
         "DemoResult": "experiments.demo",
         "DropoutMoments": "theory.dropout",
@@ -66,6 +69,7 @@ else:
         "activation": "activations",
         "activation_names": "activations",
         "audit": "auditing.audit",
+        "bound": "auditing.bound",
         "demo": "experiments.demo",
         "derive": "theory.derivation",
         "dropout": "theory.dropout",

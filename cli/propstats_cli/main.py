@@ -11,6 +11,7 @@ import typer
 
 from propstats.errors import PropstatsError
 from propstats_cli.audit import audit
+from propstats_cli.bound import bound
 from propstats_cli.claims import claims
 from propstats_cli.constants import constants
 from propstats_cli.demo import demo
@@ -44,6 +45,7 @@ _COMMANDS = {
         pool,
         dropout,
         scales,
+        bound,
         meanfield,
         phase,
         jacobian,

@@ -155,6 +155,10 @@ def _render(out: "Console", result: "WeightScales") -> None:
     for note in result.notes:
         out.print(f"note: {note}", markup=False, soft_wrap=True)
     out.print(f"answer: {result.advice.why}", markup=False, soft_wrap=True)
+    apart = result.advice.difference_remaining
+    if apart.is_defined:
+        kept = f"keep x{apart.value**0.5:.3g} of their difference over {result.depth} layers"
+        out.print(f"with std {result.advice.std:.4g}, two independent inputs {kept}", soft_wrap=True)
 
 
 def _terms(terms: "Terms") -> str:
@@ -167,7 +171,8 @@ def _render_errors(out: "Console", result: "WeightScales") -> None:
     left = [row.forward_remaining for row in result.schemes] + [row.backward_remaining for row in result.schemes]
     parts = []
     for name, estimates in (("in a layer", one), (f"after {result.depth}", left)):
-        relative = [e.error / abs(e.value) for e in estimates if e.is_defined and e.value]
+        # What is next to the smallest float has no relative accuracy.
+        relative = [e.error / abs(e.value) for e in estimates if e.is_defined and abs(e.value) > 1e-290]
         if relative:
             routes = " and ".join(sorted({e.route.replace("_", " ") for e in estimates}))
             parts.append(f"{name} {routes}, ±{max(relative):.0e} relative".replace("e-0", "e-"))

@@ -52,6 +52,16 @@ class LoadedModel:
     parameters: int
 
 
+@dataclass(frozen=True, slots=True)
+class ModelContent:
+    """What a model file holds: a network, or weights by name; the rest as in `LoadedModel`."""
+
+    content: nn.Module | dict[str, object]
+    path: str
+    sha256: str
+    format: str
+
+
 def load_model(path: str | os.PathLike[str], *, arch: str | None = None) -> LoadedModel:
     """Load a network from a file without executing anything that the file contains.
 
@@ -71,26 +81,13 @@ def load_model(path: str | os.PathLike[str], *, arch: str | None = None) -> Load
         ModelError: If the file is missing, damaged, of another kind, or does not fit `arch`.
         DomainError: If `arch` is not of the form `package.module:factory`.
     """
-    found = sniff(path)
-    _refuse(found)
-    with open_regular(path) as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        if found.kind == "torch zip":
-            check_zip(file, name=found.path)
-        content = _read(file, found)
-    content = find_weights(content, name=found.path)
+    found = read_content(path)
+    content = found.content
     if isinstance(content, nn.Module):
         if arch is not None:
             raise ModelError(f"{found.path}: already holds a whole module, so there is nothing to build", "drop --arch")
-        check_module(content, name=found.path)
-        model, form = content, "torch module"
+        model = content
     else:
-        for key, value in content.items():
-            if isinstance(value, torch.Tensor):
-                check_tensor(value, name=found.path, where=key)
-        form = {"safetensors": "safetensors", "torch legacy": "torch legacy state_dict"}.get(
-            found.kind, "torch state_dict"
-        )
         if arch is None:
             tensors = [value for value in content.values() if isinstance(value, torch.Tensor)]
             number = f"{len(tensors):,} tensor{'s' if len(tensors) != 1 else ''}"
@@ -100,7 +97,35 @@ def load_model(path: str | os.PathLike[str], *, arch: str | None = None) -> Load
         model = build(arch)
         load_weights(model, content, name=found.path, arch=arch)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return LoadedModel(_settled(model, found.path), found.path, sha256, form, False, parameters)
+    return LoadedModel(_settled(model, found.path), found.path, found.sha256, found.format, False, parameters)
+
+
+def read_content(path: str | os.PathLike[str]) -> ModelContent:
+    """Read what a model file holds, without executing anything in it and without building a network.
+
+    Args:
+        path: The file; its kind is told from its bytes.
+
+    Raises:
+        UnsafeModelError: If loading the file would execute code; nothing was executed.
+        ModelError: If the file is missing, damaged, or of another kind.
+    """
+    found = sniff(path)
+    _refuse(found)
+    with open_regular(path) as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if found.kind == "torch zip":
+            check_zip(file, name=found.path)
+        content = _read(file, found)
+    content = find_weights(content, name=found.path)
+    if isinstance(content, nn.Module):
+        check_module(content, name=found.path)
+        return ModelContent(content, found.path, sha256, "torch module")
+    for key, value in content.items():
+        if isinstance(value, torch.Tensor):
+            check_tensor(value, name=found.path, where=key)
+    form = {"safetensors": "safetensors", "torch legacy": "torch legacy state_dict"}
+    return ModelContent(content, found.path, sha256, form.get(found.kind, "torch state_dict"))
 
 
 def _settled(model: nn.Module, name: str) -> nn.Module:

@@ -99,6 +99,30 @@ def test_jacobian(answer: Callable[..., Answer]) -> None:
         assert abs(theory["value"] - simulation["value"]) <= theory["error"] + 4 * simulation["error"]
 
 
+def test_scales(answer: Callable[..., Answer]) -> None:
+    code, document, err = answer("scales", "--act", "relu", "--fan-in", "64", "--depth", "5")
+    data = document["data"]
+    assert (code, err) == (0, "")
+    assert {"activation", "fan_in", "fan_out", "schemes"} <= data.keys()
+    for row in data["schemes"]:
+        assert {"name", "weight_std", "forward_factor", "backward_factor"} <= row.keys()
+        assert row["weight_std"].keys() >= ESTIMATE
+        assert row["forward_factor"].keys() >= ESTIMATE
+        assert row["backward_factor"].keys() >= ESTIMATE
+
+
+def test_bound(answer: Callable[..., Answer], tmp_path: Path) -> None:
+    torch.save(mlp("relu", depth=3).state_dict(), tmp_path / "weights.pt")
+    code, document, err = answer("bound", str(tmp_path / "weights.pt"))
+    data = document["data"]
+    assert (code, err) == (0, "")
+    assert data["model"].keys() == {"path", "sha256", "format", "trusted", "parameters"}
+    assert len(data["weights"]) == 3
+    for weight in data["weights"]:
+        for name in ("coherence", "canonical_error_bound", "off_diagonal", "ratio"):
+            assert weight["canonical"][name].keys() >= ESTIMATE
+
+
 def test_audit(answer: Callable[..., Answer], tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save(mlp("relu"), path)
@@ -137,7 +161,9 @@ def test_demo(answer: Callable[..., Answer], tmp_path: Path) -> None:
         (["moments"], 2, "domain"),
         (["nonsense"], 2, "usage"),
         (["jacobian", "--gamma", "0"], 2, "domain"),
+        (["scales", "--act", "relu", "--fan-in", "0"], 2, "domain"),
         (["audit", "missing.pt"], 3, "model"),
+        (["bound", "missing.pt"], 3, "model"),
     ],
 )
 def test_failures_speak_json_too(

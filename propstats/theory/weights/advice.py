@@ -8,6 +8,7 @@ import numpy as np
 
 from propstats.activations import Activation
 from propstats.estimate import Estimate, Route
+from propstats.theory.weights.differences import difference_remaining
 from propstats.theory.weights.fans import Connections
 from propstats.theory.weights.propagation import Layers, Remaining, largest_change, remaining
 
@@ -29,6 +30,7 @@ class Advice:
         std: The one standard deviation that keeps both best, with biases 0.
         forward_remaining: What it leaves of the signal's second moment after all layers.
         backward_remaining: What it leaves of the gradient's.
+        difference_remaining: What it leaves of the mean squared difference of two inputs that start independent.
         std_fits: Whether that is within `KEPT`.
         forward_std: The standard deviation that keeps the signal's second moment in one layer.
         backward_std: The same for the gradient.
@@ -39,6 +41,7 @@ class Advice:
     std: float
     forward_remaining: Estimate
     backward_remaining: Estimate
+    difference_remaining: Estimate
     std_fits: bool
     forward_std: Estimate
     backward_std: Estimate
@@ -83,7 +86,8 @@ def advise(
     ways = " and ".join(f"x{size:.3g} of the {name}" for name, size in sizes.items())
     gained = min(change for _, change in worst) > left.worst()[0] + _NOTICED
     why = _why(act, fits, best, std_fits, gained, depth, needed, ways)
-    return Advice(fits, best, forward, backward, std_fits, *needed, why)
+    apart = difference_remaining(act, layer.terms_in * best**2, std=std, depth=depth)
+    return Advice(fits, best, forward, backward, apart, std_fits, *needed, why)
 
 
 def _search(

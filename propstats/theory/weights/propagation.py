@@ -91,7 +91,8 @@ def remaining(act: Activation, layers: Layers, *, std: float, depth: int) -> Rem
     """
     count = layers.gain.size
     q = np.full(count, std**2)
-    forward, backward, error, back_error, summed, lost = np.zeros((6, count))
+    forward, backward, error, back_error, lost = np.zeros((5, count))
+    summed, back_summed = np.zeros((2, count))  # what adding up the logarithms rounds
     with np.errstate(all="ignore"):
         for _ in range(depth):
             after, slope, after_error, slope_error = _layer(act, layers, q, _BESIDE)
@@ -103,7 +104,7 @@ def remaining(act: Activation, layers: Layers, *, std: float, depth: int) -> Rem
             forward += np.log(after[1] / q)
             backward += np.log(slope[1])
             back_error += bent * error + slope_error + _ROUNDINGS
-            summed += _EPS * np.maximum(np.abs(forward), np.abs(backward))
+            summed, back_summed = summed + _EPS * np.abs(forward), back_summed + _EPS * np.abs(backward)
             error = amplified * error + after_error + _ROUNDINGS
             inside = np.clip(np.nan_to_num(after[1], nan=_LARGEST), _SMALLEST, _LARGEST)
             # Out there only what grows in proportion can be followed.
@@ -112,7 +113,7 @@ def remaining(act: Activation, layers: Layers, *, std: float, depth: int) -> Rem
     gone = lost > 0
     forward[gone] = np.copysign(np.inf, np.nan_to_num(forward[gone], nan=1.0))
     backward[gone] = np.nan
-    return Remaining(forward, error + summed, backward, back_error + summed)
+    return Remaining(forward, error + summed, backward, back_error + back_summed)
 
 
 def largest_change(act: Activation, layers: Layers, *, std: float, depth: int, within: float) -> Array:

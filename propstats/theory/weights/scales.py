@@ -18,7 +18,8 @@ from propstats.theory.weights.propagation import Layers, remaining
 from propstats.theory.weights.schemes import Law, WeightScheme, scheme_names, weight_scheme
 from propstats.theory.weights.width import LayerKind, WidthRule, width_rule
 
-_MAX_DEPTH = 100_000
+_MAX_DEPTH = 10_000
+_MAX_STD = 1e20
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,8 @@ def scales(
     ('he', 1.414213562373)
     """
     unit = activation(act, **params)
-    if not (math.isfinite(std) and std > 0):
-        raise DomainError(f"std must be a positive number, got {std:g}")
+    if not 1 / _MAX_STD <= std <= _MAX_STD:
+        raise DomainError(f"std must be a positive number from {1 / _MAX_STD:g} to {_MAX_STD:g}, got {std:g}")
     if not 1 <= depth <= _MAX_DEPTH:
         raise DomainError(f"depth must be from 1 to {_MAX_DEPTH:,}, got {depth}")
     layer = dense(fan_in, fan_in if fan_out is None else fan_out) if layer is None else layer

@@ -184,8 +184,9 @@ def test_depthwise_fan_out_is_too_large() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"depth": 0}, "depth must be from 1 to 100,000, got 0"),
-        ({"std": 0.0}, "std must be a positive number, got 0"),
+        ({"depth": 0}, "depth must be from 1 to 10,000, got 0"),
+        ({"std": 0.0}, "std must be a positive number from 1e-20 to 1e+20, got 0"),
+        ({"std": 1e200}, "std must be a positive number from 1e-20 to 1e+20, got 1e+200"),
         ({"std": math.nan}, "std must be a positive number"),
         ({"fan_in": 0}, "fan_in must be at least 1, got 0"),
         ({"fan_out": -2}, "fan_out must be at least 1, got -2"),

@@ -1,0 +1,148 @@
+"""The matrices of weights in a file, with a unit's weights in each row."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from propstats.auditing.arrays import read_arrays
+from propstats.auditing.load import read_content
+from propstats.auditing.records import ModelInfo, Skipped
+from propstats.auditing.sniff import open_regular
+from propstats.auditing.weights import build, load_weights
+from propstats.errors import ModelError
+from propstats.text import printable
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_LOOKED_UP = (nn.Embedding, nn.EmbeddingBag)
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """One weight.
+
+    Args:
+        name: Its name in the file.
+        kind: The layer it belongs to, or `weight` if the file does not say.
+        shape: Its shape there.
+        rows: The weights of one unit in each row.
+        groups: Groups of rows with inputs of their own.
+        module: The layer, if the file holds a network.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    rows: torch.Tensor
+    groups: int = 1
+    module: nn.Module | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matrices:
+    """All weights of a file.
+
+    Args:
+        model: The file.
+        found: Its weights.
+        skipped: What has two axes or more and is no weight, with the reason.
+    """
+
+    model: ModelInfo
+    found: tuple[Matrix, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> Matrices:
+    """Read the weights of a .npy array, of a state_dict or safetensors, or of a pickled network; nothing is executed.
+
+    Filters are flattened. In a network, transposed convolutions and groups are taken for what they are; weights without
+    a network are taken for those of layers without groups.
+
+    Args:
+        path: The file; its kind is told from its bytes.
+        arch: The user's own `package.module:factory` that builds the network, for files that hold weights only.
+
+    Raises:
+        UnsafeModelError: If loading the file would execute code; nothing was executed.
+        ModelError: If the file cannot be used, or holds no weights.
+        DataError: If an array file cannot be used.
+    """
+    if _is_array(path):
+        if arch is not None:
+            raise ModelError(f"{printable(os.fspath(path), limit=300)}: an array needs no network", "drop --arch")
+        array = read_arrays(path)
+        plain = array.inputs.dtype in (np.float32, np.float64)
+        weight = torch.from_numpy(array.inputs if plain else array.inputs.astype(np.float64))
+        shown = printable(os.fspath(path), limit=300)
+        matrix = Matrix("array", "weight", tuple(weight.shape), weight.flatten(1))
+        return Matrices(ModelInfo(shown, array.sha256, "array", False, weight.numel()), (matrix,), ())
+    content = read_content(path)
+    if isinstance(content.content, nn.Module):
+        model: nn.Module | None = content.content
+    elif arch is not None:
+        model = build(arch)
+        load_weights(model, content.content, name=content.path, arch=arch)
+    else:
+        model = None
+    if model is not None:
+        try:
+            entries = list(_of_modules(model))
+        except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:  # a file may hold any settings
+            what = "its layers' settings do not fit their weights"
+            raise ModelError(f"{content.path}: {what}", "save the network again") from error
+        count = sum(parameter.numel() for parameter in model.parameters())
+    else:
+        assert isinstance(content.content, dict)
+        tensors = {key: value for key, value in content.content.items() if isinstance(value, torch.Tensor)}
+        entries = [_plain(key, "weight", tensor) for key, tensor in tensors.items() if tensor.ndim > 1]
+        count = sum(tensor.numel() for tensor in tensors.values())
+    found = tuple(entry for entry in entries if isinstance(entry, Matrix))
+    if not found:
+        raise ModelError(f"{content.path}: holds no matrix of weights", "a weight has two axes or more")
+    skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
+    return Matrices(ModelInfo(content.path, content.sha256, content.format, False, count), found, skipped)
+
+
+def _is_array(path: str | os.PathLike[str]) -> bool:
+    with open_regular(path) as file:
+        return file.read(6) == b"\x93NUMPY"
+
+
+def _of_modules(model: nn.Module) -> Iterator[Matrix | Skipped]:
+    seen: set[int] = set()
+    for name, module in model.named_modules():
+        for part, parameter in module.named_parameters(recurse=False):
+            if parameter.ndim < 2 or id(parameter) in seen:
+                continue
+            seen.add(id(parameter))
+            shown = printable(f"{name}.{part}".lstrip("."), limit=80)
+            if isinstance(module, _LOOKED_UP):
+                yield Skipped(shown, "rows of an embedding are looked up, not multiplied")
+            elif isinstance(module, (*_CONVOLUTIONS, *_TRANSPOSED)) and part == "weight":
+                weight = parameter.detach()
+                rows = _transposed(module, weight) if isinstance(module, _TRANSPOSED) else weight.flatten(1)
+                if len(rows) % int(module.groups):
+                    raise ValueError("groups")
+                yield Matrix(shown, type(module).__name__, tuple(weight.shape), rows, int(module.groups), module)
+            else:
+                yield _plain(shown, type(module).__name__, parameter.detach(), module)
+
+
+def _transposed(module: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d, w: torch.Tensor) -> torch.Tensor:
+    """Return the rows of a transposed convolution: what reaches one output channel."""
+    grouped = w.reshape(module.groups, module.in_channels // module.groups, w.shape[1], -1)
+    return grouped.transpose(1, 2).reshape(module.out_channels, -1)
+
+
+def _plain(name: str, kind: str, tensor: torch.Tensor, module: nn.Module | None = None) -> Matrix | Skipped:
+    shown = printable(name, limit=80)
+    if not tensor.is_floating_point():
+        return Skipped(shown, f"holds {str(tensor.dtype).removeprefix('torch.')} values, not weights")
+    if tensor.numel() == 0:
+        return Skipped(shown, "is empty")
+    return Matrix(shown, kind, tuple(tensor.shape), tensor.detach().flatten(1), module=module)
