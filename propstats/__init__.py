@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from propstats.theory.dropout import dropout as dropout
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
-    from propstats.theory.pooling.pool import PoolMoments as PoolMoments
     from propstats.theory.pooling.pool import pool as pool
+    from propstats.theory.pooling.records import PoolMoments as PoolMoments
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
 else:
@@ -42,7 +42,7 @@ else:
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
-        "PoolMoments": "theory.pooling.pool",
+        "PoolMoments": "theory.pooling.records",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
