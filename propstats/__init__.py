@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from propstats.theory.mean_field.field import mean_field as mean_field
     from propstats.theory.mean_field.phase import PhaseDiagram as PhaseDiagram
     from propstats.theory.mean_field.phase import phase as phase
-    from propstats.theory.pooling.pool import PoolMoments as PoolMoments
     from propstats.theory.pooling.pool import pool as pool
+    from propstats.theory.pooling.records import PoolMoments as PoolMoments
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
     from propstats.theory.weights.scales import WeightScales as WeightScales
@@ -57,9 +57,9 @@ else:
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
         "MeasuredSpectrum": "auditing.spectrum",
-        "PoolMoments": "theory.pooling.pool",
         "MeanField": "theory.mean_field.field",
         "PhaseDiagram": "theory.mean_field.phase",
+        "PoolMoments": "theory.pooling.records",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",

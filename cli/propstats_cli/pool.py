@@ -11,7 +11,7 @@ from propstats_cli.output import Answer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from propstats.theory.pooling.pool import PoolMoments
+    from propstats.theory.pooling.records import PoolMoments
 
 #: So many positions are listed.
 _LISTED = 16

@@ -8,7 +8,7 @@ from propstats.errors import DomainError, unknown_name
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.theory.pooling.average import RELU, RELU_FORMS, RELU_FORMS_CENTRED, product_of_two
 from propstats.theory.pooling.inputs import PoolInput
-from propstats.theory.pooling.law import Law, evaluate_law, written
+from propstats.theory.pooling.law import Law, Parameter, evaluate_law, written
 from propstats.theory.unit import Grouped
 
 #: By what the output is multiplied, of each kind.
@@ -173,7 +173,7 @@ def dropout(
 def _law(kind: str, keep: float, given: PoolInput) -> Law:
     """Return the law of two positions of one channel."""
     # A probability is meant as it is written: 0.8 is four fifths.
-    params: dict[str, float | Fraction] = {
+    params: dict[str, Parameter] = {
         "q": Fraction(repr(float(keep))),
         "alpha": ALPHA if kind == "alpha" else 0.0,
         "r": given.correlation,

@@ -115,7 +115,7 @@ def sample_window(
                 y,
                 y * y,
                 squares[:, 0],
-                squares[:, 1:].mean(1) if inputs > 1 else torch.zeros_like(y),
+                squares[:, 1:].mean(1) if inputs > 1 else squares[:, 0],
                 torch.where(x.detach() > 0, squares, 0.0).mean(1),
             ]
         )

@@ -8,6 +8,10 @@ _PRODUCT = (
     "where(m + s*x > 0, (m + s*x)*((m + r*s*x)*Phi((m + r*s*x)/(s*sqrt(1 - r**2)))"
     " + s*sqrt(1 - r**2)*phi((m + r*s*x)/(s*sqrt(1 - r**2)))), 0)"
 )
+#: Its terms, which cancel far below 0; the density at z is as uncertain there as z^2 roundings.
+_PRODUCT_SIZE = "(1 + ((m + r*s*x)/(s*sqrt(1 - r**2)))**2)*" + _PRODUCT.replace(
+    "((m + r*s*x)*Phi", "(abs(m + r*s*x)*Phi"
+)
 _OPPOSITE = "where(m + s*x > 0, (m + s*x)*where(m - s*x > 0, m - s*x, 0), 0)"
 #: Cho & Saul 2009, for m = 0.
 _PRODUCT_CENTRED = "s**2/(2*pi)*(sqrt(1 - r**2) + r*(pi/2 + atan(r/sqrt(1 - r**2))))"
@@ -47,7 +51,9 @@ def average(inputs: int, divisor: float, given: PoolInput) -> Law:
         integrals["yv"], form = product_of_two(given)
         forms |= {"yv": form} if form else {}
     results = {"mean": "n*y/d", "var": f"(n*(yy - y**2) + n*(n - 1)*({covariance}))/d**2"} | moments | slopes
-    return Law(results | {"alive": "Phi(m/s)/d**2"}, params | {"r": given.correlation}, integrals, forms)
+    sizes = {"yv": _PRODUCT_SIZE} if integrals.get("yv") == _PRODUCT else {}
+    params["r"] = given.correlation
+    return Law(results | {"alive": "Phi(m/s)/d**2"}, params, integrals, forms, sizes=sizes)
 
 
 def product_of_two(given: PoolInput) -> tuple[str, str]:

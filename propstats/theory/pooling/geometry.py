@@ -25,7 +25,7 @@ class Axis:
         spans: How many places a window takes, padding included, by class.
         windows: How many windows there are, by class.
         cover: How many windows of a class hold a position of a group; shape (classes, groups).
-        first: How many of them have it as their first input; shape (classes, groups).
+        first: How many of them have it as their first input, if that matters; shape (classes, groups).
         positions: How many positions are in each group; shape (groups,).
         group: The group of each position; shape (positions,).
     """
@@ -47,6 +47,15 @@ class Axis:
     def outputs(self) -> int:
         """The number of windows: all of them, or one for each stride of the interior."""
         return sum(self.windows)
+
+    def merged(self) -> "Axis":
+        """Return the same windows where it does not matter which input is first: fewer groups.
+
+        >>> interior(3, 3).positions.tolist(), interior(3, 3).merged().positions.tolist()
+        ([2, 1], [3])
+        """
+        cover = self.cover[:, self.group]
+        return _axis(list(self.inputs), list(self.spans), list(self.windows), cover, np.zeros_like(cover))
 
     @property
     def examples(self) -> tuple[int, ...]:

@@ -19,9 +19,13 @@ _DECADES = 37.0
 #: Steps in v, and in w and g as far as the powers and the densities allow, and how much longer those of the check are.
 _STEP_V, _STEP_W, _STEP_G, _LONGER = 0.2, 0.2, 0.25, 1.25
 #: More nodes than this are not taken; the error then says so.
-_MOST_W, _MOST_G = 8_000, 200
+_MOST_W, _MOST_G = 8_000, 800
+#: How far what the inputs have in common is followed: N(0, 1) is beyond with a probability of 2e-19.
+_REACH = 9.0
 #: How many values of t are worked on at a time.
-_ROWS = 256
+_ROWS = 64
+#: The logarithm of an input that counts as small beside its density, and that of t x^p where exp(-t x^p) is 0.
+_SMALL, _ZERO = -3.0, 4.0
 _EPS = float(np.finfo(float).eps)
 
 
@@ -41,19 +45,26 @@ def power_sums(
     >>> {name: round(number.value, 12) for name, number in found.items()}
     {'root': 1.253314137316, 'square': 2.0, 'share': 0.5}
     """
-    best = _power_sums(inputs, power, shift, correlation, rectified, 1.0)
-    check = _power_sums(inputs, power, shift, correlation, rectified, _LONGER)
-    errors = abs(best - check) + 64 * _EPS * best
+    reach = _REACH + max(0.0, -shift) if rectified else _REACH  # where rare inputs are positive
+    best, check = (
+        _power_sums(inputs, power, shift, correlation, rectified, reach, longer) for longer in (1.0, _LONGER)
+    )
+    # What is rounded, and what lies beyond the reach of the common part.
+    largest = inputs * (abs(shift) + reach)
+    beyond = math.exp(-0.5 * reach * reach) * np.array([largest, largest**2, 1.0])
+    errors = abs(best - check) + 64 * _EPS * best + (beyond if correlation else 0.0)
     return {
         name: Rounded(float(v), float(e)) for name, v, e in zip(("root", "square", "share"), best, errors, strict=True)
     }
 
 
-def _power_sums(n: int, p: float, shift: float, correlation: float, rectified: bool, longer: float) -> Array:
+def _power_sums(
+    n: int, p: float, shift: float, correlation: float, rectified: bool, reach: float, longer: float
+) -> Array:
     from scipy.special import ndtr
 
     spread, common = math.sqrt(1.0 - correlation), math.sqrt(correlation)
-    g, weight = _common(common, spread, longer)
+    g, weight = _common(common, spread, longer, reach)
     means = shift + common * g
     w_step = longer * min(_STEP_W / p, _STEP_W * spread / (abs(shift) + 4.0))
     end = math.log(abs(shift) + 10.0)
@@ -68,27 +79,30 @@ def _power_sums(n: int, p: float, shift: float, correlation: float, rectified: b
     slope = 2.0 - 2.0 / p
     begin = -math.log(n) - p * math.log(abs(shift) + 6.0) - _DECADES / slope
     v = _grid(begin, 40.0 * p, longer * _STEP_V)
+    lower = np.concatenate([np.zeros((1, means.size)), np.cumsum(density, axis=0)])
     total = np.zeros(3)
     for rows in np.array_split(v, math.ceil(v.size / _ROWS)):
-        u = rows[:, None] + p * w
+        # Far down `exp(-t x^p)` is 1 and powers of it add nothing, far up it is 0.
+        a, b = np.searchsorted(w, [(min(_SMALL * p, -rows[-1]) - _DECADES) / p, (_ZERO - rows[0]) / p])
+        u = rows[:, None] + p * w[a:b]
         with np.errstate(over="ignore", under="ignore"):
             below = -np.exp(u)
-            kept, first, second, share = (np.exp(k * u + below) @ density for k in (0.0, 1.0, 2.0, slope))
-            kept = kept + dark
+            kept, first, second, share = (np.exp(k * u + below) @ density[a:b] for k in (0.0, 1.0, 2.0, slope))
+            kept = kept + (dark + lower[a])
             square = n * second * kept ** (n - 1) + n * (n - 1) * first**2 * kept ** (n - 2)
             total[0] += (np.exp(-rows / p) @ square) @ weight
             total[1] += (np.exp(-2 * rows / p) @ square) @ weight
             total[2] += (share * kept ** (n - 1)).sum(axis=0) @ weight
     gammas = np.array([math.gamma(2.0 - 1.0 / p), math.gamma(slope), math.gamma(slope)])
-    return total * (longer * _STEP_V) / gammas
+    return np.asarray(total * (longer * _STEP_V) / gammas)
 
 
-def _common(common: float, spread: float, longer: float) -> tuple[Array, Array]:
-    """Return nodes and weights for what the inputs have in common, N(0, 1)."""
+def _common(common: float, spread: float, longer: float, reach: float) -> tuple[Array, Array]:
+    """Return nodes and weights for what the inputs have in common, N(0, 1), up to some value."""
     if common == 0.0:
         return np.zeros(1), np.ones(1)
-    step = longer * max(min(_STEP_G, _STEP_G * spread / common), 18.0 / _MOST_G)
-    g = _grid(-9.0, 9.0, step)
+    step = longer * max(min(_STEP_G, _STEP_G * spread / common), (_REACH + reach) / _MOST_G)
+    g = _grid(-_REACH, reach, step)
     return g, np.exp(-0.5 * g * g) * (step / math.sqrt(2 * math.pi))
 
 
@@ -117,7 +131,7 @@ def length(inputs: int, shift: float, correlation: float) -> Rounded:
 
 def _grid(low: float, high: float, step: float) -> Array:
     """Return the multiples of a step between two numbers: `np.arange` of floats rounds the step itself."""
-    return np.asarray(step * np.arange(math.ceil(low / step), math.floor(high / step) + 1))
+    return np.asarray(step * np.arange(math.ceil(low / step), math.floor(high / step) + 1), dtype=float)
 
 
 def _trapezoid(f: Callable[[Array], Array], low: float, high: float) -> Rounded:

@@ -13,6 +13,9 @@ from propstats.estimate import Estimate, Route
 from propstats.expectation import quadrature
 from propstats.expectation.rounding import Rounded, evaluate_rounded, rounded_namespace
 
+#: Of terms of two or three factors that cancel.
+_ROUNDING = 16 * 2.0**-53
+
 Parameter = float | Fraction
 
 
@@ -26,6 +29,8 @@ class Law:
         integrals: Expectations of formulas in `x ~ N(0, 1)` and parameters.
         forms: Closed forms of integrals, in parameters and in integrals above, and of what is no integral.
         known: Numbers that have no such formula, found by quadrature.
+        sizes: The integrands of integrals whose terms cancel, with all terms positive: quadrature does not see what
+            rounding does to them.
     """
 
     results: Mapping[str, str]
@@ -33,6 +38,12 @@ class Law:
     integrals: Mapping[str, str] = field(default_factory=dict)
     forms: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, Rounded] = field(default_factory=dict)
+    sizes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether all inputs are treated alike, the first as any other."""
+        return self.results["other"] in ("first", self.results["first"])
 
     def formula(self, name: str) -> Expr:
         """Return a result as a tree in parameters and integrals."""
@@ -99,7 +110,7 @@ def evaluate_law(law: Law, *, digits: int | None = 30, timeout: float = 10.0) ->
             notes.append(str(error))
     by_integration = {name: tree for name, tree in trees.items() if symbols_of(tree) - law.params.keys()}
     if by_integration:
-        symbols |= {name: _integral(text, law.params) for name, text in law.integrals.items()}
+        symbols |= {name: _integral(text, law.sizes.get(name), law.params) for name, text in law.integrals.items()}
         symbols |= law.known
         by_route[Route.QUADRATURE] = {
             name: _estimate(evaluate(tree, symbols, rounded_namespace()), Route.QUADRATURE)
@@ -108,10 +119,11 @@ def evaluate_law(law: Law, *, digits: int | None = 30, timeout: float = 10.0) ->
     return Evaluated(by_route, closed, tuple(notes))
 
 
-def _integral(text: str, params: Mapping[str, Parameter]) -> Rounded:
+def _integral(text: str, size: str | None, params: Mapping[str, Parameter]) -> Rounded:
     used = {name: float(value) for name, value in params.items()}
     found = quadrature.moments(Activation(text, text, used))["mean"]
-    return Rounded(found.value, found.error)
+    lost = 0.0 if size is None else _ROUNDING * quadrature.moments(Activation(size, size, used))["mean"].value
+    return Rounded(found.value, found.error + lost)
 
 
 def _rounded(value: Parameter) -> Rounded:

@@ -64,6 +64,10 @@ class Layout:
         """The share of each kind among the windows."""
         return tuple(Fraction(count, self.outputs) for count in self.counts)
 
+    def merged(self) -> "Layout":
+        """Return the same windows where it does not matter which input is first."""
+        return layout([axis.merged() for axis in self.axes])
+
     def example(self, group: Sequence[int]) -> tuple[int, ...]:
         """Return the first position of a group."""
         return tuple(axis.examples[k] for axis, k in zip(self.axes, group, strict=True))

@@ -33,6 +33,11 @@ _RECTIFIED = {
     "yy": f"n*Phi(x)**(n - 1)*(({_HERE}**2 + {_WIDTH}**2)*Phi({_HERE}/{_WIDTH})"
     f" + {_HERE}*{_WIDTH}*phi({_HERE}/{_WIDTH}))",
 }
+#: Its terms, which cancel far below 0; the density at z is as uncertain there as z^2 roundings.
+_SIZES = {
+    name: f"(1 + ({_HERE}/{_WIDTH})**2)*{text}".replace(f"{_HERE}*", f"abs{_HERE}*")
+    for name, text in _RECTIFIED.items()
+}
 #: The mean of the largest of two and 0, for m = 0.
 _CENTRED_PAIR = "s/sqrt(2*pi)*(1 + sqrt((1 - r)/2))"
 #: The same for independent inputs.
@@ -76,7 +81,7 @@ def maximum(inputs: int, given: PoolInput) -> Law:
     if params["r"] == 0.0:
         return Law(results, params, _INDEPENDENT, relu_forms if n == 1 else {})
     forms = {"y": _CENTRED_PAIR} if n == 2 and given.mean == 0.0 else {}
-    return Law(results, params, {**_RECTIFIED, **dark.integrals}, {**forms, **dark.forms})
+    return Law(results, params, {**_RECTIFIED, **dark.integrals}, {**forms, **dark.forms}, sizes=_SIZES)
 
 
 def _forms(inputs: int) -> Mapping[str, str]:

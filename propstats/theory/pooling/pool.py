@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -13,102 +12,8 @@ from propstats.theory.pooling.combine import combined
 from propstats.theory.pooling.inputs import PoolInput
 from propstats.theory.pooling.layer import KINDS, PoolLayer, Sizes, pool_layer
 from propstats.theory.pooling.layout import Layout
+from propstats.theory.pooling.records import PoolBackward, PoolForward, PoolMoments, PositionStd, WindowCount
 from propstats.theory.pooling.window import Part, part_of
-
-
-@dataclass(frozen=True, slots=True)
-class PoolForward:
-    """What pooling does to the signal; in the mean over all windows, where they differ at borders."""
-
-    mean: Quantity
-    second_moment: Quantity
-    var: Quantity
-    std: Quantity
-
-
-@dataclass(frozen=True, slots=True)
-class PositionStd:
-    """The gradient at one position of the input.
-
-    Args:
-        position: The position, within one stride of the interior or within the input.
-        count: At how many positions it is the same.
-        std: The standard deviation of the gradient there.
-    """
-
-    position: tuple[int, ...]
-    count: int
-    std: Quantity
-
-
-@dataclass(frozen=True, slots=True)
-class PoolBackward:
-    """What pooling does to gradients `dy ~ N(0, 1)` of its outputs, independent of each other and of the input.
-
-    Args:
-        std: Standard deviation of `dx`, root mean square over the positions.
-        std_by_position: The same by position.
-        alive_std: What of it a ReLU below the layer lets through, for rectified inputs: that which falls on units that
-            are positive.
-    """
-
-    std: Quantity
-    std_by_position: tuple[PositionStd, ...]
-    alive_std: Quantity | None
-
-
-@dataclass(frozen=True, slots=True)
-class WindowCount:
-    """Windows that hold equally many inputs.
-
-    Args:
-        inputs: How many real inputs they hold.
-        divisor: By what an average divides; None for other kinds.
-        count: How many there are, for each stride of the interior or in all.
-    """
-
-    inputs: int
-    divisor: float | None
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class PoolMoments:
-    """Everything `propstats pool` prints."""
-
-    kind: str
-    kernel: tuple[int, ...] | None
-    stride: tuple[int, ...] | None
-    padding: tuple[int, ...]
-    dilation: tuple[int, ...]
-    ceil_mode: bool
-    count_include_pad: bool
-    power: float | None
-    size: tuple[int, ...] | None
-    output_size: tuple[int, ...] | None
-    correlation: float
-    input: PoolInput
-    forward: PoolForward
-    backward: PoolBackward
-    windows: tuple[WindowCount, ...]
-    samples: int
-    seed: int
-    notes: tuple[str, ...] = ()
-
-    def quantities(self) -> dict[str, Quantity]:
-        """Return all quantities under dotted names, in the order in which they are printed."""
-        found = {f"forward.{name}": getattr(self.forward, name) for name in ("mean", "second_moment", "var", "std")}
-        found["backward.std"] = self.backward.std
-        if self.backward.alive_std is not None:
-            found["backward.alive_std"] = self.backward.alive_std
-        for entry in self.backward.std_by_position:
-            found[f"backward.std_by_position[{','.join(map(str, entry.position))}]"] = entry.std
-        return found
-
-    @property
-    def agree(self) -> bool:
-        """Whether all routes agree on all quantities."""
-        return all(quantity.agree for quantity in self.quantities().values())
 
 
 def pool(
@@ -202,6 +107,8 @@ def pool(
         )
         for k, window in enumerate(found.windows)
     ]
+    if all(part.law.is_symmetric for part in parts):
+        found = found.merged()
     return PoolMoments(
         **{name: getattr(layer, name) for name in PoolLayer.__dataclass_fields__},
         correlation=correlation,

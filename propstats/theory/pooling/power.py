@@ -7,7 +7,7 @@ from propstats.theory.pooling.average import RELU, RELU_FORMS, RELU_FORMS_CENTRE
 from propstats.theory.pooling.dark import dark_window
 from propstats.theory.pooling.inputs import PoolInput
 from propstats.theory.pooling.laplace import length, power_sums
-from propstats.theory.pooling.law import Law
+from propstats.theory.pooling.law import Law, Parameter
 
 #: Powers for which the integrals are good; closer to 1 and beyond they take too many nodes.
 LEAST_POWER, LARGEST_POWER = 1.1, 16.0
@@ -37,7 +37,13 @@ def power_mean(inputs: int, power: float, given: PoolInput, *, scale: Fraction =
     """
     _check(power, given)
     factor = "1" if scale == 1 else "(c**(1/p))"
-    params = {"n": float(inputs), "p": Fraction(power), "c": scale, "m": given.mean, "s": given.std}
+    params: dict[str, Parameter] = {
+        "n": float(inputs),
+        "p": Fraction(power),
+        "c": scale,
+        "m": given.mean,
+        "s": given.std,
+    }
     if power == 1.0:
         return _sum(inputs, given, scale)
     if inputs == 1 or given.ties:
@@ -100,10 +106,11 @@ def _sum(inputs: int, given: PoolInput, scale: Fraction) -> Law:
         {**law.integrals, **dark.integrals},
         {**law.forms, **dark.forms},
         dark.known,
+        law.sizes,
     )
 
 
-def _of_equals(inputs: int, factor: str, params: dict[str, float | Fraction], given: PoolInput) -> Law:
+def _of_equals(inputs: int, factor: str, params: dict[str, Parameter], given: PoolInput) -> Law:
     """Return the law of a window whose inputs are one and the same: `(c n)^(1/p) |x|`."""
     size = f"{factor}*n**(1/p)"
     slope = f"({size}/n)**2"

@@ -37,9 +37,20 @@ def _quantities(part: Part) -> dict[str, Quantity]:
 
 
 @pytest.mark.parametrize("function", ["average", "max"])
-@pytest.mark.parametrize("inputs", [1, 2, 3, 5, 9])
 @pytest.mark.parametrize("rectified", [False, True])
-@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.5, 1.3), (-1.0, 0.5), (0.7, 0.0), (-0.7, 0.0)])
+@pytest.mark.parametrize(
+    ("inputs", "mean", "std"),
+    [
+        (1, 0.4, 2.0),
+        (2, 0.0, 1.0),
+        (2, -1.0, 0.5),
+        (3, 0.5, 1.3),
+        (5, 0.0, 1.0),
+        (9, -0.3, 1.0),
+        (4, 0.7, 0.0),
+        (4, -0.7, 0.0),
+    ],
+)
 def test_routes_agree(function: str, inputs: int, rectified: bool, mean: float, std: float) -> None:
     for correlation in (0.0, 0.3, 1.0, -1 / max(inputs - 1, 1), -0.4 / max(inputs - 1, 1)):
         given = PoolInput(mean, std, correlation, rectified)
@@ -112,7 +123,7 @@ def test_rectified_is_gaussian_far_above_zero() -> None:
         for name in ("mean", "second_moment", "var", "std"):
             # max(0, x) and x differ with probability Phi(-9) = 1.1e-19.
             assert abs(far[name].value - plain[name].value) <= far[name].error + plain[name].error + 1e-16
-            assert far[name].error < 1e-11
+            assert far[name].error <= 1e-12 * (1.0 + far[name].value)
 
 
 @pytest.mark.parametrize("inputs", [1024, 50176])

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from propstats import Route, pool
 from propstats.errors import DomainError, UnknownNameError
-from propstats.theory.pooling.pool import PoolMoments
+from propstats.theory.pooling.records import PoolMoments
 
 Layer = Callable[[torch.Tensor], torch.Tensor]
 
