@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from propstats.theory.derivation import derive as derive
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
-    from propstats.theory.mean_field.field import MeanField as MeanField
     from propstats.theory.mean_field.field import mean_field as mean_field
     from propstats.theory.mean_field.phase import PhaseDiagram as PhaseDiagram
     from propstats.theory.mean_field.phase import phase as phase
+    from propstats.theory.mean_field.records import MeanField as MeanField
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
 else:
@@ -41,7 +41,7 @@ else:
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
-        "MeanField": "theory.mean_field.field",
+        "MeanField": "theory.mean_field.records",
         "PhaseDiagram": "theory.mean_field.phase",
         "PropstatsError": "errors",
         "Quantity": "estimate",
