@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-_BENCHMARKS = ("closed_form", "quadrature", "certified", "dual", "sampling", "published")
+_BENCHMARKS = ("closed_form", "quadrature", "certified", "dual", "sampling", "published", "mean_field")
 _PACKAGES = ("propstats", "torch", "numpy", "scipy", "python-flint")
 
 
