@@ -149,28 +149,37 @@ def trajectory(layer: SecondMomentMap, *, q0: float, c0: float, depth: int) -> I
     check_start(q0, c0, depth)
     q, gap = q0, 1.0 - c0
     q_error = gap_error = 0.0
-    yield LayerState(0, Estimate(q, 0.0, Route.QUADRATURE), Estimate(c0, 0.0, Route.QUADRATURE))
+    yield LayerState(0, _estimate(q, 0.0), _estimate(c0, 0.0))
     for k in range(1, depth + 1):
         found = layer.at(q)
         after, after_error = found.value, found.error
-        if not (q > 0.0 and 0.0 < after < math.inf):
-            lost = Estimate(math.nan, math.inf, Route.QUADRATURE)
-            after = after if after == 0.0 else math.inf
-            yield LayerState(k, Estimate(after, 0.0 if after == 0.0 else math.inf, Route.QUADRATURE), lost)
-            if after > 0.0:
+        if q == 0.0 or not 0.0 < after < math.inf:
+            q = 0.0 if after == 0.0 else math.inf
+            yield LayerState(k, _estimate(q, 0.0 if q == 0.0 else math.inf), _estimate(math.nan, math.inf))
+            if q > 0.0:
                 return
-            q = after
             continue
         if q_error > 0.0:
             after_error += abs(layer.slope(q).value) * q_error
-        pair = CorrelationMap(layer, q)
-        moved = pair.gap(gap) * q / after if gap > 0.0 else 0.0
-        if gap_error > 0.0 and gap > 0.0:
-            gap_error *= pair.slope(1.0 - gap) * q / after
-        gap_error += moved * (32 * EPS + EPS / math.sqrt(max(gap, EPS)) + 2 * q_error / q + after_error / after)
-        q, q_error, gap = after, after_error, min(moved, 2.0)
-        correlation = Estimate(1.0 - gap, min(gap_error + EPS, 2.0), Route.QUADRATURE)
-        yield LayerState(k, Estimate(q, q_error, Route.QUADRATURE), correlation)
+        if gap > 0.0:
+            gap, gap_error = _next_gap(CorrelationMap(layer, q, q_error), gap, gap_error, after, after_error)
+        q, q_error = after, after_error
+        yield LayerState(k, _estimate(q, q_error), _estimate(1.0 - gap, gap_error + EPS))
+
+
+def _next_gap(pair: CorrelationMap, gap: float, error: float, q: float, q_error: float) -> tuple[float, float]:
+    """Return 1 - c after a layer, at which the second moment is q, and its error; NaN where there is none."""
+    moved = pair.gap(gap) * pair.q / q
+    if not math.isfinite(moved):
+        return math.nan, math.inf
+    if error > 0.0:
+        error *= pair.slope(1.0 - gap) * pair.q / q
+    rounding = 32 * EPS + EPS / math.sqrt(gap) + 2 * pair.error / pair.q + q_error / q
+    return min(moved, 2.0), error + moved * rounding
+
+
+def _estimate(value: float, error: float) -> Estimate:
+    return Estimate(value, error, Route.QUADRATURE)
 
 
 def check_start(q0: float, c0: float, depth: int) -> None:

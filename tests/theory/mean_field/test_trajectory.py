@@ -135,6 +135,14 @@ def test_a_trajectory_ends_where_floats_do() -> None:
     assert math.isnan(states[-1].c.value)
 
 
+def test_correlations_end_before_second_moments_do() -> None:
+    """The second moment of exp is known by a formula where no quadrature follows."""
+    states = list(trajectory(SecondMomentMap(activation("exp"), 1.4, 0.3), q0=1e-6, c0=0.5, depth=6))
+    undefined = [math.isnan(state.c.value) for state in states]
+    assert undefined == sorted(undefined)  # once lost, a correlation does not come back
+    assert undefined[-1]
+
+
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
