@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from propstats.theory.dual import dual_moments as dual_moments
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
-    from propstats.theory.mean_field.field import MeanField as MeanField
     from propstats.theory.mean_field.field import mean_field as mean_field
     from propstats.theory.mean_field.phase import PhaseDiagram as PhaseDiagram
     from propstats.theory.mean_field.phase import phase as phase
     from propstats.theory.pooling.pool import pool as pool
     from propstats.theory.pooling.records import PoolMoments as PoolMoments
+    from propstats.theory.mean_field.records import MeanField as MeanField
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
     from propstats.theory.weights.scales import WeightScales as WeightScales
@@ -57,7 +57,7 @@ else:
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
         "MeasuredSpectrum": "auditing.spectrum",
-        "MeanField": "theory.mean_field.field",
+        "MeanField": "theory.mean_field.records",
         "PhaseDiagram": "theory.mean_field.phase",
         "PoolMoments": "theory.pooling.records",
         "PropstatsError": "errors",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from propstats.estimate import Estimate, Quantity
-    from propstats.theory.mean_field.field import FixedPoint, MeanField
+    from propstats.theory.mean_field.records import FixedPoint, MeanField
 
 #: Of a longer trajectory, only so many layers are printed for people.
 _ROWS = 12
@@ -91,8 +91,6 @@ def _verdict(result: "MeanField") -> str:
     at = f", in float32 at layer {result.layer}" if result.layer is not None else ""
     if result.fate is Fate.DIVERGES:
         return f"{start} grows without bound{at}" + ("" if result.fixed_points else ": there is no fixed point")
-    if result.fate is Fate.WANDERS:
-        return f"{start} settles at no fixed point"
     if result.fate is Fate.VANISHES:
         return f"{start} vanishes{at}"
     if result.fate is Fate.STAYS:

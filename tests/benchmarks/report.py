@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-_BENCHMARKS = ("closed_form", "quadrature", "certified", "dual", "sampling", "weights", "jacobian", "published")
+_BENCHMARKS = (
+    "closed_form", "quadrature", "certified", "dual", "sampling", "weights", "mean_field", "jacobian", "published",
+)  # fmt: skip
 _PACKAGES = ("propstats", "torch", "numpy", "scipy", "python-flint")
 
 

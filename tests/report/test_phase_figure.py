@@ -35,10 +35,9 @@ def test_several_fixed_points_are_dotted() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["several fixed points"]
 
 
-@pytest.mark.parametrize("name", ["erf", "prelu"])
 @pytest.mark.parametrize("kind", ["png", "svg"])
-def test_every_figure_is_drawn_twice_alike(name: str, kind: str) -> None:
-    result = phase(name, points=11)
+def test_it_is_drawn_twice_alike(kind: str) -> None:
+    result = phase("prelu", points=5)
     assert render(phase_figure(result), kind) == render(phase_figure(result), kind)
 
 

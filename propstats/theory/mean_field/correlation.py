@@ -13,6 +13,8 @@ one. Below 0 there is none but -1, and that only if all even p_n vanish. Only fo
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation.dual import difference, dual, dual_estimates, dual_slope
 from propstats.theory.mean_field.scales import depth_scale
@@ -20,6 +22,8 @@ from propstats.theory.mean_field.second_moment import EPS, SecondMomentMap
 
 #: Below this distance from 1, correlations are not told from 1.
 _CLOSEST = 1e-13
+#: From this distance on, wide waves have nothing in common.
+_APART = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,14 @@ class CorrelationMap:
     def gap(self, gap: float) -> float:
         """Return `1 - T_c(1 - gap)`, which keeps its digits however small the gap is."""
         std, mean = math.sqrt(self.q), self.layer.beta
-        if gap > 1.0:  # nothing cancels
+        # Nothing cancels at negative correlations; nor between wide waves, which would take the difference long.
+        if gap > 1.0 or (gap > _APART and self.layer.is_wide_wave(self.q)):
             kept = dual(self.layer.activation, mean=mean, std=std, correlation=1.0 - gap)
             lost = self.layer.moments(self.q)["second_moment"].value - kept
         else:
             common, own = std * math.sqrt(1.0 - gap), std * math.sqrt(gap)
-            lost = difference(self.layer.activation, mean=mean, common=common, own=own)
+            with np.errstate(all="ignore"):  # of wide inputs to steep activations nothing is left
+                lost = difference(self.layer.activation, mean=mean, common=common, own=own)
         return self.layer.sigma_w**2 * lost / self.q
 
     def slope(self, c: float) -> float:

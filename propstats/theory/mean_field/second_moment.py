@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from propstats.activations import Activation
+from propstats.activations.expression import Expr
 from propstats.activations.syntax import str_of
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
@@ -17,6 +18,7 @@ from propstats.expectation.certified.growth import pole_in_reach
 from propstats.expectation.quadrature.branches import branches
 from propstats.expectation.quadrature.rule import Array
 from propstats.expectation.quadrature.scales import value_of
+from propstats.expectation.rounding import Rounded, evaluate_rounded
 
 EPS = float(np.finfo(float).eps)
 #: A wave that is wider than this, in its own length, takes quadrature many nodes, and a formula none.
@@ -75,7 +77,7 @@ class SecondMomentMap:
             q: Second moments, not negative, shape (n).
         """
         moment, error = np.full(q.shape, np.nan), np.full(q.shape, np.inf)
-        wide = np.sqrt(q) * self._waves > _WIDE
+        wide = self.is_wide_wave(q)
         for i in np.flatnonzero(wide).tolist():
             found = self._by_formula(float(q[i]))
             if found is not None:
@@ -94,7 +96,7 @@ class SecondMomentMap:
         """Return T(q) for one q."""
         std = math.sqrt(q)
         value, error = math.nan, math.inf
-        if q > 0.0 and std * self._waves <= _WIDE:  # floats are faster than arrays of one
+        if q > 0.0 and not self.is_wide_wave(q):  # floats are faster than arrays of one
             try:
                 one = quadrature.values(self.activation, self.beta, std)
             except OverflowError:
@@ -159,6 +161,10 @@ class SecondMomentMap:
         by = closed_form.moments if route is Route.CLOSED_FORM else quadrature.moments
         return by(self.activation, mean=self.beta, std=math.sqrt(q))
 
+    def is_wide_wave(self, q: Any) -> Any:
+        """Whether inputs of a second moment (or several) see so many periods of a wave that integrals take long."""
+        return np.sqrt(q) * self._waves > _WIDE
+
     @cached_property
     def slope_at_zero(self) -> float:
         """The limit of chi_q, and of chi_1, at q = 0, if that is a fixed point: phi is a straight line on each side."""
@@ -189,15 +195,23 @@ class SecondMomentMap:
         return max((float(abs(value_of(feature.rate, own.params))) for feature in features), default=0.0)
 
     def _by_formula(self, q: float) -> Estimate | None:
-        found = self.moments(q, Route.CLOSED_FORM).get("second_moment") if self.has_formula else None
-        if found is None or not found.is_defined or not found.error <= _TRUSTED * abs(found.value):
+        if self._formula is None:
             return None
-        return found
+        symbols = {"mu": self.beta, "s": math.sqrt(q), **self.activation.params}
+        number = evaluate_rounded(self._formula, {name: Rounded(value) for name, value in symbols.items()})
+        found = Estimate(number.value, number.error, Route.CLOSED_FORM)
+        if not found.error <= _TRUSTED * abs(found.value):  # the route itself knows how to sharpen it
+            found = self.moments(q, Route.CLOSED_FORM)["second_moment"]
+        return found if found.is_defined and found.error <= _TRUSTED * abs(found.value) else None
 
-    @cached_property
+    @property
     def has_formula(self) -> bool:
         """Whether the second moment has a closed form."""
-        return "second_moment" in closed_form.formulas(self.activation, mean=self.beta, std=math.nan)
+        return self._formula is not None
+
+    @cached_property
+    def _formula(self) -> Expr | None:
+        return closed_form.formulas(self.activation, mean=self.beta, std=math.nan).get("second_moment")
 
 
 def _over_interval(at: Callable[[float], tuple[float, float]], q: float, radius: float) -> Estimate:

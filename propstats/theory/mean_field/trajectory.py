@@ -1,4 +1,10 @@
-"""Layer by layer: how the second moment and the correlation travel, and where they end."""
+"""Layer by layer: how the second moment and the correlation travel, and where they end.
+
+The second moment ends in a fixed point, or at infinity: it has no cycles. From
+`q T'(q) = (sigma_w^2/2) E[phi^2 (z^2 - 1)]` follows `d log T/d log q >= -1/2`, while a cycle of two would need a mean
+slope of -1; and a continuous map without a cycle of two converges wherever it starts (Coppel 1955, "The solution of
+equations by iteration").
+"""
 
 import math
 from collections.abc import Iterator
@@ -16,9 +22,8 @@ from propstats.theory.mean_field.second_moment import EPS, SecondMomentMap
 MAX_DEPTH = 10_000
 #: Squares of the largest float32 and of the smallest normal one: beyond, activations overflow or lose their digits.
 _OVERFLOWS, _UNDERFLOWS = 3.4028234663852886e38**2, 1.1754943508222875e-38**2
-#: Layers for which a map that is not monotone is followed.
+#: Layers for which a map that is not monotone is followed: what it overshoots halves each time.
 _PATIENCE = 1_000
-_SETTLED = 1e-9
 _POINTS = 64
 
 
@@ -29,7 +34,6 @@ class Fate(StrEnum):
     STAYS = "stays"  # every q is a fixed point
     VANISHES = "vanishes"
     DIVERGES = "diverges"
-    WANDERS = "wanders"  # settles at no fixed point: a cycle, or chaos
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +77,28 @@ def limit(layer: SecondMomentMap, roots: Roots, q0: float) -> Limit:
     """
     if roots.stretch is not None and roots.stretch[0] <= q0 <= roots.stretch[1]:
         return Limit(Fate.STAYS, Root(q0, 0.0))
-    here = next((root for root in roots.points if abs(root.q - q0) <= root.error), None)
-    if here is not None:
-        return _reached(layer, here, q0)
-    goal = _next(layer, roots, q0)
-    if goal is not None and _is_increasing(layer, q0, goal.q):
-        return _reached(layer, goal, q0)
     q = q0
-    upwards = layer.at(q0).value > q0
-    patience = MAX_DEPTH if goal is None and upwards else _PATIENCE
-    for k in range(1, patience + 1):
+    for _ in range(_PATIENCE):
+        here = next((root for root in roots.points if abs(root.q - q) <= root.error), None)
+        if here is not None:
+            return _reached(layer, here, q0)
+        after = layer.at(q).value
+        goal = _next(roots, q, upwards=not after < q)
+        if goal is None:
+            return Limit(Fate.DIVERGES, None, _overflow(layer, q0))
+        if _is_increasing(layer, q, goal.q):
+            return _reached(layer, goal, q0)
+        q = after
+    return _reached(layer, min(roots.points, key=lambda root: abs(root.q - q)), q0)
+
+
+def _overflow(layer: SecondMomentMap, q: float) -> int | None:
+    """Return the first layer at which float32 overflows, if it is not too far."""
+    for k in range(1, MAX_DEPTH + 1):
         q = layer.at(q).value
         if not q <= _OVERFLOWS:
-            return Limit(Fate.DIVERGES, None, k)
-    near = [root for root in roots.points if abs(q - root.q) <= _SETTLED * root.q + root.error]
-    if near:
-        return _reached(layer, near[0], q0)
-    return Limit(Fate.DIVERGES if goal is None and upwards else Fate.WANDERS, None)
+            return k
+    return None
 
 
 def _reached(layer: SecondMomentMap, root: Root, q0: float) -> Limit:
@@ -105,11 +114,11 @@ def _reached(layer: SecondMomentMap, root: Root, q0: float) -> Limit:
     return Limit(Fate.VANISHES, root)
 
 
-def _next(layer: SecondMomentMap, roots: Roots, q0: float) -> Root | None:
-    """Return the fixed point next to q0 on the side to which the map moves it."""
-    if layer.at(q0).value > q0:
-        return next((root for root in roots.points if root.q > q0), None)
-    return next((root for root in reversed(roots.points) if root.q < q0), None)
+def _next(roots: Roots, q: float, *, upwards: bool) -> Root | None:
+    """Return the fixed point next to q on the side to which the map moves it."""
+    if upwards:
+        return next((root for root in roots.points if root.q > q), None)
+    return next((root for root in reversed(roots.points) if root.q < q), None)
 
 
 def _is_increasing(layer: SecondMomentMap, start: float, goal: float) -> bool:
@@ -140,28 +149,37 @@ def trajectory(layer: SecondMomentMap, *, q0: float, c0: float, depth: int) -> I
     check_start(q0, c0, depth)
     q, gap = q0, 1.0 - c0
     q_error = gap_error = 0.0
-    yield LayerState(0, Estimate(q, 0.0, Route.QUADRATURE), Estimate(c0, 0.0, Route.QUADRATURE))
+    yield LayerState(0, _estimate(q, 0.0), _estimate(c0, 0.0))
     for k in range(1, depth + 1):
         found = layer.at(q)
         after, after_error = found.value, found.error
-        if not (q > 0.0 and 0.0 < after < math.inf):
-            lost = Estimate(math.nan, math.inf, Route.QUADRATURE)
-            after = after if after == 0.0 else math.inf
-            yield LayerState(k, Estimate(after, 0.0 if after == 0.0 else math.inf, Route.QUADRATURE), lost)
-            if after > 0.0:
+        if q == 0.0 or not 0.0 < after < math.inf:
+            q = 0.0 if after == 0.0 else math.inf
+            yield LayerState(k, _estimate(q, 0.0 if q == 0.0 else math.inf), _estimate(math.nan, math.inf))
+            if q > 0.0:
                 return
-            q = after
             continue
         if q_error > 0.0:
             after_error += abs(layer.slope(q).value) * q_error
-        pair = CorrelationMap(layer, q)
-        moved = pair.gap(gap) * q / after if gap > 0.0 else 0.0
-        if gap_error > 0.0 and gap > 0.0:
-            gap_error *= pair.slope(1.0 - gap) * q / after
-        gap_error += moved * (32 * EPS + EPS / math.sqrt(max(gap, EPS)) + 2 * q_error / q + after_error / after)
-        q, q_error, gap = after, after_error, min(moved, 2.0)
-        correlation = Estimate(1.0 - gap, min(gap_error + EPS, 2.0), Route.QUADRATURE)
-        yield LayerState(k, Estimate(q, q_error, Route.QUADRATURE), correlation)
+        if gap > 0.0:
+            gap, gap_error = _next_gap(CorrelationMap(layer, q, q_error), gap, gap_error, after, after_error)
+        q, q_error = after, after_error
+        yield LayerState(k, _estimate(q, q_error), _estimate(1.0 - gap, gap_error + EPS))
+
+
+def _next_gap(pair: CorrelationMap, gap: float, error: float, q: float, q_error: float) -> tuple[float, float]:
+    """Return 1 - c after a layer, at which the second moment is q, and its error; NaN where there is none."""
+    moved = pair.gap(gap) * pair.q / q
+    if not math.isfinite(moved):
+        return math.nan, math.inf
+    if error > 0.0:
+        error *= pair.slope(1.0 - gap) * pair.q / q
+    rounding = 32 * EPS + EPS / math.sqrt(gap) + 2 * pair.error / pair.q + q_error / q
+    return min(moved, 2.0), error + moved * rounding
+
+
+def _estimate(value: float, error: float) -> Estimate:
+    return Estimate(value, error, Route.QUADRATURE)
 
 
 def check_start(q0: float, c0: float, depth: int) -> None:

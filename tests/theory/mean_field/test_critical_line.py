@@ -62,7 +62,7 @@ def test_where_there_is_none(name: str) -> None:
     assert critical_weights(activation(name), 0.3) == ()
 
 
-@pytest.mark.parametrize("name", ["tanh", "erf", "sin", "gelu", "cos", "gaussian", "exp", "cube", "selu"])
+@pytest.mark.parametrize("name", ["tanh", "sin", "gelu", "gaussian", "cube", "selu"])
 @pytest.mark.parametrize("sigma_b", [0.05, 0.7])
 def test_every_point_is_critical(name: str, sigma_b: float) -> None:
     points = critical_weights(activation(name), sigma_b)

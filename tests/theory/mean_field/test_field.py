@@ -4,7 +4,8 @@ import pytest
 
 from propstats.errors import DomainError, UnknownNameError
 from propstats.estimate import Route
-from propstats.theory.mean_field.field import Phase, Stability, mean_field
+from propstats.theory.mean_field.field import mean_field
+from propstats.theory.mean_field.records import Phase, Stability
 from propstats.theory.mean_field.trajectory import Fate
 
 
