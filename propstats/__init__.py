@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from propstats.activations import activation as activation
     from propstats.activations import activation_names as activation_names
     from propstats.auditing.audit import audit as audit
+    from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from propstats.expectation.dual import dual_slope as dual_slope
     from propstats.experiments.demo import DemoResult as DemoResult
     from propstats.experiments.demo import demo as demo
+    from propstats.rules.propagation import Propagation as Propagation
     from propstats.simulation.jacobian import JacobianSpectrum as JacobianSpectrum
     from propstats.simulation.jacobian import jacobian as jacobian
     from propstats.theory.derivation import CheckedDerivation as CheckedDerivation
@@ -37,6 +39,7 @@ else:
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
         "JacobianSpectrum": "simulation.jacobian",
+        "Propagation": "rules.propagation",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
@@ -52,6 +55,7 @@ else:
         "gate_moments": "theory.gate",
         "jacobian": "simulation.jacobian",
         "moments": "theory.unit",
+        "propagate": "auditing.propagate",
     }
 
     def __getattr__(name):

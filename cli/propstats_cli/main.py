@@ -17,6 +17,7 @@ from propstats_cli.derive import derive
 from propstats_cli.jacobian import jacobian
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+from propstats_cli.propagate import propagate
 
 # The base of typer's complaints about the command line; typer carries its own copy of click and does not export it.
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -27,7 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS = {function.__name__: function for function in (moments, derive, jacobian, audit, constants, claims, demo)}
+_FUNCTIONS = (moments, derive, jacobian, propagate, audit, constants, claims, demo)
+_COMMANDS = {function.__name__: function for function in _FUNCTIONS}
 for name, function in _COMMANDS.items():
     app.command(name)(function)
 

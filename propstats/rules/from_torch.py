@@ -1,5 +1,6 @@
 """Read rules off torch modules."""
 
+import math
 from collections.abc import Sequence
 from functools import singledispatch
 
@@ -7,12 +8,19 @@ import torch
 from torch import nn
 
 from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES, of_module
+from propstats.activations.gates import gate
+from propstats.estimate import STANDARD_ERRORS
+from propstats.rules.affine import Unchanged
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
-from propstats.rules.norm import BatchNorm, LayerNorm, Unchanged
+from propstats.rules.gate import Gated
+from propstats.rules.geometry import Meetings, Window
+from propstats.rules.norm import GroupNorm, RunningNorm, Scale
 from propstats.rules.rule import Rule
 
 Shape = Sequence[int]
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+TransposedConvolution = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 class NoRuleError(Exception):
@@ -35,50 +43,65 @@ def rule_for(module: nn.Module, shape: Shape) -> Rule:
     raise NoRuleError(f"no rule for {type(module).__name__} yet")
 
 
-def _mean(tensor: torch.Tensor | None, power: int, default: float = 0.0) -> float:
+def mean_power(tensor: torch.Tensor | None, power: int, default: float = 0.0) -> float:
+    """Return the mean of a power of a tensor's numbers, in double precision; the default where there is no tensor."""
     return default if tensor is None else float(tensor.detach().double().pow(power).mean())
+
+
+def measured_weights(
+    weight: torch.Tensor, bias: torch.Tensor | None, *, fan_in: float, fan_out: float, units: int
+) -> Weights:
+    """Return the rule of weights as they are; a mean that chance explains counts as none."""
+    mean, second = mean_power(weight, 1), mean_power(weight, 2)
+    by_chance = mean**2 <= STANDARD_ERRORS**2 * second / max(weight.numel(), 1)
+    return Weights(0.0 if by_chance else mean, second, mean_power(bias, 1), mean_power(bias, 2), fan_in, fan_out, units)
 
 
 @rule_for.register
 def _(module: nn.Linear, shape: Shape) -> Rule:
-    weight = module.weight
-    return Weights(
-        _mean(weight, 1), _mean(weight, 2), _mean(module.bias, 1), _mean(module.bias, 2),
-        fan_in=weight.shape[1], fan_out=weight.shape[0], units=weight.shape[0],
-    )  # fmt: skip
+    outputs, inputs = module.weight.shape
+    return measured_weights(module.weight, module.bias, fan_in=inputs, fan_out=outputs, units=outputs)
 
 
 @rule_for.register(nn.Conv1d)
 @rule_for.register(nn.Conv2d)
 @rule_for.register(nn.Conv3d)
-def _(module: nn.Conv1d | nn.Conv2d | nn.Conv3d, shape: Shape) -> Rule:
+def _(module: Convolution, shape: Shape) -> Rule:
+    return _convolution(module, _window(module).meetings(shape[1:]))
+
+
+@rule_for.register(nn.ConvTranspose1d)
+@rule_for.register(nn.ConvTranspose2d)
+@rule_for.register(nn.ConvTranspose3d)
+def _(module: TransposedConvolution, shape: Shape) -> Rule:
+    window, axes = _window(module), range(len(shape) - 1)
+    after = [
+        (shape[axis + 1] - 1) * window.stride[axis]
+        - 2 * window.padding[axis]
+        + window.dilation[axis] * (window.kernel[axis] - 1)
+        + int(module.output_padding[axis])
+        + 1
+        for axis in axes
+    ]
+    # Its outputs meet its inputs as the inputs of a convolution meet the outputs.
+    return _convolution(module, window.meetings(after).reversed)
+
+
+def _convolution(module: Convolution | TransposedConvolution, meetings: Meetings) -> Rule:
+    # Each pair of an output and an input position inside the image is one term per channel.
+    return measured_weights(
+        module.weight,
+        module.bias,
+        fan_in=module.in_channels / module.groups * meetings.pairs / meetings.outputs,
+        fan_out=module.out_channels / module.groups * meetings.pairs / meetings.inputs,
+        units=module.out_channels,
+    )
+
+
+def _window(module: Convolution | TransposedConvolution) -> Window:
     if module.padding_mode != "zeros" or isinstance(module.padding, str):
         raise NoRuleError(f"no rule for convolutions with padding {module.padding_mode!r} {module.padding!r} yet")
-    pairs, inputs, outputs = 1, 1, 1
-    for axis, size in enumerate(shape[1:]):
-        taps = _taps(size, *(int(option[axis]) for option in _geometry(module)))
-        pairs, inputs, outputs = pairs * sum(taps), inputs * size, outputs * len(taps)
-    weight = module.weight
-    channels_out = weight.shape[0]
-    return Weights(
-        _mean(weight, 1), _mean(weight, 2), _mean(module.bias, 1), _mean(module.bias, 2),
-        # Each pair of an output and an input position inside the image is one term per channel.
-        fan_in=weight.shape[1] * pairs / outputs,
-        fan_out=channels_out / module.groups * pairs / inputs,
-        units=channels_out,
-    )  # fmt: skip
-
-
-def _geometry(module: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> tuple[Sequence[int], ...]:
-    assert not isinstance(module.padding, str)
-    return module.kernel_size, module.stride, module.padding, module.dilation
-
-
-def _taps(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[int]:
-    """Count, for every output position along one axis, the kernel's taps that lie inside the input."""
-    reach = dilation * (kernel - 1) + 1
-    starts = range(-padding, size + padding - reach + 1, stride)
-    return [sum(0 <= start + dilation * tap < size for tap in range(kernel)) for start in starts]
+    return Window(tuple(module.kernel_size), tuple(module.stride), tuple(module.padding), tuple(module.dilation))
 
 
 @rule_for.register(nn.BatchNorm1d)
@@ -90,14 +113,33 @@ def _(module: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, shape: Shape) ->
     variance = module.running_var.double() + module.eps
     scale = torch.ones_like(variance) if module.weight is None else module.weight.detach().double()
     shrink = module.running_var.double() / variance
-    return BatchNorm(
-        _mean(scale * shrink.sqrt(), 2), _mean(module.bias, 1), _mean(module.bias, 2), _mean(scale / variance.sqrt(), 2)
+    return RunningNorm(
+        weight_second_moment=mean_power(scale * shrink.sqrt(), 2),
+        bias_mean=mean_power(module.bias, 1),
+        bias_second_moment=mean_power(module.bias, 2),
+        slope_second_moment=mean_power(scale / variance.sqrt(), 2),
     )
 
 
 @rule_for.register
 def _(module: nn.LayerNorm, shape: Shape) -> Rule:
-    return LayerNorm(_mean(module.weight, 2, 1.0), _mean(module.bias, 1), _mean(module.bias, 2), module.eps)
+    return _normalised(module, module.bias, module.eps)
+
+
+@rule_for.register
+def _(module: nn.RMSNorm, shape: Shape) -> Rule:
+    eps = module.eps if module.eps is not None else float(torch.finfo(torch.float32).eps)
+    return _normalised(module, None, eps, centred=False)
+
+
+def _normalised(
+    module: nn.LayerNorm | nn.RMSNorm, bias: torch.Tensor | None, eps: float, *, centred: bool = True
+) -> Rule:
+    """Return the rule of a norm over the last axes, all of which count as units."""
+    scale = Scale(
+        mean_power(module.weight, 1, 1.0), mean_power(module.weight, 2, 1.0), mean_power(bias, 1), mean_power(bias, 2)
+    )
+    return GroupNorm(math.prod(module.normalized_shape), 1, scale, eps, centred)
 
 
 def _elementwise(module: nn.Module, shape: Shape) -> Rule:
@@ -113,6 +155,11 @@ def _elementwise(module: nn.Module, shape: Shape) -> Rule:
 
 for _name in ELEMENTWISE_MODULES:
     rule_for.register(getattr(nn, _name), _elementwise)
+
+
+@rule_for.register
+def _(module: nn.GLU, shape: Shape) -> Rule:
+    return Gated(gate("glu"))
 
 
 @rule_for.register(nn.Identity)

@@ -1,12 +1,221 @@
-"""Normalisation layers, as they act at test time, and layers that change nothing."""
+"""Normalisation layers: over units, over groups of them, over positions, over the data."""
 
+import math
 from dataclasses import dataclass
 
-from propstats.estimate import Signal
+from propstats.estimate import Gradient, Positions, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The scales and biases that follow a normalisation, by their moments over units."""
+
+    weight_mean: float = 1.0
+    weight_second_moment: float = 1.0
+    bias_mean: float = 0.0
+    bias_second_moment: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm:
+    """Normalisation of each sample over groups of units and their positions: layer, group and instance norm, RMS norm.
+
+    With A the average over the n = units * positions values of a group, `E[A^2] = m^2 + ((q - s)/positions + s -
+    m^2)/units`, where s is the mean product of two positions. The variance that divides is `q - E[A^2] + eps`, and
+    each mean product loses its own `E[A A']`. Backwards the gradient loses what lies along the constant and along the
+    output, two of n dimensions: Ba et al.'s supplement, Eq. 19 f.
+
+    Finite width: the variance of a group counts as its expectation. For eps = 0 the second moment of the output is
+    exact all the same; the rest is off by O(1/n).
+
+    Args:
+        units: Units of a group.
+        positions: Positions of a unit that are normalised together.
+        scale: What follows.
+        eps: What is added to the variance.
+        centred: Whether the average is subtracted; not in RMS norm.
+
+    References:
+        Ba, Kiros & Hinton 2016, arXiv:1607.06450, Eq. 4; Wu & He 2018, arXiv:1803.08494, Eqs. 1-5; Ulyanov et al. 2016,
+        arXiv:1607.08022, Eq. 9; Zhang & Sennrich 2019, arXiv:1910.07467, Eq. 4.
+
+    >>> layer_norm = GroupNorm(100, 1, Scale(), eps=0.0)
+    >>> after = layer_norm.forward(Signal(3.0, 13.0, 2.0))
+    >>> after.mean, after.q, after.var, round(layer_norm.backward(Gradient(1.0), Signal(3.0, 13.0, 2.0)).q, 12)
+    (0.0, 1.0, 0.5, 0.247474747475)
+    """
+
+    units: int
+    positions: int
+    scale: Scale
+    eps: float
+    centred: bool = True
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        own, other = self._average(signal, signal.q, pairs.same), self._average(signal, signal.overlap, pairs.other)
+        gain = self._gain(signal) * self.scale.weight_second_moment
+        bias = self.scale.bias_second_moment
+        q = gain * (signal.q - own)
+        mean = 0.0 if self.centred else math.sqrt(self._gain(signal)) * signal.mean * self.scale.weight_mean
+        return Signal(
+            mean=mean + self.scale.bias_mean,
+            q=q + bias,
+            var=max(gain * (signal.var - own + other), 0.0),
+            error=signal.fresh,  # of the variance over the data; q is what it is made to be
+            positions=signal.positions
+            and Positions(gain * (pairs.same - own) + bias, gain * (pairs.other - other) + bias),
+            units=signal.units,
+            fresh=signal.fresh,
+        )
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        own, gain = self._average(signal, signal.q, pairs.same), self._gain(signal)
+        variance = signal.q - own
+        alike = (pairs.same - own) / variance if variance > 0 else 0.0
+        normalised = variance * gain  # below 1 by what eps takes
+        return projected(
+            gradient,
+            gain * self.scale.weight_second_moment,
+            constant=float(self.centred),
+            along=normalised * (2.0 - normalised),
+            alike=alike,
+            units=self.units,
+            positions=self.positions,
+            error=signal.inherited,
+        )
+
+    def _gain(self, signal: Signal) -> float:
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        return 1.0 / (signal.q - self._average(signal, signal.q, pairs.same) + self.eps)
+
+    def _average(self, signal: Signal, at_one: float, at_two: float) -> float:
+        """Return `E[A A']` for the averages over a group of two signals."""
+        if not self.centred:
+            return 0.0
+        square = signal.mean**2
+        return square + mean_square(at_one - square, at_two - square, self.units, self.positions)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm:
+    """Batch normalisation by the statistics of a batch, over the data and the positions.
+
+    At test time this is the rule too, without what the backward pass loses, if the running statistics describe the
+    data: `batch` is infinite then.
+
+    Finite width: none of its own; the variance over the data and positions counts as the same for all units, which it
+    is when many independent numbers are in each.
+
+    Args:
+        scale: What follows.
+        eps: What is added to the variance.
+        positions: Positions of a unit.
+        batch: Samples of a batch.
+
+    References:
+        Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1 and section 3.
+
+    >>> BatchNorm(Scale(), 0.0).forward(Signal(1.0, 4.0, 2.0)).var
+    1.0
+    """
+
+    scale: Scale
+    eps: float
+    positions: int = 1
+    batch: float = math.inf
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        own = self._average(signal, pairs)
+        gain = self.scale.weight_second_moment / (signal.q - own + self.eps)
+        bias = self.scale.bias_second_moment
+        return Signal(
+            mean=self.scale.bias_mean,
+            q=gain * (signal.q - own) + bias,
+            var=gain * signal.var,
+            positions=signal.positions
+            and Positions(gain * (pairs.same - own) + bias, gain * (pairs.other - own) + bias),
+            units=signal.units,
+        )
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        own = self._average(signal, pairs)
+        variance = signal.q - own
+        normalised = variance / (variance + self.eps)
+        return projected(
+            gradient,
+            self.scale.weight_second_moment / (variance + self.eps),
+            constant=1.0,
+            along=normalised * (2.0 - normalised),
+            alike=(pairs.same - own) / variance if variance > 0 else 0.0,
+            units=self.batch,
+            positions=self.positions,
+            error=signal.error,
+        )
+
+    def _average(self, signal: Signal, pairs: Positions) -> float:
+        """Return the mean square of a unit's average over the batch and the positions."""
+        apart = mean_square(signal.overlap, pairs.other, 1.0, self.positions)
+        return mean_square(signal.q - signal.overlap, pairs.same - pairs.other, self.batch, self.positions) + apart
+
+
+def mean_square(at_one: float, at_two: float, units: float, positions: int) -> float:
+    """Return the mean square of an average over independent units and over alike positions.
+
+    Args:
+        at_one: Mean square of a number.
+        at_two: Mean product at two positions.
+        units: How many independent units.
+        positions: How many positions.
+
+    >>> mean_square(1.0, 0.5, 2, 4)
+    0.3125
+    """
+    return ((at_one - at_two) / positions + at_two) / units
+
+
+def projected(
+    gradient: Gradient,
+    gain: float,
+    *,
+    constant: float,
+    along: float,
+    alike: float,
+    units: float,
+    positions: int,
+    error: float,
+) -> Gradient:
+    """Return a gradient that has lost what lies along the constant and along the normalised signal.
+
+    Args:
+        gradient: The gradient after the layer, independent of the signal.
+        gain: The mean squared slope of the layer, were its statistics constants.
+        constant: Which share of the component along the constant is lost.
+        along: Which share of that along the signal.
+        alike: Correlation of the normalised signal at two positions.
+        units: How many independent units (or samples) are normalised together.
+        positions: How many positions.
+        error: Relative error of the variance that divides.
+    """
+    flat = constant * mean_square(gradient.q, gradient.positions, units, positions)
+    tilted = along * mean_square(gradient.q, gradient.positions * alike, units, positions)
+    return Gradient(
+        gain * max(gradient.q - flat - tilted, 0.0),
+        math.hypot(gradient.error, error),
+        gain * (gradient.positions - flat - alike * tilted),
+        gradient.fresh,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNorm:
     """Batch normalisation with running statistics that describe the data (where they do not, the audit shows it).
 
     Args:
@@ -27,51 +236,9 @@ class BatchNorm:
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
         q = self.weight_second_moment + self.bias_second_moment
-        return Signal(self.bias_mean, q, self.weight_second_moment)
+        return Signal(self.bias_mean, q, self.weight_second_moment, units=signal.units)
 
-    def backward(self, gradient: float, signal: Signal) -> float:
-        """Return the second moment of the gradient at the input."""
-        return self.slope_second_moment * gradient
-
-
-@dataclass(frozen=True, slots=True)
-class LayerNorm:
-    """Layer normalisation over units, for wide layers.
-
-    Args:
-        weight_second_moment: Mean squared scale.
-        bias_mean: Mean bias.
-        bias_second_moment: Mean squared bias.
-        eps: What is added to the variance.
-
-    References:
-        Ba, Kiros & Hinton 2016, arXiv:1607.06450, Eq. 4.
-    """
-
-    weight_second_moment: float
-    bias_mean: float
-    bias_second_moment: float
-    eps: float
-
-    def forward(self, signal: Signal) -> Signal:
-        """Return the signal after the layer."""
-        gain = self.weight_second_moment / (signal.q - signal.mean**2 + self.eps)
-        q = gain * (signal.q - signal.mean**2) + self.bias_second_moment
-        return Signal(self.bias_mean, q, gain * signal.var)
-
-    def backward(self, gradient: float, signal: Signal) -> float:
-        """Return the second moment of the gradient at the input."""
-        return self.weight_second_moment / (signal.q - signal.mean**2 + self.eps) * gradient
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """A layer that hands on what it gets: identity, flatten, dropout at test time."""
-
-    def forward(self, signal: Signal) -> Signal:
-        """Return the signal."""
-        return signal
-
-    def backward(self, gradient: float, signal: Signal) -> float:
-        """Return the gradient's second moment."""
-        return gradient
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        gain = self.slope_second_moment
+        return Gradient(gain * gradient.q, gradient.error, gain * gradient.positions, gradient.fresh)
