@@ -47,8 +47,8 @@ def propagate(
     >>> from torch import nn
     >>> layers = [layer for _ in range(20) for layer in (nn.Linear(64, 64), nn.ReLU())]
     >>> result = propstats.propagate(nn.Sequential(*layers))
-    >>> result.passed, round(result.forward.rate, 1), result.forward.dies_at  # torch's default: 1/sqrt 6 a layer
-    (False, 0.4, '8')
+    >>> result.passed, round(result.forward.rate, 1)  # torch's default: 1/sqrt 6 a layer
+    (False, 0.4)
     """
     name, graph, statistics = _read(network, shape, arch, training)
     given = {"mean": mean, "std": std, "correlation": correlation}

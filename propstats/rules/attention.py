@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.dense import Weights
+from propstats.rules.fluctuation import atoms
 from propstats.rules.softmax import softmax_moments
 
 
@@ -22,7 +23,8 @@ class Attention:
     Backwards, values get `A` and what gradients of two tokens have in common; queries and keys get the slope of the
     softmax times `q_v - s_v`. All ways meet random weights of their own, so that second moments add.
 
-    Finite width: heads of size d leave errors of the order 1/d in A; values and outputs are layers of weights.
+    Finite width: the variance of the logits fluctuates by `2/d + 2/units`, relatively, over heads of size d and their
+    weights, and with the input: A is averaged over that. Values and outputs are layers of weights.
 
     Args:
         query: The weights of the queries.
@@ -30,6 +32,7 @@ class Attention:
         value: Of the values.
         out: Of the output.
         tokens: How many tokens there are.
+        heads: Among how many heads the units are shared.
         dropout: Share of the weights of the softmax that is dropped; the others are divided by what is left.
 
     References:
@@ -41,6 +44,7 @@ class Attention:
     value: Weights
     out: Weights
     tokens: int
+    heads: int = 1
     dropout: float = 0.0
 
     def forward(self, signal: Signal) -> Signal:
@@ -52,17 +56,20 @@ class Attention:
         query, key, value = (weights.forward(signal) for weights in (self.query, self.key, self.value))
         mixed = self._mixed(signal)
         given = self.out.backward(gradient, mixed)
-        moments, n = softmax_moments(self.tokens, _logit_std(query, key)), self.tokens
-        alike = self._shared(query, key, query.q, _pairs(query).same, key.q - _pairs(key).same)
-        squares, keep = moments.squares / (1.0 - self.dropout), 1.0 - self.dropout
+        n, std = self.tokens, _logit_std(query, key)
+        possible = [(softmax_moments(n, std * math.sqrt(x)), x, p) for x, p in atoms(self._fluctuation(signal))]
+        own = sum(p * moments.squares for moments, _, p in possible)
+        alike = self._shared(signal, _pairs(query).same / query.q if query.q > 0 else 0.0, 1.0)
+        squares, keep = own / (1.0 - self.dropout), 1.0 - self.dropout
         to_value = squares * given.q + (n - 1) * alike * given.positions
         # Of two tokens: all queries send to both keys, a_ij a_ij' in the sum of which A is missing.
-        rest = (1.0 - moments.squares) * given.q + ((n - 1) * (1.0 - alike)) * given.positions
+        rest = (1.0 - own) * given.q + ((n - 1) * (1.0 - alike)) * given.positions
         to_values = rest / (n - 1) if n > 1 else 0.0
         # Dropped weights leave of values that are all alike something that no longer cancels.
         apart = (value.q - _pairs(value).same + self.dropout * _pairs(value).same) / keep
-        slope = given.q * max(apart, 0.0) * moments.slope
-        to_query, to_key = slope * max(key.q - _pairs(key).same, 0.0), slope * query.q
+        slope = given.q * max(apart, 0.0)
+        to_query = slope * max(key.q - _pairs(key).same, 0.0) * sum(p * m.slope for m, _, p in possible)
+        to_key = slope * query.q * sum(p * x * m.slope for m, x, p in possible)
         error = math.hypot(given.error, signal.error)
         back = [
             self.value.backward(Gradient(to_value, error, to_values), signal),
@@ -77,13 +84,13 @@ class Attention:
         """Return the signal between the softmax and the output weights."""
         query, key, value = (weights.forward(signal) for weights in (self.query, self.key, self.value))
         pairs, q_pairs, k_pairs = _pairs(value), _pairs(query), _pairs(key)
-        apart = key.q - k_pairs.same
-        own = softmax_moments(self.tokens, _logit_std(query, key)).squares
+        own = self._shared(signal, 1.0, 1.0)
         dropped = own * self.dropout / (1.0 - self.dropout) * value.q
         # Of a query with: the same one in another input; another in the same input; another in another.
-        input_ = self._shared(query, key, query.q, query.overlap, key.overlap - k_pairs.other)
-        token = self._shared(query, key, query.q, q_pairs.same, apart)
-        both = self._shared(query, key, query.q, q_pairs.other, key.overlap - k_pairs.other)
+        keys = (key.overlap - k_pairs.other) / (key.q - k_pairs.same) if key.q > k_pairs.same else 0.0
+        input_ = self._shared(signal, query.overlap / query.q if query.q > 0 else 0.0, keys)
+        token = self._shared(signal, q_pairs.same / query.q if query.q > 0 else 0.0, 1.0)
+        both = self._shared(signal, q_pairs.other / query.q if query.q > 0 else 0.0, keys)
         q = own * value.q + (1.0 - own) * pairs.same + dropped
         same = token * value.q + (1.0 - token) * pairs.same
         other = both * value.overlap + (1.0 - both) * pairs.other
@@ -92,13 +99,20 @@ class Attention:
         )
         return replace(value, q=q, var=max(var, 0.0) + dropped, positions=Positions(same, other))
 
-    def _shared(self, query: Signal, key: Signal, whole: float, queries: float, keys: float) -> float:
-        """Return `E[sum_j a_j a'_j]` for two queries whose logits have in common what queries and keys have."""
-        std, apart = _logit_std(query, key), key.q - _pairs(key).same
-        if std == 0.0:
-            return 1.0 / self.tokens
-        rho = min(max(queries / whole * keys / apart, 0.0), 1.0)
-        return softmax_moments(self.tokens, std * math.sqrt(rho)).squares
+    def _shared(self, signal: Signal, queries: float, keys: float) -> float:
+        """Return `E[sum_j a_j a'_j]` for two queries, from the correlations of queries and of what tells keys apart."""
+        std = _logit_std(self.query.forward(signal), self.key.forward(signal))
+        rho = min(max(queries * keys, 0.0), 1.0)
+        found = [
+            (softmax_moments(self.tokens, std * math.sqrt(rho * x)), p) for x, p in atoms(self._fluctuation(signal))
+        ]
+        return sum(p * moments.squares for moments, p in found)
+
+    def _fluctuation(self, signal: Signal) -> float:
+        """Return the relative standard deviation of the variance of one query's logits."""
+        if math.isinf(signal.units):
+            return 0.0
+        return math.sqrt(2.0 * self.heads / self.query.units + 2.0 / signal.units + signal.error**2)
 
 
 def _pairs(signal: Signal) -> Positions:

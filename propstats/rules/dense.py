@@ -28,6 +28,9 @@ class Weights:
         fan_in: Terms in the sum of one output, in the mean over outputs (padding makes it a fraction).
         fan_out: Terms in the gradient of one input, in the mean over inputs.
         units: Independent rows of weights: the relative variance of q over draws is at most `2/units`.
+        taps: How many positions of a unit a sum takes.
+        shared_out: Which share of its weights the output at one position has in common with that at another.
+        shared_in: The same for the gradients at two positions of the input.
 
     References:
         He et al. 2015, arXiv:1502.01852, Eqs. 7 and 13; Schoenholz et al. 2017, arXiv:1611.01232, Eq. 3.
@@ -45,6 +48,9 @@ class Weights:
     fan_in: float
     fan_out: float
     units: int
+    taps: int = 1
+    shared_out: float = 1.0
+    shared_in: float = 1.0
 
     @property
     def sigma_w(self) -> float:
@@ -56,18 +62,33 @@ class Weights:
         gain = self.fan_in * self.weight_second_moment
         common = self.fan_in * self.weight_mean * signal.mean
         constant = self.bias_second_moment + 2 * common * self.bias_mean + common**2 * (1.0 - 1.0 / self.fan_in)
-        positions, fresh = signal.positions, math.sqrt(2.0 / self.units)
+        q, positions, fresh = gain * signal.q + constant, signal.positions, math.sqrt(2.0 / self.units)
+        share = gain * signal.q / q if q > 0.0 else 0.0  # biases have no error
         return Signal(
             mean=common + self.bias_mean,
-            q=gain * signal.q + constant,
+            q=q,
             var=gain * signal.var,  # biases are the same for all data
-            error=math.hypot(signal.error, fresh),
-            positions=positions and Positions(gain * positions.same + constant, gain * positions.other + constant),
+            error=math.hypot(share * self._summed(signal), fresh),
+            positions=positions
+            and Positions(
+                self.shared_out * gain * positions.same + constant, self.shared_out * gain * positions.other + constant
+            ),
             units=self.units,
             fresh=fresh,
         )
 
+    def _summed(self, signal: Signal) -> float:
+        """Return the relative error of the sum of squares that one output takes."""
+        if math.isinf(signal.units):
+            return signal.error
+        # What one number adds, by how many of them there are: positions that are alike count as fewer.
+        alike = (signal.positions.same / signal.q) ** 2 if signal.positions is not None and signal.q > 0 else 1.0
+        terms = self.fan_in / (1.0 + (self.taps - 1) * alike)
+        return math.hypot(signal.inherited, signal.fresh * math.sqrt(signal.units / terms))
+
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input."""
         gain, fresh = self.fan_out * self.weight_second_moment, math.sqrt(2.0 / signal.units)
-        return Gradient(gain * gradient.q, math.hypot(gradient.error, fresh), gain * gradient.positions, fresh)
+        return Gradient(
+            gain * gradient.q, math.hypot(gradient.error, fresh), self.shared_in * gain * gradient.positions, fresh
+        )

@@ -56,4 +56,7 @@ def convolution(
         fan_in=inputs / groups * meetings.pairs / meetings.outputs,
         fan_out=outputs / groups * meetings.pairs / meetings.inputs,
         units=outputs,
+        taps=meetings.taps,
+        shared_out=meetings.shared_by_outputs,
+        shared_in=meetings.shared_by_inputs,
     )

@@ -1,7 +1,7 @@
 """Activations."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from propstats.activations import Activation
 from propstats.estimate import Gradient, Positions, Signal
 from propstats.expectation import quadrature
 from propstats.expectation.dual import difference, dual, dual_slope
+from propstats.rules.fluctuation import average, possible
 
 #: The relative step of the second moment for sensitivities to it.
 _STEP = 1e-3
@@ -18,7 +19,8 @@ _STEP = 1e-3
 class Elementwise:
     """An activation, for pre-activations that are Gaussian over the units.
 
-    Finite width: a relative error of the input's second moment is passed on with the slope `d log q'/d log q`, and
+    Where the second moment of the pre-activations fluctuates, expectations are averages over it, too. Finite width: a
+    relative error of the input's second moment is passed on with the slope `d log q'/d log q`, and
     the units' own spread adds `Var(phi^2)/E[phi^2]^2` by their number (5 for relu, where a Gaussian has 2).
 
     References:
@@ -35,34 +37,38 @@ class Elementwise:
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the activation."""
+        own, passed_on = self._fluctuation(signal)
+        fresh = math.sqrt(own / signal.units)
+        after = average([(self._at(one), probability) for one, probability in possible(signal)])
+        error = math.hypot(passed_on * signal.inherited, fresh)
+        return replace(after, error=error, units=signal.units, fresh=fresh)
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return `E[phi'(h)^2]` times the gradient's second moment: slopes and gradients count as independent."""
+        chi = shared = 0.0
+        for one, probability in possible(signal):
+            chi += probability * self._chi(one)
+            shared += probability * self._shared_slope(gradient, one)
+        if chi <= 0.0 or math.isinf(signal.units):
+            error, fresh = gradient.error, gradient.fresh
+        else:
+            fourth = quadrature.slope_law(self.activation, signal.mean, math.sqrt(signal.spread)).moment(2)
+            fresh = math.sqrt(max(3.0 * fourth / chi**2 - 1.0, 0.0) / signal.units)
+            error = math.hypot(gradient.inherited, fresh, self._slope_sensitivity(signal) * signal.inherited)
+        return Gradient(chi * gradient.q, error, gradient.positions * shared, fresh)
+
+    def _at(self, signal: Signal) -> Signal:
+        """Return the statistics after the activation for a Gaussian."""
         phi, std = self.activation, math.sqrt(signal.spread)
         moments = quadrature.moments(phi, mean=signal.mean, std=std)
         # Over the units, two inputs' pre-activations are Gaussians that differ by what varies over the data.
         common = math.sqrt(max(signal.spread - signal.var, 0.0))
         var = difference(phi, mean=signal.mean, common=common, own=math.sqrt(signal.var))
-        own, passed_on = self._fluctuation(signal)
-        fresh = math.sqrt(own / signal.units)
-        return Signal(
-            mean=moments["mean"].value,
-            q=moments["second_moment"].value,
-            var=var,
-            error=math.hypot(passed_on * signal.inherited, fresh),
-            positions=self._positions(signal),
-            units=signal.units,
-            fresh=fresh,
-        )
+        return Signal(moments["mean"].value, moments["second_moment"].value, var, positions=self._positions(signal))
 
-    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
-        """Return `E[phi'(h)^2]` times the gradient's second moment: slopes and gradients count as independent."""
-        phi, std = self.activation, math.sqrt(signal.spread)
-        chi = quadrature.moments(phi, mean=signal.mean, std=std)["slope_second_moment"].value
-        if chi <= 0.0 or math.isinf(signal.units):
-            error, fresh = gradient.error, gradient.fresh
-        else:
-            fourth = quadrature.slope_law(phi, signal.mean, std).moment(2)
-            fresh = math.sqrt(max(3.0 * fourth / chi**2 - 1.0, 0.0) / signal.units)
-            error = math.hypot(gradient.inherited, fresh, self._slope_sensitivity(signal) * signal.inherited)
-        return Gradient(chi * gradient.q, error, gradient.positions * self._shared_slope(gradient, signal), fresh)
+    def _chi(self, signal: Signal) -> float:
+        moments = quadrature.moments(self.activation, mean=signal.mean, std=math.sqrt(signal.spread))
+        return moments["slope_second_moment"].value
 
     def _positions(self, signal: Signal) -> Positions | None:
         if signal.positions is None:
@@ -101,10 +107,7 @@ class Elementwise:
 
     def _slope_sensitivity(self, signal: Signal) -> float:
         """Return by how much the mean squared slope changes, relative to a relative change of the second moment."""
-        low, high = (
-            quadrature.moments(self.activation, mean=signal.mean, std=std)["slope_second_moment"].value
-            for std in _moved(signal)
-        )
+        low, high = (self._chi(replace(signal, q=signal.mean**2 + std**2)) for std in _moved(signal))
         return abs(math.log(high / low)) / (2 * _STEP) if min(low, high) > 0.0 else 0.0
 
     def _expect(self, f: object, mean: float, std: float) -> float:

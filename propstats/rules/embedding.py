@@ -13,7 +13,7 @@ class Embedding:
     Two tokens are the same with probability `1/rows`; otherwise their rows have nothing but their mean in common. The
     input carries no signal that could be compared, and no gradient goes back to it.
 
-    Finite width: q is a mean over `rows * units` numbers.
+    Finite width: q of one token is a mean over as many numbers as a row is long.
 
     Args:
         mean: Mean of the table.
@@ -37,7 +37,7 @@ class Embedding:
         """Return the signal after the layer."""
         var = (self.second_moment - self.mean**2) * (1.0 - 1.0 / self.rows)
         apart = self.second_moment - var
-        fresh = math.sqrt(2.0 / (self.rows * self.units))
+        fresh = math.sqrt(2.0 / self.units)
         return Signal(self.mean, self.second_moment, var, fresh, Positions(apart, apart), self.units, fresh)
 
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import singledispatch
 
 import torch
@@ -54,7 +55,8 @@ def measured_weights(
     """Return the rule of weights as they are; a mean that chance explains counts as none."""
     mean, second = mean_power(weight, 1), mean_power(weight, 2)
     by_chance = mean**2 <= STANDARD_ERRORS**2 * second / max(weight.numel(), 1)
-    return Weights(0.0 if by_chance else mean, second, mean_power(bias, 1), mean_power(bias, 2), fan_in, fan_out, units)
+    shown = 0.0 if by_chance else mean
+    return Weights(shown, second, mean_power(bias, 1), mean_power(bias, 2), fan_in, fan_out, units)
 
 
 @rule_for.register
@@ -89,12 +91,15 @@ def _(module: TransposedConvolution, shape: Shape) -> Rule:
 
 def _convolution(module: Convolution | TransposedConvolution, meetings: Meetings) -> Rule:
     # Each pair of an output and an input position inside the image is one term per channel.
-    return measured_weights(
+    found = measured_weights(
         module.weight,
         module.bias,
         fan_in=module.in_channels / module.groups * meetings.pairs / meetings.outputs,
         fan_out=module.out_channels / module.groups * meetings.pairs / meetings.inputs,
         units=module.out_channels,
+    )
+    return replace(
+        found, taps=meetings.taps, shared_out=meetings.shared_by_outputs, shared_in=meetings.shared_by_inputs
     )
 
 

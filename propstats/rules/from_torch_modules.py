@@ -118,7 +118,7 @@ def _(module: nn.MultiheadAttention, shape: Shape, training: bool) -> Rule:
     biases = [None] * 3 if module.in_proj_bias is None else module.in_proj_bias.chunk(3)
     query, key, value = (_square(w, b) for w, b in zip(module.in_proj_weight.chunk(3), biases, strict=True))
     out = _square(module.out_proj.weight, module.out_proj.bias)
-    return Attention(query, key, value, out, shape[0], module.dropout if training else 0.0)
+    return Attention(query, key, value, out, shape[0], module.num_heads, module.dropout if training else 0.0)
 
 
 def _square(weight: torch.Tensor, bias: torch.Tensor | None) -> Weights:

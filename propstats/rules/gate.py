@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from propstats.activations.gates import Gate
 from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.elementwise import Elementwise
+from propstats.rules.fluctuation import average, possible
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +34,30 @@ class Gated:
         half = replace(signal, units=signal.units / 2, fresh=signal.fresh * math.sqrt(2.0))
         half = replace(half, error=math.hypot(signal.inherited, half.fresh))
         g = Elementwise(self.gate.gate).forward(half)
-        positions = None
-        if signal.positions is not None and g.positions is not None:
-            positions = Positions(signal.positions.same * g.positions.same, signal.positions.other * g.positions.other)
         # (1 + x)(1 + y) - 1 for the relative variances of a^2 and g^2 over units.
         units = half.units
         own = (1 + units * half.fresh**2) * (1 + units * g.fresh**2) - 1 if math.isfinite(units) else 0.0
         fresh = math.sqrt(own / units)
-        return Signal(
-            mean=signal.mean * g.mean,
-            q=signal.q * g.q,
-            var=signal.var * g.q + signal.overlap * g.var,
-            error=math.hypot(signal.inherited + g.inherited, fresh),
-            positions=positions,
-            units=units,
-            fresh=fresh,
-        )
+        after = average([(self._at(one), probability) for one, probability in possible(signal)])
+        return replace(after, error=math.hypot(signal.inherited + g.inherited, fresh), units=units, fresh=fresh)
 
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input: the mean over both halves."""
-        unit = Elementwise(self.gate.gate)
-        g, slope = unit.forward(signal), unit.backward(gradient, signal)
-        same, g_same = ((s.positions.same if s.positions else 0.0) for s in (signal, g))
-        return Gradient(
-            0.5 * (g.q * gradient.q + signal.q * slope.q),
-            math.hypot(slope.error, signal.error + g.error),
-            0.5 * (g_same * gradient.positions + same * slope.positions),
-            slope.fresh,
-        )
+        unit, q, positions = Elementwise(self.gate.gate), 0.0, 0.0
+        for one, probability in possible(signal):
+            still = replace(one, units=math.inf)
+            g, slope = unit.forward(still), unit.backward(gradient, still)
+            same, g_same = ((s.positions.same if s.positions else 0.0) for s in (one, g))
+            q += probability * 0.5 * (g.q * gradient.q + one.q * slope.q)
+            positions += probability * 0.5 * (g_same * gradient.positions + same * slope.positions)
+        slope, after = unit.backward(gradient, signal), self.forward(signal)
+        return Gradient(q, math.hypot(slope.error, after.inherited), positions, slope.fresh)
+
+    def _at(self, signal: Signal) -> Signal:
+        """Return the statistics after the gate for a Gaussian."""
+        g = Elementwise(self.gate.gate).forward(replace(signal, units=math.inf, error=0.0, fresh=0.0))
+        positions = None
+        if signal.positions is not None and g.positions is not None:
+            positions = Positions(signal.positions.same * g.positions.same, signal.positions.other * g.positions.other)
+        var = signal.var * g.q + signal.overlap * g.var
+        return Signal(signal.mean * g.mean, signal.q * g.q, var, positions=positions)

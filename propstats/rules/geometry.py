@@ -18,6 +18,7 @@ class Meetings:
         pairs: Pairs of an output and an input position inside its window.
         squared_by_output: Sum over outputs of the squared number of their inputs.
         squared_by_input: Sum over inputs of the squared number of their outputs.
+        squared_by_tap: Sum over the window's taps of the squared number of pairs that meet at them.
     """
 
     inputs: int
@@ -25,11 +26,39 @@ class Meetings:
     pairs: int
     squared_by_output: int
     squared_by_input: int
+    squared_by_tap: int
+
+    @property
+    def taps(self) -> int:
+        """How many inputs an output meets, rounded: padding leaves some with fewer."""
+        return round(self.pairs / self.outputs)
+
+    @property
+    def shared_by_outputs(self) -> float:
+        """Which share of its taps an output has in common with another, in the mean over pairs.
+
+        Only there what their inputs have in common meets the same weight: all taps, but for padding and for transposed
+        convolutions with a stride.
+        """
+        others = self.outputs - 1
+        return (self.squared_by_tap - self.pairs) / (others * self.pairs) if others else 1.0
+
+    @property
+    def shared_by_inputs(self) -> float:
+        """Which share of its taps an input has in common with another, in the mean over pairs."""
+        return self.reversed.shared_by_outputs
 
     @property
     def reversed(self) -> "Meetings":
         """The same with inputs and outputs exchanged, as in a transposed convolution."""
-        return Meetings(self.outputs, self.inputs, self.pairs, self.squared_by_input, self.squared_by_output)
+        return Meetings(
+            self.outputs,
+            self.inputs,
+            self.pairs,
+            self.squared_by_input,
+            self.squared_by_output,
+            self.squared_by_tap,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +98,23 @@ class Window:
             DomainError: If the window does not fit.
 
         >>> Window((3,), (1,), (1,), (1,)).meetings((5,))  # 2 + 3 + 3 + 3 + 2 taps inside
-        Meetings(inputs=5, outputs=5, pairs=13, squared_by_output=35, squared_by_input=35)
+        Meetings(inputs=5, outputs=5, pairs=13, squared_by_output=35, squared_by_input=35, squared_by_tap=57)
         """
         outputs = self.outputs(sizes)
-        pairs = by_output = by_input = 1
+        pairs = by_output = by_input = by_tap = 1
         for axis, (size, number) in enumerate(zip(sizes, outputs, strict=True)):
-            inside = [[x for x in self._places(axis, output) if 0 <= x < size] for output in range(number)]
-            pairs *= sum(map(len, inside))
-            by_output *= sum(len(places) ** 2 for places in inside)
-            by_input *= sum(count**2 for count in Counter(x for places in inside for x in places).values())
-        return Meetings(math.prod(sizes), math.prod(outputs), pairs, by_output, by_input)
+            met = [
+                (output, place, tap)
+                for output in range(number)
+                for tap, place in enumerate(self._places(axis, output))
+                if 0 <= place < size
+            ]
+            pairs *= len(met)
+            by_output, by_input, by_tap = (
+                total * sum(count**2 for count in Counter(entry[which] for entry in met).values())
+                for which, total in enumerate((by_output, by_input, by_tap))
+            )
+        return Meetings(math.prod(sizes), math.prod(outputs), pairs, by_output, by_input, by_tap)
 
     def _places(self, axis: int, output: int) -> Iterator[int]:
         start = output * self.stride[axis] - self.padding[axis]

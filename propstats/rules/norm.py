@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from propstats.estimate import Gradient, Positions, Signal
+from propstats.rules.fluctuation import atoms
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,7 @@ class GroupNorm:
     each mean product loses its own `E[A A']`. Backwards the gradient loses what lies along the constant and along the
     output, two of n dimensions: Ba et al.'s supplement, Eq. 19 f.
 
-    Finite width: the variance of a group counts as its expectation. For eps = 0 the second moment of the output is
-    exact all the same; the rest is off by O(1/n).
+    Finite width: the variance of a group fluctuates, over which the gains are averaged.
 
     Args:
         units: Units of a group.
@@ -55,13 +55,13 @@ class GroupNorm:
         """Return the signal after the layer."""
         pairs = signal.positions or Positions(signal.q, signal.overlap)
         own, other = self._average(signal, signal.q, pairs.same), self._average(signal, signal.overlap, pairs.other)
-        gain = self._gain(signal) * self.scale.weight_second_moment
-        bias = self.scale.bias_second_moment
-        q = gain * (signal.q - own)
-        mean = 0.0 if self.centred else math.sqrt(self._gain(signal)) * signal.mean * self.scale.weight_mean
+        variance = signal.q - own
+        gain = sum(p * x / (x * variance + self.eps) for x, p in atoms(self._fluctuation(signal)))
+        mean = 0.0 if self.centred else math.sqrt(gain) * signal.mean * self.scale.weight_mean
+        gain, bias = gain * self.scale.weight_second_moment, self.scale.bias_second_moment
         return Signal(
             mean=mean + self.scale.bias_mean,
-            q=q + bias,
+            q=gain * variance + bias,
             var=max(gain * (signal.var - own + other), 0.0),
             error=signal.fresh,  # of the variance over the data; q is what it is made to be
             positions=signal.positions
@@ -73,24 +73,30 @@ class GroupNorm:
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input."""
         pairs = signal.positions or Positions(signal.q, signal.overlap)
-        own, gain = self._average(signal, signal.q, pairs.same), self._gain(signal)
+        own = self._average(signal, signal.q, pairs.same)
         variance = signal.q - own
-        alike = (pairs.same - own) / variance if variance > 0 else 0.0
-        normalised = variance * gain  # below 1 by what eps takes
+        gain = sum(p / (x * variance + self.eps) for x, p in atoms(self._fluctuation(signal)))
+        normalised = variance / (variance + self.eps)  # below 1 by what eps takes
         return projected(
             gradient,
             gain * self.scale.weight_second_moment,
             constant=float(self.centred),
             along=normalised * (2.0 - normalised),
-            alike=alike,
+            alike=(pairs.same - own) / variance if variance > 0 else 0.0,
             units=self.units,
             positions=self.positions,
             error=signal.inherited,
         )
 
-    def _gain(self, signal: Signal) -> float:
+    def _fluctuation(self, signal: Signal) -> float:
+        """Return the relative standard deviation of the variance of a group."""
+        if math.isinf(signal.units) or signal.q <= 0.0:
+            return 0.0
         pairs = signal.positions or Positions(signal.q, signal.overlap)
-        return 1.0 / (signal.q - self._average(signal, signal.q, pairs.same) + self.eps)
+        own = self._average(signal, signal.q, pairs.same)
+        alike = ((pairs.same - own) / (signal.q - own)) ** 2 if signal.q > own else 1.0
+        terms = self.units * self.positions / (1.0 + (self.positions - 1) * alike)
+        return math.hypot(signal.inherited, signal.fresh * math.sqrt(signal.units / terms))
 
     def _average(self, signal: Signal, at_one: float, at_two: float) -> float:
         """Return `E[A A']` for the averages over a group of two signals."""

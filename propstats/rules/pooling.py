@@ -23,7 +23,8 @@ class AveragePool:
     References:
         Arpit et al. 2016, arXiv:1603.01431, section 3.2.
 
-    >>> two_by_two = Meetings(inputs=16, outputs=4, pairs=16, squared_by_output=64, squared_by_input=16)
+    >>> from propstats.rules.geometry import Window
+    >>> two_by_two = Window((2, 2), (2, 2), (0, 0), (1, 1)).meetings((4, 4))
     >>> AveragePool(two_by_two, 4).forward(Signal(0.0, 1.0, 1.0, positions=Positions(0.0, 0.0))).q
     0.25
     """

@@ -58,6 +58,8 @@ class InputStatistics:
         """
         self.check()
         square, spread = self.mean**2, self.std**2
+        # One input's second moment, of Gaussian data: the fourth moment is 3 s^4 + 6 m^2 s^2 + m^4.
+        fresh = math.sqrt((2 * spread**2 + 4 * square * spread) / units) / (square + spread)
         same = square + self.position_correlation * spread
         other = square + self.position_correlation * self.correlation * spread
         return Signal(
@@ -65,5 +67,7 @@ class InputStatistics:
             q=square + spread,
             var=(1.0 - self.correlation) * spread,
             positions=Positions(same, other) if has_positions else None,
+            error=fresh,
             units=units,
+            fresh=fresh,
         )

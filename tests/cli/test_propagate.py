@@ -58,7 +58,7 @@ def test_a_signal_that_dies_exits_with_1(tmp_path: Path, capsys: pytest.CaptureF
     assert "FAIL" in out
     assert "x0.408 a layer of weights" in out  # 1/sqrt 6
     forwards, backwards = (line for line in out.splitlines() if "from end to end" in line)
-    assert "below 1/100 from relu_5 on" in forwards
+    assert "below 1/100 from dense_5 on" in forwards
     assert "below 1/100 from dense_15 on" in backwards  # what reaches its output has passed five layers of weights
 
 

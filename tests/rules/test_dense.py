@@ -17,7 +17,8 @@ def test_formulas() -> None:
     # The last two: what shared means of weights and biases give in every unit.
     assert math.isclose(after.q, 25 * 0.09 * 2.0 + 0.2 + 25 * 24 * (0.05 * 0.5) ** 2 + 2 * 25 * 0.05 * 0.5 * 0.1)
     assert math.isclose(after.var, 25 * 0.09 * 1.5)
-    assert math.isclose(after.error, math.hypot(0.1, math.sqrt(2 / 40)))
+    # Biases, and what comes of means, have no error.
+    assert math.isclose(after.error, math.hypot(0.1 * 25 * 0.09 * 2.0 / after.q, math.sqrt(2 / 40)))
     assert math.isclose(_layer().backward(Gradient(3.0), after).q, 40 * 0.09 * 3.0)
     assert math.isclose(_layer().sigma_w, math.sqrt(25 * 0.09))
 

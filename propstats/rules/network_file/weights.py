@@ -64,7 +64,7 @@ def attention_layer(table: Table, place: Place, context: Context) -> Built:
         raise table.error(f"attention wants tokens, but gets {place}", "write tokens = N at the top")
     # Each of the four is a layer of its own with the same scheme.
     weights = dense(_variance(table, place.units, place.units, context.following), place.units, place.units)
-    return Attention(weights, weights, weights, weights, place.positions[0]), place
+    return Attention(weights, weights, weights, weights, place.positions[0], heads), place
 
 
 def embedding_layer(table: Table, place: Place, context: Context) -> Built:
