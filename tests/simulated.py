@@ -105,7 +105,8 @@ class Simulation:
         x = x + math.sqrt(c * (1 - r)) * self._normal((self.draws, 1, units, *positions))
         x = x + math.sqrt((1 - c) * r) * self._normal((self.draws, self.inputs, units, *ones))
         x = x + math.sqrt((1 - c) * (1 - r)) * self._normal((self.draws, self.inputs, units, *positions))
-        return (d.get("mean", 0.0) + d.get("std", 1.0) * x).requires_grad_()
+        mean, std = float(d.get("mean", 0.0)), float(d.get("std", 1.0))
+        return (mean + std * x).requires_grad_()
 
     def _layer(self, kind: str, layer: Layer, heard: list[torch.Tensor]) -> torch.Tensor:
         x = heard[0]
@@ -116,8 +117,8 @@ class Simulation:
         if kind in _LAYERS:
             return _LAYERS[kind](self, layer, x)
         if kind in _GATES:
-            a, b = x.chunk(2, dim=2)
-            return a * _GATES[kind](b)
+            value, gate = x.chunk(2, dim=2)
+            return value * _GATES[kind](gate)
         params = {name: value for name, value in layer.items() if name in activation(kind).params}
         result: torch.Tensor = activation(kind, **params)(x)
         return result
@@ -192,7 +193,7 @@ class Simulation:
 
     def _dropout(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
         shape = (*x.shape[:3], *(1 for _ in x.shape[3:])) if layer.get("whole_units") else x.shape
-        keep = 1.0 - layer["rate"]
+        keep = 1.0 - float(layer["rate"])
         kept = torch.rand(shape, generator=self.generator) < keep
         return x * kept / keep
 

@@ -23,8 +23,10 @@ class Attention:
     Backwards, values get `A` and what gradients of two tokens have in common; queries and keys get the slope of the
     softmax times `q_v - s_v`. All ways meet random weights of their own, so that second moments add.
 
-    Finite width: the variance of the logits fluctuates by `2/d + 2/units`, relatively, over heads of size d and their
-    weights, and with the input: A is averaged over that. Values and outputs are layers of weights.
+    Finite width: tokens that a query attends to are alike in its direction, one of as many as there are units, which
+    adds to A what `SoftmaxMoments.aligned` says. The variance of the logits fluctuates by `2/d + 2/units`, relatively,
+    over heads of size d and their weights, and with the input: A is averaged over that. Values and outputs are layers
+    of weights.
 
     Args:
         query: The weights of the queries.
@@ -101,12 +103,14 @@ class Attention:
 
     def _shared(self, signal: Signal, queries: float, keys: float) -> float:
         """Return `E[sum_j a_j a'_j]` for two queries, from the correlations of queries and of what tells keys apart."""
-        std = _logit_std(self.query.forward(signal), self.key.forward(signal))
-        rho = min(max(queries * keys, 0.0), 1.0)
-        found = [
-            (softmax_moments(self.tokens, std * math.sqrt(rho * x)), p) for x, p in atoms(self._fluctuation(signal))
-        ]
-        return sum(p * moments.squares for moments, p in found)
+        square = _logit_std(self.query.forward(signal), self.key.forward(signal)) ** 2
+        square *= min(max(queries * keys, 0.0), 1.0)
+        total = 0.0
+        for x, probability in atoms(self._fluctuation(signal)):
+            moments = softmax_moments(self.tokens, math.sqrt(x * square))
+            # The tokens that a query attends to are alike in one of the directions that there are.
+            total += probability * (moments.squares + x * square * moments.aligned / signal.units)
+        return total
 
     def _fluctuation(self, signal: Signal) -> float:
         """Return the relative standard deviation of the variance of one query's logits."""

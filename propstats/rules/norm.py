@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 from propstats.estimate import Gradient, Positions, Signal
-from propstats.rules.fluctuation import atoms
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class GroupNorm:
     each mean product loses its own `E[A A']`. Backwards the gradient loses what lies along the constant and along the
     output, two of n dimensions: Ba et al.'s supplement, Eq. 19 f.
 
-    Finite width: the variance of a group fluctuates, over which the gains are averaged.
+    Finite width: the variance of a group fluctuates, and gradients are divided by it: they get the mean of its inverse.
 
     Args:
         units: Units of a group.
@@ -56,7 +55,7 @@ class GroupNorm:
         pairs = signal.positions or Positions(signal.q, signal.overlap)
         own, other = self._average(signal, signal.q, pairs.same), self._average(signal, signal.overlap, pairs.other)
         variance = signal.q - own
-        gain = sum(p * x / (x * variance + self.eps) for x, p in atoms(self._fluctuation(signal)))
+        gain = 1.0 / (variance + self.eps)
         mean = 0.0 if self.centred else math.sqrt(gain) * signal.mean * self.scale.weight_mean
         gain, bias = gain * self.scale.weight_second_moment, self.scale.bias_second_moment
         return Signal(
@@ -75,7 +74,7 @@ class GroupNorm:
         pairs = signal.positions or Positions(signal.q, signal.overlap)
         own = self._average(signal, signal.q, pairs.same)
         variance = signal.q - own
-        gain = sum(p / (x * variance + self.eps) for x, p in atoms(self._fluctuation(signal)))
+        gain = 1.0 / (variance * self._shrunk(signal, own) + self.eps)
         normalised = variance / (variance + self.eps)  # below 1 by what eps takes
         return projected(
             gradient,
@@ -88,15 +87,18 @@ class GroupNorm:
             error=signal.inherited,
         )
 
-    def _fluctuation(self, signal: Signal) -> float:
-        """Return the relative standard deviation of the variance of a group."""
-        if math.isinf(signal.units) or signal.q <= 0.0:
-            return 0.0
+    def _shrunk(self, signal: Signal, own: float) -> float:
+        """Return `1/E[1/x]` for the variance of a group, relative to its mean."""
+        variance = signal.q - own
+        if math.isinf(signal.units) or variance <= 0.0:
+            return 1.0
         pairs = signal.positions or Positions(signal.q, signal.overlap)
-        own = self._average(signal, signal.q, pairs.same)
-        alike = ((pairs.same - own) / (signal.q - own)) ** 2 if signal.q > own else 1.0
+        one = signal.fresh**2 * signal.units  # of a single squared number
+        if self.centred and one <= 2.0:  # a Gaussian, which is one about its mean as well
+            one = 2.0
+        alike = ((pairs.same - own) / variance) ** 2
         terms = self.units * self.positions / (1.0 + (self.positions - 1) * alike)
-        return math.hypot(signal.inherited, signal.fresh * math.sqrt(signal.units / terms))
+        return mean_inverse(signal.inherited**2 + one / terms)
 
     def _average(self, signal: Signal, at_one: float, at_two: float) -> float:
         """Return `E[A A']` for the averages over a group of two signals."""
@@ -113,8 +115,8 @@ class BatchNorm:
     At test time this is the rule too, without what the backward pass loses, if the running statistics describe the
     data: `batch` is infinite then.
 
-    Finite width: none of its own; the variance over the data and positions counts as the same for all units, which it
-    is when many independent numbers are in each.
+    Finite width: none of its own; the variance over the data counts as the same for all units but for what a batch of
+    Gaussians leaves open. Units that are off for all of a batch are beyond it.
 
     Args:
         scale: What follows.
@@ -155,12 +157,14 @@ class BatchNorm:
         own = self._average(signal, pairs)
         variance = signal.q - own
         normalised = variance / (variance + self.eps)
+        alike = (pairs.same - own) / variance if variance > 0 else 0.0
+        freedom = (self.batch - 1.0) * self.positions / (1.0 + (self.positions - 1) * alike**2)
         return projected(
             gradient,
-            self.scale.weight_second_moment / (variance + self.eps),
+            self.scale.weight_second_moment / (variance * mean_inverse(2.0 / freedom) + self.eps),
             constant=1.0,
             along=normalised * (2.0 - normalised),
-            alike=(pairs.same - own) / variance if variance > 0 else 0.0,
+            alike=alike,
             units=self.batch,
             positions=self.positions,
             error=signal.error,
@@ -185,6 +189,17 @@ def mean_square(at_one: float, at_two: float, units: float, positions: int) -> f
     0.3125
     """
     return ((at_one - at_two) / positions + at_two) / units
+
+
+def mean_inverse(square: float) -> float:
+    """Return `1/E[1/x]` of a positive number with mean 1 and a variance, from a gamma distribution: `1 - variance`.
+
+    At most half is taken off: beyond, rare small numbers rule the expectation, and it need not exist.
+
+    >>> mean_inverse(0.25)
+    0.75
+    """
+    return 1.0 - min(square, 0.5)
 
 
 def projected(

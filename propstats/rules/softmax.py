@@ -21,10 +21,12 @@ class SoftmaxMoments:
     Args:
         squares: `E[sum a_j^2]`: 1/n if all weights are equal, 1 if one has it all.
         slope: `E[sum a_j^2 (1 - 2 a_j + sum a_k^2)]`, the mean squared slope, summed over outputs.
+        aligned: `(E[(sum a_j l_j)^2]/std^2 - squares)/std^2` for logits of mean 0: how the weights follow the logits.
     """
 
     squares: float
     slope: float
+    aligned: float
 
 
 @lru_cache(maxsize=256)
@@ -44,9 +46,9 @@ def softmax_moments(count: int, std: float) -> SoftmaxMoments:
     0.636838
     """
     if count == 1:
-        return SoftmaxMoments(1.0, 0.0)
+        return SoftmaxMoments(1.0, 0.0, 0.0)
     if std == 0.0:
-        return SoftmaxMoments(1.0 / count, (1.0 - 1.0 / count) / count)
+        return SoftmaxMoments(1.0 / count, (1.0 - 1.0 / count) / count, 1.0 - 1.0 / count)
     high = 4 * std**2 + _END * std  # where exp(4 l) has its weight
     u = np.arange(-high - math.log(count) - _TAIL, _END * std + _TAIL / 4, _STEP)
     none, two, three, four = (_laplace(power, u, std, high) for power in (0, 2, 3, 4))
@@ -58,7 +60,9 @@ def softmax_moments(count: int, std: float) -> SoftmaxMoments:
     cubes = count * integral(3, three, count - 1)
     fourths = count * integral(4, four, count - 1)
     pairs = count * (count - 1) * integral(4, two**2, count - 2)
-    return SoftmaxMoments(squares, squares - 2 * cubes + fourths + pairs)
+    # E[(sum a^2)^2] is the sum of the last two; the third moment follows from Stein's lemma, E[l f] = std^2 E[f'].
+    aligned = 1.0 - squares - 6.0 * cubes + 6.0 * (fourths + pairs)
+    return SoftmaxMoments(squares, squares - 2 * cubes + fourths + pairs, aligned)
 
 
 def _laplace(power: int, u: NDArray[np.float64], std: float, high: float) -> NDArray[np.float64]:
