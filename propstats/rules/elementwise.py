@@ -101,9 +101,9 @@ class Elementwise:
 
         low, high = (power(2, std) for std in _moved(signal))
         q, fourth = power(2, math.sqrt(signal.spread)), power(4, math.sqrt(signal.spread))
-        if min(low, high, q) <= 0.0:
+        if min(low, high, q) <= 0.0 or not math.isfinite(fourth):
             return 0.0, 1.0
-        return max(fourth / q**2 - 1.0, 0.0), abs(math.log(high / low)) / (2 * _STEP)
+        return max(fourth / q / q - 1.0, 0.0), abs(math.log(high / low)) / (2 * _STEP)
 
     def _slope_sensitivity(self, signal: Signal) -> float:
         """Return by how much the mean squared slope changes, relative to a relative change of the second moment."""
@@ -116,7 +116,7 @@ class Elementwise:
 
 def _moved(signal: Signal) -> tuple[float, float]:
     """Return the standard deviations that belong to a slightly smaller and larger second moment."""
-    low, high = (max(signal.spread + sign * _STEP * signal.q, 0.0) for sign in (-1, 1))
+    low, high = (max(signal.spread + math.expm1(sign * _STEP) * signal.q, 0.0) for sign in (-1, 1))
     return math.sqrt(low), math.sqrt(high)
 
 

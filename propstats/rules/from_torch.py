@@ -12,11 +12,12 @@ from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES, 
 from propstats.activations.gates import gate
 from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.affine import Unchanged
+from propstats.rules.batch_norm import RunningNorm
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.gate import Gated
 from propstats.rules.geometry import Meetings, Window
-from propstats.rules.norm import GroupNorm, RunningNorm, Scale
+from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.rule import Rule
 
 Shape = Sequence[int]
@@ -164,6 +165,8 @@ for _name in ELEMENTWISE_MODULES:
 
 @rule_for.register
 def _(module: nn.GLU, shape: Shape) -> Rule:
+    if module.dim not in (-1, len(shape)):
+        raise NoRuleError("no rule for a gate along another axis than the last yet")
     return Gated(gate("glu"))
 
 

@@ -6,14 +6,10 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES
 from propstats.errors import ModelError
-from propstats.rules.from_torch_reader import UNITS_FIRST, UNITS_LAST, Reader
+from propstats.rules.from_torch_reader import Reader
 from propstats.rules.graph import Graph
 from propstats.text import printable
-
-#: Modules that torch.fx would look into when they are the whole network.
-_LEAVES = (*UNITS_LAST, *UNITS_FIRST, nn.Flatten, *(getattr(nn, name) for name in ELEMENTWISE_MODULES))
 
 
 def graph_of(module: nn.Module, shape: Sequence[int] | None = None, *, training: bool = True) -> Graph:
@@ -43,13 +39,17 @@ def graph_of(module: nn.Module, shape: Sequence[int] | None = None, *, training:
 
 def _traced(module: nn.Module) -> fx.GraphModule:
     try:
-        if isinstance(module, _LEAVES):
-            module = nn.Sequential(module)
-        return fx.symbolic_trace(module)
+        if type(module).__module__.startswith("torch.nn.") and not isinstance(module, nn.Sequential):
+            module = nn.Sequential(module)  # or torch.fx would look into it
+        traced = fx.symbolic_trace(module)
     except Exception as error:  # the network's own code runs here
         reason = printable(error, limit=160).partition("\\n")[0]
         what = f"{type(module).__name__} cannot be traced: {reason}"
         raise ModelError(what, "write its layers down in a TOML file, see the README") from None
+    inputs = [n.name for n in traced.graph.nodes if n.op == "placeholder"]
+    if len(inputs) != 1:
+        raise ModelError(f"the network has several inputs: {', '.join(inputs)}", "one tensor in, one tensor out")
+    return traced
 
 
 def _first_shape(module: nn.Module) -> tuple[int, ...]:

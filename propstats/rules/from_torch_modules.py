@@ -11,12 +11,13 @@ from torch import nn
 
 from propstats.rules.affine import Flatten, Unchanged
 from propstats.rules.attention import Attention
+from propstats.rules.batch_norm import BatchNorm
 from propstats.rules.dense import Weights
 from propstats.rules.dropout import Dropout
 from propstats.rules.embedding import Embedding
 from propstats.rules.from_torch import NoRuleError, mean_power, measured_weights, rule_for
 from propstats.rules.geometry import Window
-from propstats.rules.norm import BatchNorm, GroupNorm, Scale
+from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.pooling import AveragePool
 from propstats.rules.rule import Rule
 

@@ -39,6 +39,7 @@ _ACTIVATIONS: Mapping[Any, type[nn.Module]] = {
     nn.functional.selu: nn.SELU, nn.functional.leaky_relu: nn.LeakyReLU, nn.functional.softplus: nn.Softplus,
 }  # fmt: skip
 _SUMS = (operator.add, operator.iadd, torch.add, "add", "add_")
+_PRODUCTS = (operator.mul, operator.imul, torch.mul, "mul")
 _RESHAPES = (torch.flatten, torch.reshape, "flatten", "view", "reshape")
 _KEPT = ("contiguous", "clone")
 
@@ -99,11 +100,10 @@ class Reader:
         return self.nodes
 
     def _enter(self, n: fx.Node) -> None:
-        if self.values:
-            raise NoRuleError("the network has several inputs")
         shape = self.shapes[n.name]
-        telling = (part for part in self.traced.modules() if isinstance(part, UNITS_LAST + UNITS_FIRST))
-        last = isinstance(next(telling, nn.Linear(1, 1)), UNITS_LAST)
+        telling = next((part for part in self.traced.modules() if isinstance(part, UNITS_LAST + UNITS_FIRST)), None)
+        # Images come channels first, sequences features last.
+        last = len(shape) < 3 if telling is None else isinstance(telling, UNITS_LAST)
         tokens = any(isinstance(m, nn.Embedding) for m in self.traced.modules())
         # Tokens are positions of one unit.
         self.values[n.name] = _Value(INPUT, (*shape, 1) if tokens else shape, -1 if last else 0)
@@ -174,6 +174,9 @@ class Reader:
     def _operation(self, n: fx.Node) -> None:
         """Read a function or a method."""
         target, first = n.target, n.args[0] if n.args else None
+        if len(n.args) == 2 and isinstance(first, int | float) and target in (*_SUMS, *_PRODUCTS):
+            n.args = (n.args[1], first)  # 2 * x is x * 2
+            first = n.args[0]
         if target is operator.getitem and isinstance(first, fx.Node) and n.args[1] == 0:
             self.values[n.name] = self._heard(first)  # the output of attention, without its weights
             return
@@ -204,7 +207,7 @@ class Reader:
             return Add(), value.axis
         if target in _SUMS and isinstance(other, int | float):
             return Affine(1.0, float(other)), value.axis
-        if target in (operator.mul, torch.mul, "mul") and isinstance(other, int | float):
+        if target in _PRODUCTS and isinstance(other, int | float):
             return Affine(float(other)), value.axis
         if target in _KEPT:
             return Unchanged(), value.axis

@@ -102,6 +102,9 @@ class Graph:
 
         Args:
             signal: The signal at the input.
+
+        Raises:
+            ModelError: If the signal is not finite from some layer on; the message names it.
         """
         signals = {INPUT: signal}
         for node in self.order:
@@ -112,6 +115,9 @@ class Graph:
                 signals[node.name] = node.rule.join([signals[name] for name in node.inputs])
             else:
                 signals[node.name] = node.rule.forward(signals[node.inputs[0]])
+            after = signals[node.name]
+            if not all(math.isfinite(value) for value in (after.mean, after.q, after.var)):
+                raise ModelError(f"{node.where}the signal is not finite from layer {node.name!r} on", "smaller weights")
         return signals
 
     def backward(self, signals: Mapping[str, Signal], gradient: Gradient | None = None) -> dict[str, Gradient]:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from propstats.errors import ModelError
 from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Chain
 from propstats.rules.attention import Attention
@@ -123,10 +122,6 @@ def propagate_graph(graph: Graph, statistics: InputStatistics, *, name: str = "n
     tokens = any(isinstance(node.rule, Embedding) for node in graph.consumers[INPUT])
     start = statistics.signal(graph.units, has_positions=math.prod(graph.positions) > 1)
     signals = graph.forward(Signal(0.0, 0.0, 0.0) if tokens else start)
-    for node in graph.order:
-        signal = signals[node.name]
-        if not all(math.isfinite(value) for value in (signal.mean, signal.q, signal.var)):
-            raise ModelError(f"{node.where}the signal is not finite from layer {node.name!r} on", "smaller weights")
     gradients = graph.backward(signals)
     layers = [_layer(INPUT, INPUT, graph.units, graph.positions, signals[INPUT], gradients[INPUT])]
     layers += [_layer(n.name, n.kind, n.units, n.positions, signals[n.name], gradients[n.name]) for n in graph.order]

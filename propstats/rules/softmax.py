@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: The step of both trapezoid rules, in logits: their integrands vanish at both ends and have no singularity within
-#: pi/2 of the real line, so that the error is about exp(-pi^2/step).
+#: pi/2 of the real line, so that the error is about exp(-pi^2/step). It grows with the logits from some spread on.
 _STEP = 0.25
-#: A Gaussian is cut off here, in standard deviations, and an exponential here.
-_END, _TAIL = 9.0, 20.0
+_WIDE = 40.0
+#: Beyond this spread one logit has all but about 1/spread of the weight, and that is all that is said.
+_WIDEST = 160.0
+#: A Gaussian is cut off here, in standard deviations, and t exp(-t) where its logarithm is below and above this.
+_END, _LOW, _HIGH = 9.0, 20.0, 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,13 @@ def softmax_moments(count: int, std: float) -> SoftmaxMoments:
         return SoftmaxMoments(1.0, 0.0, 0.0)
     if std == 0.0:
         return SoftmaxMoments(1.0 / count, (1.0 - 1.0 / count) / count, 1.0 - 1.0 / count)
-    high = 4 * std**2 + _END * std  # where exp(4 l) has its weight
-    u = np.arange(-high - math.log(count) - _TAIL, _END * std + _TAIL / 4, _STEP)
-    none, two, three, four = (_laplace(power, u, std, high) for power in (0, 2, 3, 4))
+    std = min(std, _WIDEST)
+    step = _STEP * max(1.0, std / _WIDE)
+    u = np.arange(-_END * std - _LOW, _END * std + _HIGH, step)
+    none, two, three, four = (_laplace(power, u, std, step) for power in (0, 2, 3, 4))
 
     def integral(order: int, factor: NDArray[np.float64], others: int) -> float:
-        return float((np.exp(order * u) * factor * none**others).sum() * _STEP) / math.gamma(order)
+        return float((factor * none**others).sum() * step) / math.gamma(order)
 
     squares = count * integral(2, two, count - 1)
     cubes = count * integral(3, three, count - 1)
@@ -65,10 +69,14 @@ def softmax_moments(count: int, std: float) -> SoftmaxMoments:
     return SoftmaxMoments(squares, squares - 2 * cubes + fourths + pairs, aligned)
 
 
-def _laplace(power: int, u: NDArray[np.float64], std: float, high: float) -> NDArray[np.float64]:
-    """Return `E[exp(k l - exp(u + l))]` for `l ~ N(0, std^2)`, in the shape of u."""
-    step = _STEP * min(1.0, std)
-    logit = np.arange(-_END * std, high, step)
-    with np.errstate(over="ignore", under="ignore"):
-        exponents = power * logit - 0.5 * (logit / std) ** 2 - np.exp(u[:, None] + logit)
-        return np.asarray(np.exp(exponents).sum(axis=1) * (step / (std * math.sqrt(2 * math.pi))))
+def _laplace(power: int, u: NDArray[np.float64], std: float, step: float) -> NDArray[np.float64]:
+    """Return `E[t^k exp(-t)]` for `t = exp(u + l)`, `l ~ N(0, std^2)`, in the shape of u."""
+    step *= min(1.0, std)
+    logit = np.arange(-_END * std, _END * std + step, step)
+    density = np.exp(-0.5 * (logit / std) ** 2) * (step / (std * math.sqrt(2 * math.pi)))
+    found = np.empty(u.shape)
+    for start in range(0, u.size, 256):
+        v = u[start : start + 256, None] + logit
+        with np.errstate(over="ignore", under="ignore"):
+            found[start : start + 256] = np.exp(power * v - np.exp(v)) @ density
+    return found

@@ -11,10 +11,11 @@ from torch import nn
 from propstats.activations import activation_names
 from propstats.estimate import STANDARD_ERRORS, Gradient, Signal
 from propstats.rules.affine import Unchanged
+from propstats.rules.batch_norm import RunningNorm
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch import NoRuleError, rule_for
-from propstats.rules.norm import GroupNorm, RunningNorm
+from propstats.rules.norm import GroupNorm
 from propstats.rules.rule import Rule
 
 _DRAWS = 300

@@ -8,6 +8,7 @@ from propstats.activations.gates import GATES, gate
 from propstats.activations.names import activation_names, find
 from propstats.errors import PropstatsError, UnknownNameError
 from propstats.rules.affine import Affine, Flatten, Unchanged
+from propstats.rules.batch_norm import BatchNorm
 from propstats.rules.dropout import Dropout
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.gate import Gated
@@ -16,7 +17,7 @@ from propstats.rules.network_file import weights
 from propstats.rules.network_file.place import Context, Place
 from propstats.rules.network_file.tables import Table
 from propstats.rules.network_file.weights import Built
-from propstats.rules.norm import BatchNorm, GroupNorm, Scale
+from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.pooling import AveragePool
 from propstats.rules.rule import Rule
 
