@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from propstats.auditing.audit import audit as audit
     from propstats.auditing.bound import BoundReport as BoundReport
     from propstats.auditing.bound import bound as bound
+    from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
     from propstats.auditing.spectrum import spectrum as spectrum
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from propstats.expectation.dual import dual_slope as dual_slope
     from propstats.experiments.demo import DemoResult as DemoResult
     from propstats.experiments.demo import demo as demo
+    from propstats.rules.propagation import Propagation as Propagation
     from propstats.simulation.jacobian import JacobianSpectrum as JacobianSpectrum
     from propstats.simulation.jacobian import jacobian as jacobian
     from propstats.theory.derivation import CheckedDerivation as CheckedDerivation
@@ -37,9 +39,9 @@ if TYPE_CHECKING:
     from propstats.theory.mean_field.field import mean_field as mean_field
     from propstats.theory.mean_field.phase import PhaseDiagram as PhaseDiagram
     from propstats.theory.mean_field.phase import phase as phase
+    from propstats.theory.mean_field.records import MeanField as MeanField
     from propstats.theory.pooling.pool import pool as pool
     from propstats.theory.pooling.records import PoolMoments as PoolMoments
-    from propstats.theory.mean_field.records import MeanField as MeanField
     from propstats.theory.unit import UnitMoments as UnitMoments
     from propstats.theory.unit import moments as moments
     from propstats.theory.weights.scales import WeightScales as WeightScales
@@ -60,6 +62,7 @@ else:
         "MeanField": "theory.mean_field.records",
         "PhaseDiagram": "theory.mean_field.phase",
         "PoolMoments": "theory.pooling.records",
+        "Propagation": "rules.propagation",
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
@@ -84,6 +87,7 @@ else:
         "scales": "theory.weights.scales",
         "pool": "theory.pooling.pool",
         "phase": "theory.mean_field.phase",
+        "propagate": "auditing.propagate",
     }
 
     def __getattr__(name):

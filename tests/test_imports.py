@@ -39,7 +39,7 @@ AT_IMPORT: dict[str, tuple[str, ...]] = {
     "scipy": (),
     "flint": (),
     "matplotlib": ("report/",),
-    "torch": ("expectation/sampling/", "rules/from_torch.py", "simulation/", "auditing/", "experiments/"),
+    "torch": ("expectation/sampling/", "rules/from_torch", "simulation/", "auditing/", "experiments/"),
 }
 
 

@@ -17,6 +17,8 @@ README = Path(__file__).parents[1] / "README.md"
 _TRANSCRIPT = re.compile(
     r"<!-- transcript: (?P<kind>[a-z ]+) -->\n```console\n\$ (?P<command>.+)\n(?P<output>(?s:.*?))```"
 )
+# A file that transcripts use.
+_FILE = re.compile(r"<!-- file: (?P<name>[\w.]+) -->\n```\w*\n(?P<content>(?s:.*?))```")
 _WITH_ERROR = re.compile(r"(-?\d[\d.]*(?:e-?\d+)?) ±(\d[\d.]*(?:e-?\d+)?)")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(e[-+]?\d+)?%?")
 
@@ -38,6 +40,8 @@ def test_transcripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "110")
     text = README.read_text(encoding="utf-8")
+    for file in _FILE.finditer(text):
+        (tmp_path / file["name"]).write_text(file["content"], encoding="utf-8")
     shown = list(_TRANSCRIPT.finditer(text))
     printed = []
     for transcript in shown:

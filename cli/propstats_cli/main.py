@@ -24,6 +24,7 @@ from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
 from propstats_cli.phase import phase
 from propstats_cli.pool import pool
+from propstats_cli.propagate import propagate
 from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
 
@@ -48,6 +49,7 @@ _COMMANDS = {
         bound,
         meanfield,
         phase,
+        propagate,
         jacobian,
         spectrum,
         audit,

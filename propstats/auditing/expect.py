@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from propstats.auditing.probe import Call, Probe
 from propstats.auditing.records import Expected
 from propstats.auditing.statistics import UnitStatistics
-from propstats.estimate import Signal
+from propstats.estimate import Gradient, Signal
 from propstats.rules.rule import Rule
 
 
@@ -28,7 +28,7 @@ def one_step(call: Call) -> Expected | None:
     if after is None:
         return None
     given = call.gradient_output.running.mean if call.gradient_output.is_measured else None
-    back = call.rule.backward(given, before) if given is not None else None
+    back = call.rule.backward(Gradient(given), before).q if given is not None else None
     return Expected(after.q, after.var, given, back, after.error, "layer")
 
 
@@ -80,7 +80,7 @@ def _backward(probe: Probe, signals: Sequence[Signal | None]) -> list[tuple[floa
     for position in reversed(range(len(calls))):
         call, before = calls[position], _before(calls[position], signals, probe)
         if call.rule is not None and before is not None:
-            at_input[position] = call.rule.backward(at_output[position], before)
+            at_input[position] = call.rule.backward(Gradient(at_output[position]), before).q
         if call.source is not None and call.source >= 0:
             at_output[call.source] += at_input[position]
     return [(_known(out), _known(back)) for out, back in zip(at_output, at_input, strict=True)]

@@ -1,19 +1,28 @@
 """Read rules off torch modules."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import singledispatch
 
 import torch
 from torch import nn
 
 from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES, of_module
+from propstats.activations.gates import gate
+from propstats.estimate import STANDARD_ERRORS
+from propstats.rules.affine import Unchanged
+from propstats.rules.batch_norm import RunningNorm
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
-from propstats.rules.norm import BatchNorm, LayerNorm, Unchanged
+from propstats.rules.gate import Gated
+from propstats.rules.geometry import Meetings, Window
+from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.rule import Rule
-from propstats.theory.weights.fans import Axis, Connections
 
 Shape = Sequence[int]
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+TransposedConvolution = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 class NoRuleError(Exception):
@@ -36,51 +45,69 @@ def rule_for(module: nn.Module, shape: Shape) -> Rule:
     raise NoRuleError(f"no rule for {type(module).__name__} yet")
 
 
-def _mean(tensor: torch.Tensor | None, power: int, default: float = 0.0) -> float:
+def mean_power(tensor: torch.Tensor | None, power: int, default: float = 0.0) -> float:
+    """Return the mean of a power of a tensor's numbers, in double precision; the default where there is no tensor."""
     return default if tensor is None else float(tensor.detach().double().pow(power).mean())
+
+
+def measured_weights(
+    weight: torch.Tensor, bias: torch.Tensor | None, *, fan_in: float, fan_out: float, units: int
+) -> Weights:
+    """Return the rule of weights as they are; a mean that chance explains counts as none."""
+    mean, second = mean_power(weight, 1), mean_power(weight, 2)
+    by_chance = mean**2 <= STANDARD_ERRORS**2 * second / max(weight.numel(), 1)
+    shown = 0.0 if by_chance else mean
+    return Weights(shown, second, mean_power(bias, 1), mean_power(bias, 2), fan_in, fan_out, units)
 
 
 @rule_for.register
 def _(module: nn.Linear, shape: Shape) -> Rule:
-    weight = module.weight
-    return Weights(
-        _mean(weight, 1), _mean(weight, 2), _mean(module.bias, 1), _mean(module.bias, 2),
-        fan_in=weight.shape[1], fan_out=weight.shape[0], units=weight.shape[0],
-    )  # fmt: skip
+    outputs, inputs = module.weight.shape
+    return measured_weights(module.weight, module.bias, fan_in=inputs, fan_out=outputs, units=outputs)
 
 
 @rule_for.register(nn.Conv1d)
 @rule_for.register(nn.Conv2d)
 @rule_for.register(nn.Conv3d)
-def _(module: nn.Conv1d | nn.Conv2d | nn.Conv3d, shape: Shape) -> Rule:
+def _(module: Convolution, shape: Shape) -> Rule:
+    return _convolution(module, _window(module).meetings(shape[1:]))
+
+
+@rule_for.register(nn.ConvTranspose1d)
+@rule_for.register(nn.ConvTranspose2d)
+@rule_for.register(nn.ConvTranspose3d)
+def _(module: TransposedConvolution, shape: Shape) -> Rule:
+    window, axes = _window(module), range(len(shape) - 1)
+    after = [
+        (shape[axis + 1] - 1) * window.stride[axis]
+        - 2 * window.padding[axis]
+        + window.dilation[axis] * (window.kernel[axis] - 1)
+        + int(module.output_padding[axis])
+        + 1
+        for axis in axes
+    ]
+    # Its outputs meet its inputs as the inputs of a convolution meet the outputs.
+    return _convolution(module, window.meetings(after).reversed)
+
+
+def _convolution(module: Convolution | TransposedConvolution, meetings: Meetings) -> Rule:
+    # Each pair of an output and an input position inside the image is one term per channel.
+    found = measured_weights(
+        module.weight,
+        module.bias,
+        fan_in=module.in_channels / module.groups * meetings.pairs / meetings.outputs,
+        fan_out=module.out_channels / module.groups * meetings.pairs / meetings.inputs,
+        units=module.out_channels,
+    )
+    return replace(
+        found, taps=meetings.taps, shared_out=meetings.shared_by_outputs, shared_in=meetings.shared_by_inputs
+    )
+
+
+def _window(module: Convolution | TransposedConvolution) -> Window:
     if module.padding_mode != "zeros" or isinstance(module.padding, str):
         raise NoRuleError(f"no rule for convolutions with padding {module.padding_mode!r} {module.padding!r} yet")
-    terms = connections(module, shape)
-    weight = module.weight
-    return Weights(
-        _mean(weight, 1), _mean(weight, 2), _mean(module.bias, 1), _mean(module.bias, 2),
-        fan_in=terms.terms_in, fan_out=terms.terms_out, units=module.out_channels,
-    )  # fmt: skip
-
-
-def connections(module: nn.Conv1d | nn.Conv2d | nn.Conv3d, shape: Shape) -> Connections:
-    """Return what a convolution with numbers for its padding connects.
-
-    Args:
-        module: The convolution.
-        shape: Shape of its input, without the batch.
-
-    Raises:
-        DomainError: If the kernel is larger than the input.
-    """
-    assert not isinstance(module.padding, str)
-    axes = tuple(
-        Axis(size, kernel, stride, (padding, padding), dilation)
-        for size, kernel, stride, padding, dilation in zip(
-            shape[1:], module.kernel_size, module.stride, module.padding, module.dilation, strict=True
-        )
-    )
-    return Connections(module.in_channels, module.out_channels, module.groups, axes)
+    return Window(tuple(module.kernel_size), tuple(module.stride), tuple(module.padding), tuple(module.dilation))
 
 
 @rule_for.register(nn.BatchNorm1d)
@@ -92,14 +119,33 @@ def _(module: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, shape: Shape) ->
     variance = module.running_var.double() + module.eps
     scale = torch.ones_like(variance) if module.weight is None else module.weight.detach().double()
     shrink = module.running_var.double() / variance
-    return BatchNorm(
-        _mean(scale * shrink.sqrt(), 2), _mean(module.bias, 1), _mean(module.bias, 2), _mean(scale / variance.sqrt(), 2)
+    return RunningNorm(
+        weight_second_moment=mean_power(scale * shrink.sqrt(), 2),
+        bias_mean=mean_power(module.bias, 1),
+        bias_second_moment=mean_power(module.bias, 2),
+        slope_second_moment=mean_power(scale / variance.sqrt(), 2),
     )
 
 
 @rule_for.register
 def _(module: nn.LayerNorm, shape: Shape) -> Rule:
-    return LayerNorm(_mean(module.weight, 2, 1.0), _mean(module.bias, 1), _mean(module.bias, 2), module.eps)
+    return _normalised(module, module.bias, module.eps)
+
+
+@rule_for.register
+def _(module: nn.RMSNorm, shape: Shape) -> Rule:
+    eps = module.eps if module.eps is not None else float(torch.finfo(torch.float32).eps)
+    return _normalised(module, None, eps, centred=False)
+
+
+def _normalised(
+    module: nn.LayerNorm | nn.RMSNorm, bias: torch.Tensor | None, eps: float, *, centred: bool = True
+) -> Rule:
+    """Return the rule of a norm over the last axes, all of which count as units."""
+    scale = Scale(
+        mean_power(module.weight, 1, 1.0), mean_power(module.weight, 2, 1.0), mean_power(bias, 1), mean_power(bias, 2)
+    )
+    return GroupNorm(math.prod(module.normalized_shape), 1, scale, eps, centred)
 
 
 def _elementwise(module: nn.Module, shape: Shape) -> Rule:
@@ -115,6 +161,13 @@ def _elementwise(module: nn.Module, shape: Shape) -> Rule:
 
 for _name in ELEMENTWISE_MODULES:
     rule_for.register(getattr(nn, _name), _elementwise)
+
+
+@rule_for.register
+def _(module: nn.GLU, shape: Shape) -> Rule:
+    if module.dim not in (-1, len(shape)):
+        raise NoRuleError("no rule for a gate along another axis than the last yet")
+    return Gated(gate("glu"))
 
 
 @rule_for.register(nn.Identity)

@@ -1,77 +1,167 @@
-"""Normalisation layers, as they act at test time, and layers that change nothing."""
+"""Normalisation of each sample: over its units, over groups of them, over positions."""
 
+import math
 from dataclasses import dataclass
 
-from propstats.estimate import Signal
+from propstats.estimate import Gradient, Positions, Signal
 
 
 @dataclass(frozen=True, slots=True)
-class BatchNorm:
-    """Batch normalisation with running statistics that describe the data (where they do not, the audit shows it).
+class Scale:
+    """The scales and biases that follow a normalisation, by their moments over units."""
 
-    Args:
-        weight_second_moment: Mean squared scale.
-        bias_mean: Mean bias.
-        bias_second_moment: Mean squared bias.
-        slope_second_moment: Mean over units of `(scale / running std)^2`.
-
-    References:
-        Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 2.
-    """
-
-    weight_second_moment: float
-    bias_mean: float
-    bias_second_moment: float
-    slope_second_moment: float
-
-    def forward(self, signal: Signal) -> Signal:
-        """Return the signal after the layer."""
-        q = self.weight_second_moment + self.bias_second_moment
-        return Signal(self.bias_mean, q, self.weight_second_moment)
-
-    def backward(self, gradient: float, signal: Signal) -> float:
-        """Return the second moment of the gradient at the input."""
-        return self.slope_second_moment * gradient
+    weight_mean: float = 1.0
+    weight_second_moment: float = 1.0
+    bias_mean: float = 0.0
+    bias_second_moment: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class LayerNorm:
-    """Layer normalisation over units, for wide layers.
+class GroupNorm:
+    """Normalisation of each sample over groups of units and their positions: layer, group and instance norm, RMS norm.
+
+    With A the average over the n = units * positions values of a group, `E[A^2] = m^2 + ((q - s)/positions + s -
+    m^2)/units`, where s is the mean product of two positions. The variance that divides is `q - E[A^2] + eps`, and
+    each mean product loses its own `E[A A']`. Backwards the gradient loses what lies along the constant and along the
+    output, two of n dimensions: Ba et al.'s supplement, Eq. 19 f.
+
+    Finite width: the variance of a group fluctuates, and gradients are divided by it: they get the mean of its inverse.
 
     Args:
-        weight_second_moment: Mean squared scale.
-        bias_mean: Mean bias.
-        bias_second_moment: Mean squared bias.
+        units: Units of a group.
+        positions: Positions of a unit that are normalised together.
+        scale: What follows.
         eps: What is added to the variance.
+        centred: Whether the average is subtracted; not in RMS norm.
 
     References:
-        Ba, Kiros & Hinton 2016, arXiv:1607.06450, Eq. 4.
+        Ba, Kiros & Hinton 2016, arXiv:1607.06450, Eq. 4; Wu & He 2018, arXiv:1803.08494, Eqs. 1-5; Ulyanov et al. 2016,
+        arXiv:1607.08022, Eq. 9; Zhang & Sennrich 2019, arXiv:1910.07467, Eq. 4.
+
+    >>> layer_norm = GroupNorm(100, 1, Scale(), eps=0.0)
+    >>> after = layer_norm.forward(Signal(3.0, 13.0, 2.0))
+    >>> after.mean, after.q, after.var, round(layer_norm.backward(Gradient(1.0), Signal(3.0, 13.0, 2.0)).q, 12)
+    (0.0, 1.0, 0.5, 0.247474747475)
     """
 
-    weight_second_moment: float
-    bias_mean: float
-    bias_second_moment: float
+    units: int
+    positions: int
+    scale: Scale
     eps: float
+    centred: bool = True
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
-        gain = self.weight_second_moment / (signal.q - signal.mean**2 + self.eps)
-        q = gain * (signal.q - signal.mean**2) + self.bias_second_moment
-        return Signal(self.bias_mean, q, gain * signal.var)
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        own, other = self._average(signal, signal.q, pairs.same), self._average(signal, signal.overlap, pairs.other)
+        variance = signal.q - own
+        gain = 1.0 / (variance + self.eps)
+        mean = 0.0 if self.centred else math.sqrt(gain) * signal.mean * self.scale.weight_mean
+        gain, bias = gain * self.scale.weight_second_moment, self.scale.bias_second_moment
+        return Signal(
+            mean=mean + self.scale.bias_mean,
+            q=gain * variance + bias,
+            var=max(gain * (signal.var - own + other), 0.0),
+            error=signal.fresh,  # of the variance over the data; q is what it is made to be
+            positions=signal.positions
+            and Positions(gain * (pairs.same - own) + bias, gain * (pairs.other - other) + bias),
+            units=signal.units,
+            fresh=signal.fresh,
+        )
 
-    def backward(self, gradient: float, signal: Signal) -> float:
-        """Return the second moment of the gradient at the input."""
-        return self.weight_second_moment / (signal.q - signal.mean**2 + self.eps) * gradient
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        own = self._average(signal, signal.q, pairs.same)
+        variance = signal.q - own
+        gain = 1.0 / (variance * self._shrunk(signal, own) + self.eps)
+        normalised = variance / (variance + self.eps)  # below 1 by what eps takes
+        return projected(
+            gradient,
+            gain * self.scale.weight_second_moment,
+            constant=float(self.centred),
+            along=normalised * (2.0 - normalised),
+            alike=(pairs.same - own) / variance if variance > 0 else 0.0,
+            units=self.units,
+            positions=self.positions,
+            error=signal.inherited,
+        )
+
+    def _shrunk(self, signal: Signal, own: float) -> float:
+        """Return `1/E[1/x]` for the variance of a group, relative to its mean."""
+        variance = signal.q - own
+        if math.isinf(signal.units) or variance <= 0.0:
+            return 1.0
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        one = signal.fresh**2 * signal.units  # of a single squared number
+        if self.centred and one <= 2.0:  # a Gaussian, which is one about its mean as well
+            one = 2.0
+        alike = ((pairs.same - own) / variance) ** 2
+        terms = self.units * self.positions / (1.0 + (self.positions - 1) * alike)
+        return mean_inverse(signal.inherited**2 + one / terms)
+
+    def _average(self, signal: Signal, at_one: float, at_two: float) -> float:
+        """Return `E[A A']` for the averages over a group of two signals."""
+        if not self.centred:
+            return 0.0
+        square = signal.mean**2
+        return square + mean_square(at_one - square, at_two - square, self.units, self.positions)
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """A layer that hands on what it gets: identity, flatten, dropout at test time."""
+def mean_square(at_one: float, at_two: float, units: float, positions: int) -> float:
+    """Return the mean square of an average over independent units and over alike positions.
 
-    def forward(self, signal: Signal) -> Signal:
-        """Return the signal."""
-        return signal
+    Args:
+        at_one: Mean square of a number.
+        at_two: Mean product at two positions.
+        units: How many independent units.
+        positions: How many positions.
 
-    def backward(self, gradient: float, signal: Signal) -> float:
-        """Return the gradient's second moment."""
-        return gradient
+    >>> mean_square(1.0, 0.5, 2, 4)
+    0.3125
+    """
+    return ((at_one - at_two) / positions + at_two) / units
+
+
+def mean_inverse(square: float) -> float:
+    """Return `1/E[1/x]` of a positive number with mean 1 and a variance, from a gamma distribution: `1 - variance`.
+
+    At most half is taken off: beyond, rare small numbers rule the expectation, and it need not exist.
+
+    >>> mean_inverse(0.25)
+    0.75
+    """
+    return 1.0 - min(square, 0.5)
+
+
+def projected(
+    gradient: Gradient,
+    gain: float,
+    *,
+    constant: float,
+    along: float,
+    alike: float,
+    units: float,
+    positions: int,
+    error: float,
+) -> Gradient:
+    """Return a gradient that has lost what lies along the constant and along the normalised signal.
+
+    Args:
+        gradient: The gradient after the layer, independent of the signal.
+        gain: The mean squared slope of the layer, were its statistics constants.
+        constant: Which share of the component along the constant is lost.
+        along: Which share of that along the signal.
+        alike: Correlation of the normalised signal at two positions.
+        units: How many independent units (or samples) are normalised together.
+        positions: How many positions.
+        error: Relative error of the variance that divides.
+    """
+    flat = constant * mean_square(gradient.q, gradient.positions, units, positions)
+    tilted = along * mean_square(gradient.q, gradient.positions * alike, units, positions)
+    return Gradient(
+        gain * max(gradient.q - flat - tilted, 0.0),
+        math.hypot(gradient.error, error),
+        gain * (gradient.positions - flat - alike * tilted),
+        gradient.fresh,
+    )

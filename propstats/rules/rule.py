@@ -1,8 +1,9 @@
 """What a rule is."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
-from propstats.estimate import Signal
+from propstats.estimate import Gradient, Signal
 
 
 class Rule(Protocol):
@@ -15,11 +16,24 @@ class Rule(Protocol):
         """Return the signal after the layer."""
         ...
 
-    def backward(self, gradient: float, signal: Signal) -> float:
-        """Return the second moment of the gradient at the input.
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input.
 
         Args:
-            gradient: The second moment of the gradient at the output.
+            gradient: The gradient at the output.
             signal: The signal at the input.
         """
+        ...
+
+
+@runtime_checkable
+class Join(Protocol):
+    """What a layer of several inputs does; their units count as independent of each other."""
+
+    def join(self, signals: Sequence[Signal]) -> Signal:
+        """Return the signal after the layer."""
+        ...
+
+    def split(self, gradient: Gradient, signals: Sequence[Signal]) -> Sequence[Gradient]:
+        """Return the gradient at each input."""
         ...

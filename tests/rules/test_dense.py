@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from propstats.estimate import STANDARD_ERRORS, Signal
+from propstats.estimate import STANDARD_ERRORS, Gradient, Signal
 from propstats.rules.dense import Weights
 
 
@@ -14,10 +14,12 @@ def _layer(units: int = 40, fan_in: int = 25) -> Weights:
 def test_formulas() -> None:
     after = _layer().forward(Signal(0.5, 2.0, 1.5, 0.1))
     assert math.isclose(after.mean, 25 * 0.05 * 0.5 + 0.1)
-    assert math.isclose(after.q, 25 * 0.09 * 2.0 + 0.2)
+    # The last two: what shared means of weights and biases give in every unit.
+    assert math.isclose(after.q, 25 * 0.09 * 2.0 + 0.2 + 25 * 24 * (0.05 * 0.5) ** 2 + 2 * 25 * 0.05 * 0.5 * 0.1)
     assert math.isclose(after.var, 25 * 0.09 * 1.5)
-    assert math.isclose(after.error, math.hypot(0.1, math.sqrt(2 / 40)))
-    assert math.isclose(_layer().backward(3.0, after), 40 * 0.09 * 3.0)
+    # Biases, and what comes of means, have no error.
+    assert math.isclose(after.error, math.hypot(0.1 * 25 * 0.09 * 2.0 / after.q, math.sqrt(2 / 40)))
+    assert math.isclose(_layer().backward(Gradient(3.0), after).q, 40 * 0.09 * 3.0)
     assert math.isclose(_layer().sigma_w, math.sqrt(25 * 0.09))
 
 

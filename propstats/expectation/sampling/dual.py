@@ -10,11 +10,13 @@ from propstats.estimate import Estimate, Route
 from propstats.expectation.dual.expect import density
 from propstats.expectation.dual.input import Input
 from propstats.expectation.dual.panels import Array
-from propstats.expectation.sampling.draws import PIECE, generator
+from propstats.expectation.sampling.normal import generator
 from propstats.expectation.sampling.running import RunningMoments
 from propstats.expectation.sampling.unseen import tails_of
 
 _EPS = float(np.finfo(float).eps)
+#: Pairs of one seed.
+_BLOCK = 1 << 14
 #: A standard error that fewer samples dominate says nothing: rare events may not have come at all.
 _ENOUGH = 100.0
 #: How finely the part of the plane that no sample has seen is looked at, out there and along it.
@@ -60,8 +62,8 @@ def dual_moments(
     if seed < 0:
         raise DomainError(f"a seed must be at least 0, got {seed}")
     pairs = [_Pairs(first, second, float(r)) for r in rho]
-    for block, start in enumerate(range(0, samples, PIECE)):
-        z = generator(seed, block).standard_normal((2, min(PIECE, samples - start)))
+    for block, start in enumerate(range(0, samples, _BLOCK)):
+        z = generator(seed, block).standard_normal((2, min(_BLOCK, samples - start)))
         for pair in pairs:
             pair.add(z)
     found = [pair.estimates() for pair in pairs]

@@ -1,4 +1,4 @@
-"""Standard normal numbers in single precision, by Box and Muller: the fastest way that numpy's vectors allow."""
+"""Standard normal numbers in seeded blocks; in single precision by Box and Muller, as fast as numpy's vectors allow."""
 
 import math
 
@@ -35,6 +35,17 @@ def block_seed(seed: int, block: int) -> int:
 def generator(seed: int, block: int) -> np.random.Generator:
     """Return numpy's generator for one block."""
     return np.random.Generator(np.random.SFC64(block_seed(seed, block)))
+
+
+def fill_normal(out: torch.Tensor, seed: int, block: int) -> None:
+    """Fill a float64 tensor with the standard normal numbers of one block, which here have all their digits and tails.
+
+    On the CPU they come from numpy's ziggurat, twice as fast as torch's own; an accelerator draws its own.
+    """
+    if out.device.type == "cpu":
+        generator(seed, block).standard_normal(out=out.numpy())
+    else:
+        out.normal_(generator=torch.Generator(out.device).manual_seed(block_seed(seed, block)))
 
 
 class Normals:

@@ -1,0 +1,82 @@
+"""What every layer of a network should carry: the network from a file, a module or a graph."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from propstats.rules.graph import Graph
+from propstats.rules.propagation import Propagation, propagate_graph
+from propstats.rules.statistics import InputStatistics
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: What tells a network file from a model file.
+_NETWORK_FILES = (".toml", ".json")
+
+
+def propagate(
+    network: "str | os.PathLike[str] | nn.Module | Graph",
+    *,
+    shape: tuple[int, ...] | None = None,
+    arch: str | None = None,
+    mean: float | None = None,
+    std: float | None = None,
+    correlation: float | None = None,
+    training: bool = True,
+) -> Propagation:
+    """Say what every layer of a network should carry, forwards and backwards, on average over random weights.
+
+    Args:
+        network: A network file (TOML or JSON), a torch module in a file (of torch.nn classes; nothing in the file is
+            executed), a module, or a graph of rules. Of a module, the sizes of its weights count, not what training
+            has made of their directions.
+        shape: Shape of the input of a module, without the batch; needed where its layers do not say it.
+        arch: `package.module:factory`, which builds the module that weights in a file belong to.
+        mean: Mean of the data; a network file's own, or 0, if left out.
+        std: Their standard deviation; a network file's own, or 1.
+        correlation: Correlation of two inputs; a network file's own, or 0.
+        training: Whether dropout drops.
+
+    Raises:
+        ModelError: If the network cannot be read, or a layer has no rule; the message names the layer (and the line).
+        DomainError: If there can be no such data.
+
+    >>> import propstats
+    >>> from torch import nn
+    >>> layers = [layer for _ in range(20) for layer in (nn.Linear(64, 64), nn.ReLU())]
+    >>> result = propstats.propagate(nn.Sequential(*layers))
+    >>> result.passed, round(result.forward.rate, 1)  # torch's default: 1/sqrt 6 a layer
+    (False, 0.4)
+    """
+    name, graph, statistics = _read(network, shape, arch, training)
+    given = {"mean": mean, "std": std, "correlation": correlation}
+    statistics = replace(statistics, **{key: value for key, value in given.items() if value is not None})
+    return propagate_graph(graph, statistics, name=name)
+
+
+def _read(
+    network: "str | os.PathLike[str] | nn.Module | Graph",
+    shape: tuple[int, ...] | None,
+    arch: str | None,
+    training: bool,
+) -> tuple[str, Graph, InputStatistics]:
+    if isinstance(network, Graph):
+        return "graph", network, InputStatistics()
+    if isinstance(network, str | os.PathLike):
+        path = Path(network)
+        if path.suffix.lower() in _NETWORK_FILES:
+            from propstats.rules.network_file import read_network
+
+            found = read_network(path, training=training)
+            return found.name, found.graph, found.statistics
+        from propstats.auditing.load import load_model
+
+        loaded = load_model(path, arch=arch)
+        module, name = loaded.model, loaded.path
+    else:
+        module, name = network, type(network).__name__
+    from propstats.rules.from_torch_graph import graph_of
+
+    return name, graph_of(module, shape, training=training), InputStatistics()

@@ -1,0 +1,128 @@
+"""Sums of branches that part and meet again with no random weights between: they are functions of one signal.
+
+`x + phi(x)` is not a sum of independent signals. Where all branches of a sum are functions of the units of one layer,
+unit by unit, the sum is such a function as well, and its moments are exact: `E[(x + phi(x))^2]`, and backwards
+`E[(1 + phi'(x))^2]` instead of `1 + E[phi'^2]`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from propstats.activations import Activation
+from propstats.activations.expression import Expr, Number, Symbol, call, substitute
+from propstats.activations.syntax import str_of
+from propstats.estimate import Gradient, Signal
+from propstats.rules.affine import Affine, Chain, Unchanged
+from propstats.rules.attention import Attention
+from propstats.rules.dense import Weights
+from propstats.rules.elementwise import Elementwise
+from propstats.rules.embedding import Embedding
+from propstats.rules.join import Add
+from propstats.rules.rule import Join, Rule
+
+if TYPE_CHECKING:
+    from propstats.rules.graph import Node
+
+#: Rules whose random weights leave nothing of their input to correlate with.
+_RANDOM = (Weights, Attention, Embedding)
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A sum whose branches share a source without weights in between.
+
+    Args:
+        source: The layer where they part.
+        together: The sum as one function of it; None where a branch is no function of one unit, so that the branches
+            count as independent although they are not.
+        branches: Each branch as such a function.
+    """
+
+    source: str
+    together: Elementwise | None
+    branches: tuple[Elementwise, ...]
+
+    def correction(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return what the gradient at the source lacks when its parts are added as if uncorrelated."""
+        assert self.together is not None
+        whole = self.together.backward(gradient, signal)
+        apart = [branch.backward(gradient, signal) for branch in self.branches]
+        q, positions = (whole.q - sum(p.q for p in apart), whole.positions - sum(p.positions for p in apart))
+        return Gradient(q, 0.0, positions)
+
+
+def find_shared(order: Sequence["Node"]) -> Mapping[str, Shared]:
+    """Return the sums whose branches share a source, by the name of the sum.
+
+    Args:
+        order: The layers, each after those that it hears.
+    """
+    by_name = {node.name: node for node in order}
+    sums = (node for node in order if isinstance(node.rule, Add))
+    return {node.name: found for node in sums if (found := _shared(node, by_name)) is not None}
+
+
+def _shared(node: "Node", by_name: Mapping[str, "Node"]) -> Shared | None:
+    paths = [list(_unit_by_unit(name, by_name)) for name in node.inputs]
+    for source, _ in paths[0]:
+        formulas = [dict(path).get(source) for path in paths]
+        if all(formula is not None for formula in formulas):
+            known = [formula for formula in formulas if formula is not None]
+            total = known[0]
+            for formula in known[1:]:
+                total = call("add", total, formula)
+            return Shared(source, _elementwise(total), tuple(_elementwise(formula) for formula in known))
+    heard = [_without_weights(name, by_name) for name in node.inputs]
+    common = {name for first, second in combinations(heard, 2) for name in first & second}
+    return Shared(min(common), None, ()) if common else None
+
+
+def _elementwise(formula: Expr) -> Elementwise:
+    return Elementwise(Activation("sum of branches", str_of(formula)))
+
+
+def _unit_by_unit(name: str, by_name: Mapping[str, "Node"]) -> Iterator[tuple[str, Expr]]:
+    """Yield the layers before one, nearest first, with the function of their units that it is."""
+    formula: Expr = Symbol("x")
+    while True:
+        yield name, formula
+        node = by_name.get(name)
+        inner = _formula(node) if node is not None else None
+        if node is None or inner is None:
+            return
+        formula, name = substitute(formula, {"x": inner}), node.inputs[0]
+
+
+def _formula(node: "Node") -> Expr | None:
+    """Return what a layer does to each unit, or None."""
+    formula: Expr = Symbol("x")
+    for rule in _rules(node):
+        if isinstance(rule, Elementwise):
+            values = {name: Number.of(value) for name, value in rule.activation.params.items()}
+            formula = substitute(rule.activation.formula, {"x": formula, **values})
+        elif isinstance(rule, Affine):
+            formula = call("add", call("mul", Number.of(rule.scale), formula), Number.of(rule.shift))
+        elif not isinstance(rule, Unchanged):
+            return None
+    return formula
+
+
+def _without_weights(name: str, by_name: Mapping[str, "Node"]) -> set[str]:
+    """Return the layers that one can be traced back to without passing random weights, itself included."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current in found:
+            continue
+        found.add(current)
+        node = by_name.get(current)
+        if node is not None and not any(isinstance(rule, _RANDOM) for rule in _rules(node)):
+            waiting += node.inputs
+    return found
+
+
+def _rules(node: "Node") -> Sequence[Rule | Join]:
+    return node.rule.rules if isinstance(node.rule, Chain) else [node.rule]

@@ -1,0 +1,44 @@
+import math
+
+import pytest
+import torch
+
+from propstats.estimate import STANDARD_ERRORS
+from propstats.rules.softmax import softmax_moments
+
+
+@pytest.mark.parametrize(("count", "std"), [(2, 1.0), (3, 0.01), (8, 3.0), (64, 0.7), (500, 1.5)])
+def test_moments_against_sampling(count: int, std: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = std * torch.randn(400_000 // count, count, generator=generator, dtype=torch.float64)
+    a = torch.softmax(logits, dim=1)
+    squares = a.square().sum(dim=1)
+    slope = squares - 2 * a.pow(3).sum(dim=1) + squares.square()
+    aligned = ((a * logits).sum(dim=1).square() / std**2 - squares) / std**2
+    found = softmax_moments(count, std)
+    for theory, sample in ((found.squares, squares), (found.slope, slope), (found.aligned, aligned)):
+        error = float(sample.std()) / math.sqrt(len(sample))
+        assert abs(theory - float(sample.mean())) <= STANDARD_ERRORS * error
+
+
+def test_two_logits_by_an_integral_of_one_variable() -> None:
+    """`a_1 = sigmoid(l_1 - l_2)`, by a fine trapezoid rule."""
+    z = torch.linspace(-10, 10, 20_001, dtype=torch.float64)
+    density = torch.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) * (z[1] - z[0])
+    for std in (0.1, 1.0, 4.0):
+        a = torch.sigmoid(math.sqrt(2) * std * z)
+        exact = float((density * (a.square() + (1 - a).square())).sum())
+        slope = float((density * 4 * (a * (1 - a)).square()).sum())
+        found = softmax_moments(2, std)
+        assert abs(found.squares - exact) <= 1e-12
+        assert abs(found.slope - slope) <= 1e-11
+
+
+def test_limits() -> None:
+    assert softmax_moments(5, 0.0).squares == 0.2
+    assert abs(softmax_moments(5, 1e-5).squares - 0.2) <= 1e-9
+    assert abs(softmax_moments(5, 1e-5).aligned - 0.8) <= 1e-8
+    assert softmax_moments(1, 2.0).slope == 0.0
+    wide = [softmax_moments(50, std).squares for std in (10.0, 30.0, 100.0, 1e6)]
+    assert sorted(wide) == wide  # one has nearly all
+    assert 0.98 < wide[-1] < 1.0
