@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from propstats.experiments.demo import DemoResult as DemoResult
     from propstats.experiments.demo import demo as demo
     from propstats.rules.propagation import Propagation as Propagation
+    from propstats.simulation.design import Design as Design
+    from propstats.simulation.design import design as design
     from propstats.simulation.jacobian import JacobianSpectrum as JacobianSpectrum
     from propstats.simulation.jacobian import jacobian as jacobian
     from propstats.theory.derivation import CheckedDerivation as CheckedDerivation
@@ -74,7 +76,9 @@ else:
         "audit": "auditing.audit",
         "bound": "auditing.bound",
         "demo": "experiments.demo",
+        "Design": "simulation.design",
         "derive": "theory.derivation",
+        "design": "simulation.design",
         "dropout": "theory.dropout",
         "dual": "expectation.dual",
         "dual_moments": "theory.dual",

@@ -16,6 +16,7 @@ from propstats_cli.claims import claims
 from propstats_cli.constants import constants
 from propstats_cli.demo import demo
 from propstats_cli.derive import derive
+from propstats_cli.design import design
 from propstats_cli.dropout import dropout
 from propstats_cli.dual import dual
 from propstats_cli.jacobian import jacobian
@@ -50,6 +51,7 @@ _COMMANDS = {
         meanfield,
         phase,
         propagate,
+        design,
         jacobian,
         spectrum,
         audit,

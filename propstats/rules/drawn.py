@@ -1,28 +1,33 @@
 """Layers of weights as a scheme draws them."""
 
 from propstats.activations import Activation
+from propstats.errors import DomainError
 from propstats.rules.dense import Weights
 from propstats.rules.geometry import Meetings
-from propstats.theory.schemes import weight_scheme
+from propstats.theory.weights.fans import Connections
+from propstats.theory.weights.schemes import weight_scheme
 
 
-def weight_variance(scheme: str, fan_in: int, fan_out: int, act: Activation) -> float:
+def weight_variance(scheme: str, layer: Connections, act: Activation) -> float:
     """Return the variance of one weight: the one place in which rules ask schemes.
 
     Args:
         scheme: Name of a scheme.
-        fan_in: Fan-in as initialisers count it: input channels of a group times the kernel's taps.
-        fan_out: Fan-out, the same.
+        layer: What the layer connects.
         act: The activation that follows.
 
     Raises:
         UnknownNameError: If there is no such scheme.
+        DomainError: If the scheme depends on how many branches the network has.
 
     >>> from propstats.activations import activation
-    >>> weight_variance("he", 50, 10, activation("relu"))
+    >>> from propstats.theory.weights.fans import dense
+    >>> weight_variance("he", dense(50, 10), activation("relu"))
     0.04
     """
-    return weight_scheme(scheme).variance(fan_in, fan_out, act)
+    if scheme == "fixup":
+        raise DomainError("fixup depends on the number of branches", "write sigma_w instead")
+    return weight_scheme(scheme).variance(layer, act, 1)
 
 
 def dense(variance: float, inputs: int, outputs: int, bias_std: float = 0.0) -> Weights:

@@ -49,7 +49,7 @@ class Way:
         second_moments: Of the signal, from 1 at the input, after each layer, at infinite width.
         growth: What all layers multiply a gradient's mean square by, at infinite width.
         layer_growth: The same of one layer, in the geometric mean.
-        stability: `f'` at the second moment 1, if that is a fixed point: below 1 it attracts, above 1 it repels.
+        stability: `f'(1)`, below 1 where the second moment 1 attracts, above 1 where it repels; None where it moves.
         nonlinear_share: Share of a layer's output variance that is not linear in its input.
         total_nonlinear_share: The same of the whole network, `1 - (1 - share)^depth` if layers are centred.
         breaking: The depths at which a finite width breaks it.
@@ -64,7 +64,7 @@ class Way:
     second_moments: tuple[float, ...]
     growth: float
     layer_growth: float
-    stability: float
+    stability: float | None
     nonlinear_share: float
     total_nonlinear_share: float
     breaking: Breaking
@@ -219,7 +219,7 @@ def _way(
         second_moments=q,
         growth=math.exp(min(log_growth, 700.0)),
         layer_growth=math.exp(log_growth / depth),
-        stability=found["stability_slope"].value,
+        stability=found["stability_slope"].value if abs(q[1] - 1) < 1e-9 else None,
         nonlinear_share=share,
         total_nonlinear_share=-math.expm1(depth * math.log1p(-share)) if share < 1 else 1.0,
         breaking=breaking,

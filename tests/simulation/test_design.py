@@ -20,7 +20,9 @@ def test_relu() -> None:
     assert paper.second_moments[-1] < 0.5  # the price
     assert not paper.fits
     assert biased.fits
+    assert biased.stability is not None
     assert biased.stability < 1
+    assert paper.stability is None  # 1 is no fixed point there
     assert leaky.fits
     assert leaky.growth == pytest.approx(2.0, rel=1e-9)
     assert [refused.name for refused in found.refused] == ["shaped"]

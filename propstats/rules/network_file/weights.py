@@ -12,6 +12,7 @@ from propstats.rules.network_file.place import Context, Place
 from propstats.rules.network_file.tables import Table
 from propstats.rules.normprop import normprop
 from propstats.rules.rule import Rule
+from propstats.theory.weights import fans as connections
 
 Built = tuple[Rule, Place]
 
@@ -21,7 +22,7 @@ def dense_layer(table: Table, place: Place, context: Context) -> Built:
     units = table.integer("units")
     act = table.text("act") if table.has("act") else None
     following = activation(act) if act is not None else context.following
-    variance = _variance(table, place.units, units, following)
+    variance = _variance(table, connections.dense(place.units, units), following)
     weights = dense(variance, place.units, units, table.number("bias_std", 0.0, least=0.0))
     return _then(weights, act), Place(units, place.positions)
 
@@ -63,7 +64,8 @@ def attention_layer(table: Table, place: Place, context: Context) -> Built:
     if len(place.positions) != 1:
         raise table.error(f"attention wants tokens, but gets {place}", "write tokens = N at the top")
     # Each of the four is a layer of its own with the same scheme.
-    weights = dense(_variance(table, place.units, place.units, context.following), place.units, place.units)
+    variance = _variance(table, connections.dense(place.units, place.units), context.following)
+    weights = dense(variance, place.units, place.units)
     return Attention(weights, weights, weights, weights, place.positions[0], heads), place
 
 
@@ -78,11 +80,14 @@ def _convolution(table: Table, place: Place, context: Context, *, transposed: bo
     channels = table.integer("channels")
     groups = _groups(table, place.units, channels)
     window, after = _window(table, place, transposed=transposed)
-    taps = _taps(window)
     act = activation(table.text("act")) if table.has("act") else context.following
-    # Initialisers count the fans of the weight tensor as it is stored, whatever the stride.
-    stored = (channels, place.units // groups) if not transposed else (place.units, channels // groups)
-    variance = _variance(table, stored[1] * taps, stored[0] * taps, act)
+    axes = tuple(
+        connections.Axis(size, kernel, stride, (padding, padding), dilation, transposed=transposed)
+        for size, kernel, stride, padding, dilation in zip(
+            place.positions, window.kernel, window.stride, window.padding, window.dilation, strict=True
+        )
+    )
+    variance = _variance(table, connections.Connections(place.units, channels, groups, axes), act)
     meetings = window.meetings(after).reversed if transposed else window.meetings(place.positions)
     bias_std = table.number("bias_std", 0.0, least=0.0)
     return convolution(variance, (place.units, channels), groups, meetings, bias_std), Place(channels, after)
@@ -126,14 +131,14 @@ def _groups(table: Table, inputs: int, outputs: int) -> int:
     return groups
 
 
-def _variance(table: Table, fan_in: int, fan_out: int, act: Activation) -> float:
+def _variance(table: Table, layer: connections.Connections, act: Activation) -> float:
     """Return the variance of a weight: by a scheme, or as the layer says."""
     if table.has("sigma_w"):
         if table.has("weights"):
             raise table.error("weights and sigma_w exclude each other", "sigma_w is the std times sqrt(fan_in)")
-        return table.number("sigma_w", least=0.0) ** 2 / fan_in
+        return table.number("sigma_w", least=0.0) ** 2 / layer.fan_in
     table.used.add("sigma_w")
-    return weight_variance(table.text("weights", "he"), fan_in, fan_out, act)
+    return weight_variance(table.text("weights", "he"), layer, act)
 
 
 def _then(weights: Weights, act: str | None) -> Rule:
