@@ -176,6 +176,7 @@ def _loaded_by(code: str) -> set[str]:
         ("import propstats; dir(propstats); propstats.activation_names()", {"torch", "sympy", "scipy", "numpy"}),
         ("import propstats; propstats.moments('relu', samples=0)", {"torch", "sympy", "matplotlib"}),
         ("import propstats; propstats.moments('gelu', samples=0)", {"torch", "sympy", "matplotlib"}),
+        ("import propstats; propstats.scales('tanh')", {"torch", "sympy", "matplotlib"}),
     ],
 )
 def test_what_stays_unloaded(code: str, absent: set[str]) -> None:

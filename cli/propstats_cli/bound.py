@@ -91,6 +91,8 @@ def _render(out: "Console", result: "BoundReport") -> None:
         if weight.canonical.zero_rows:
             zeros = f"{weight.canonical.zero_rows} of {weight.canonical.rows} units have no weights"
             out.print(f"note: {escape(weight.name)}: {zeros}, and count in neither side", soft_wrap=True)
+    for note in result.notes:
+        out.print(f"note: {note}", soft_wrap=True)
     for skipped in result.skipped:
         out.print(f"skipped {escape(skipped.name)}: {escape(skipped.reason)}", soft_wrap=True)
     if result.first is not None and result.data is not None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,6 +15,11 @@ from propstats.auditing.matrices import Matrices, Matrix, read_matrices
 from propstats.auditing.records import DataInfo, ModelInfo, Skipped
 from propstats.errors import DomainError, ModelError
 from propstats.theory.weights.coherence import CanonicalError, canonical_error
+
+_ROWS_AS_STORED: Final = (
+    "the file names no layers: rows are taken as they are stored, those of transposed or grouped convolutions and of "
+    "embeddings too"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class BoundReport:
         skipped: What was left out, with the reason.
         data: The data, if there were any.
         first: The first layer on these data.
+        notes: What a reader should know of the numbers.
     """
 
     model: ModelInfo
@@ -54,6 +61,7 @@ class BoundReport:
     skipped: tuple[Skipped, ...]
     data: DataInfo | None
     first: MeasuredCovariance | None
+    notes: tuple[str, ...]
 
 
 def bound(
@@ -100,7 +108,8 @@ def bound(
         shape = tuple(loaded.inputs.shape[1:])
         info = DataInfo(loaded.name, loaded.sha256, len(loaded.inputs), shape, "as it is", loaded.normalization)
         first = measure(matrices.found[0], rows_of(matrices.found[0]), loaded.inputs)
-    return BoundReport(matrices.model, std, tuple(weights), matrices.skipped, info, first)
+    notes = () if matrices.found[0].module is not None else (_ROWS_AS_STORED,)
+    return BoundReport(matrices.model, std, tuple(weights), matrices.skipped, info, first, notes)
 
 
 def rows_of(matrix: Matrix) -> NDArray[np.generic]:

@@ -61,7 +61,7 @@ def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> M
     """Read the weights of a .npy array, of a state_dict or safetensors, or of a pickled network; nothing is executed.
 
     Filters are flattened. In a network, transposed convolutions and groups are taken for what they are; weights without
-    a network are taken for those of layers without groups.
+    a network have their rows as they are stored.
 
     Args:
         path: The file; its kind is told from its bytes.

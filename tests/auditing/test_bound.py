@@ -38,6 +38,7 @@ def test_every_weight_of_a_network(tmp_path: Path) -> None:
     assert report.first is not None
     assert report.first.layer == "0.weight"
     assert report.data is not None
+    assert report.notes == ()
     assert report.data.samples == report.first.samples == 1797
 
 

@@ -36,14 +36,16 @@ def test_the_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
 def test_zero_rows_are_noted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0]]))
     assert run(["bound", str(tmp_path / "w.npy")]) == 0
-    assert "note: array: 1 of 3 units have no weights" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "note: array: 1 of 3 units have no weights" in out
+    assert "note: the file names no layers" in out
 
 
 def test_json_is_what_the_function_returns(capsys: pytest.CaptureFixture[str], network: str) -> None:
     assert run(["bound", network, "--std", "2", "--data", "digits", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)["data"]
     report = propstats.bound(network, std=2.0, data="digits")
-    assert data.keys() == {"model", "std", "weights", "skipped", "data", "first"}
+    assert data.keys() == {"model", "std", "weights", "skipped", "data", "first", "notes"}
     for shown, weight in zip(data["weights"], report.weights, strict=True):
         assert shown["name"] == weight.name
         assert shown["canonical"].keys() >= {"coherence", "canonical_error_bound", "off_diagonal", "ratio"}

@@ -86,12 +86,40 @@ def test_one_layer_is_the_factor(name: str) -> None:
 )
 def test_factors_are_those_of_drawn_layers(name: str, layer: Connections) -> None:
     """Forward and backward (autograd) in the mean over layers that torch draws, for Gaussian pre-activations."""
-    scheme, act, draws = weight_scheme(name), activation("relu"), 60
-    row = _by_name(scales(act, layer, depth=7))[name]
+    row = _by_name(scales("relu", layer, depth=7))[name]
+    for sample, factor in zip(_simulated(name, layer, 60), (row.forward_factor, row.backward_factor), strict=True):
+        assert abs(sample.mean().item() - factor.value) <= STANDARD_ERRORS * _error(sample)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        convolution(8, 8, size=6, kernel=3, padding=1),
+        convolution(8, 8, size=9, kernel=3, stride=2, padding=1),
+        convolution(8, 8, size=6, kernel=3, groups=4),
+        convolution(6, 8, size=5, kernel=3, stride=2, transposed=True),
+    ],
+    ids=["padding", "stride", "groups", "transposed"],
+)
+def test_the_fans_of_initialisers_would_be_found_out(layer: Connections) -> None:
+    """Planted: fan_in and fan_out in place of the terms that there are."""
+    forward, backward = _simulated("he", layer, 120)
+    wrong = (1.0, layer.fan_out / layer.fan_in)
+    gaps = [abs(s.mean().item() - w) / _error(s) for s, w in zip((forward, backward), wrong, strict=True)]
+    assert max(gaps) > 2 * STANDARD_ERRORS
+
+
+def _error(sample: torch.Tensor) -> float:
+    return sample.std().item() / math.sqrt(len(sample))
+
+
+def _simulated(name: str, layer: Connections, draws: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Second moments after a drawn layer, and mean squares of gradients before it, of ReLUs at N(0, 1)."""
+    scheme = weight_scheme(name)
     signals, gradients = [], []
     with seeded(3):
         for _ in range(draws):
-            module = _module(layer, scheme.bias_variance(layer, act, 7) > 0)
+            module = _module(layer, scheme.bias_variance(layer, activation("relu"), 7) > 0)
             weight = module.weight
             assert isinstance(weight, nn.Parameter)
             with torch.no_grad():
@@ -104,10 +132,7 @@ def test_factors_are_those_of_drawn_layers(name: str, layer: Connections) -> Non
             (gradient,) = torch.autograd.grad(y, h, torch.randn_like(y))
             signals.append(float(y.detach().double().square().mean()))
             gradients.append(float(gradient.double().square().mean()))
-    for sample, factor in ((signals, row.forward_factor), (gradients, row.backward_factor)):
-        values = torch.tensor(sample, dtype=torch.float64)
-        error = values.std().item() / math.sqrt(draws)
-        assert abs(values.mean().item() - factor.value) <= STANDARD_ERRORS * error
+    return torch.tensor(signals, dtype=torch.float64), torch.tensor(gradients, dtype=torch.float64)
 
 
 def _module(layer: Connections, bias: bool) -> nn.Module:
