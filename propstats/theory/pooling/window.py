@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from propstats.errors import DomainError, unknown_name
@@ -76,6 +78,7 @@ class WindowFunction:
         return lambda x: functional.lp_pool1d(x, self.power, inputs) * factor
 
 
+@lru_cache(maxsize=1024)
 def window_moments(
     function: str,
     inputs: int,
@@ -116,10 +119,12 @@ def window_moments(
         raise DomainError(f"a variance must be at least 0, got {var}")
     law = WindowFunction(function, divisor, power).law(inputs, PoolInput(mean, var**0.5, correlation, rectified))
     found = evaluate_law(law, digits=None).by_route
-    return {
-        name: Quantity.of({route: known[name] for route, known in found.items() if name in known})
-        for name in law.results
-    }
+    return MappingProxyType(
+        {
+            name: Quantity.of({route: known[name] for route, known in found.items() if name in known})
+            for name in law.results
+        }
+    )
 
 
 def part_of(
