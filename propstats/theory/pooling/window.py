@@ -78,7 +78,6 @@ class WindowFunction:
         return lambda x: functional.lp_pool1d(x, self.power, inputs) * factor
 
 
-@lru_cache(maxsize=1024)
 def window_moments(
     function: str,
     inputs: int,
@@ -117,7 +116,14 @@ def window_moments(
     """
     if not var >= 0.0:
         raise DomainError(f"a variance must be at least 0, got {var}")
-    law = WindowFunction(function, divisor, power).law(inputs, PoolInput(mean, var**0.5, correlation, rectified))
+    return _window_moments(
+        WindowFunction(function, divisor, power), inputs, PoolInput(mean, var**0.5, correlation, rectified)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _window_moments(function: WindowFunction, inputs: int, given: PoolInput) -> Mapping[str, Quantity]:
+    law = function.law(inputs, given)
     found = evaluate_law(law, digits=None).by_route
     return MappingProxyType(
         {
