@@ -1,5 +1,5 @@
 """The certified route: ball arithmetic, in which every printed digit is proven."""
 
-from propstats.expectation.certified.route import constant, expectation, moments
+from propstats.expectation.certified.route import combinations, constant, expectation, moments
 
-__all__ = ["constant", "expectation", "moments"]
+__all__ = ["combinations", "constant", "expectation", "moments"]

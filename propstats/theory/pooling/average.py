@@ -9,7 +9,7 @@ _PRODUCT = (
     " + s*sqrt(1 - r**2)*phi((m + r*s*x)/(s*sqrt(1 - r**2)))), 0)"
 )
 #: Its terms, which cancel far below 0; the density at z is as uncertain there as z^2 roundings.
-_PRODUCT_SIZE = "(1 + ((m + r*s*x)/(s*sqrt(1 - r**2)))**2)*" + _PRODUCT.replace(
+_PRODUCT_SIZE = "(1 + where(m + r*s*x > 0, 0, (m + r*s*x)/(s*sqrt(1 - r**2)))**2)*" + _PRODUCT.replace(
     "((m + r*s*x)*Phi", "(abs(m + r*s*x)*Phi"
 )
 _OPPOSITE = "where(m + s*x > 0, (m + s*x)*where(m - s*x > 0, m - s*x, 0), 0)"

@@ -100,11 +100,11 @@ def evaluate_law(law: Law, *, digits: int | None = 30, timeout: float = 10.0) ->
     notes: list[str] = []
     provable = {name: tree for name, tree in trees.items() if not symbols_of(tree) & law.known.keys()}
     if digits is not None and provable:
-        from propstats.expectation.certified.route import combinations
+        from propstats.expectation import certified
 
         integrals = {name: parse(text, {"x", *law.params}) for name, text in law.integrals.items()}
         try:
-            found = combinations(integrals, provable, law.params, digits=digits, timeout=timeout)
+            found = certified.combinations(integrals, provable, law.params, digits=digits, timeout=timeout)
             by_route[Route.CERTIFIED] = dict(found)
         except CertificateError as error:
             notes.append(str(error))

@@ -35,7 +35,7 @@ _RECTIFIED = {
 }
 #: Its terms, which cancel far below 0; the density at z is as uncertain there as z^2 roundings.
 _SIZES = {
-    name: f"(1 + ({_HERE}/{_WIDTH})**2)*{text}".replace(f"{_HERE}*", f"abs{_HERE}*")
+    name: f"(1 + where({_HERE} > 0, 0, {_HERE}/{_WIDTH})**2)*{text}".replace(f"{_HERE}*", f"abs{_HERE}*")
     for name, text in _RECTIFIED.items()
 }
 #: The mean of the largest of two and 0, for m = 0.

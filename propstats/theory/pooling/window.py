@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from propstats.errors import DomainError, unknown_name
@@ -114,12 +116,21 @@ def window_moments(
     """
     if not var >= 0.0:
         raise DomainError(f"a variance must be at least 0, got {var}")
-    law = WindowFunction(function, divisor, power).law(inputs, PoolInput(mean, var**0.5, correlation, rectified))
+    return _window_moments(
+        WindowFunction(function, divisor, power), inputs, PoolInput(mean, var**0.5, correlation, rectified)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _window_moments(function: WindowFunction, inputs: int, given: PoolInput) -> Mapping[str, Quantity]:
+    law = function.law(inputs, given)
     found = evaluate_law(law, digits=None).by_route
-    return {
-        name: Quantity.of({route: known[name] for route, known in found.items() if name in known})
-        for name in law.results
-    }
+    return MappingProxyType(
+        {
+            name: Quantity.of({route: known[name] for route, known in found.items() if name in known})
+            for name in law.results
+        }
+    )
 
 
 def part_of(

@@ -96,6 +96,23 @@ def test_many_digits_of_a_closed_form() -> None:
     assert len(by_integral.digits or "") == 202
 
 
+def test_what_follows_from_several_expectations() -> None:
+    """The variance of the largest of two, 1 - 1/pi; what is exactly 0; a symbol that is a fraction."""
+    integrals = {"m": parse("2*x*Phi(x)", {"x"}), "q": parse("2*x**2*Phi(x)", {"x"})}
+    results = {
+        name: parse(text, {"m", "q", "t"}) for name, text in (("var", "q - m**2"), ("none", "q - q"), ("third", "q*t"))
+    }
+    found = certified.combinations(integrals, results, {"t": Fraction(1, 3)}, digits=30)
+    exact = certified.constant(parse("1 - 1/pi", set()), {}, digits=30)
+    assert found["var"].digits == exact.digits
+    assert found["third"].digits == "0." + "3" * 30
+    assert abs(found["none"].value) <= found["none"].error < 1e-29
+    with pytest.raises(CertificateError, match="not proven within"):
+        certified.combinations(integrals, results, {"t": 1.0}, timeout=1e-9)
+    with pytest.raises(DomainError):
+        certified.combinations({"m": parse("exp(x**2)", {"x"})}, {"m": parse("m", {"m"})}, {})
+
+
 @pytest.mark.parametrize(
     ("inputs", "mean"),
     [

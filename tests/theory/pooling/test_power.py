@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
@@ -101,6 +102,7 @@ def test_powers_out_of_range(power: float) -> None:
 def test_negative_correlation() -> None:
     found = window_moments("lp", 3, correlation=-0.5)
     assert found["mean"].value == pytest.approx(math.sqrt(1.5 * math.pi / 2), abs=1e-12)
-    for options in ({"power": 4.0}, {"rectified": True}):
+    unknown: list[dict[str, Any]] = [{"power": 4.0}, {"rectified": True}]
+    for options in unknown:
         with pytest.raises(DomainError, match="negatively correlated"):
             window_moments("lp", 3, correlation=-0.5, **options)
