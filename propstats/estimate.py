@@ -200,7 +200,7 @@ class Gradient:
 def inherited(error: float, fresh: float) -> float:
     """Return what is left of an error without an independent part of it.
 
-    >>> inherited(0.5, 0.4)
+    >>> round(inherited(0.5, 0.4), 12)
     0.3
     """
     return math.sqrt(max(error**2 - fresh**2, 0.0)) if math.isfinite(error) else error

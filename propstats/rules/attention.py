@@ -70,7 +70,9 @@ class Attention:
         # Dropped weights leave of values that are all alike something that no longer cancels.
         apart = (value.q - _pairs(value).same + self.dropout * _pairs(value).same) / keep
         slope = given.q * max(apart, 0.0)
-        to_query = slope * max(key.q - _pairs(key).same, 0.0) * sum(p * m.slope for m, _, p in possible)
+        # The covariance D of the softmax meets that of the tokens: (1 + 1/n) tr D^2 + (tr D)^2/n, for n units.
+        for_query = sum(p * (m.slope * (1.0 + 1.0 / signal.units) + m.trace / signal.units) for m, _, p in possible)
+        to_query = slope * max(key.q - _pairs(key).same, 0.0) * for_query
         to_key = slope * query.q * sum(p * x * m.slope for m, x, p in possible)
         error = math.hypot(given.error, signal.error)
         back = [

@@ -26,6 +26,7 @@ class GroupNorm:
     output, two of n dimensions: Ba et al.'s supplement, Eq. 19 f.
 
     Finite width: the variance of a group fluctuates, and gradients are divided by it: they get the mean of its inverse.
+    Two inputs that are divided by numbers of their own lose some of what they have in common.
 
     Args:
         units: Units of a group.
@@ -55,16 +56,17 @@ class GroupNorm:
         pairs = signal.positions or Positions(signal.q, signal.overlap)
         own, other = self._average(signal, signal.q, pairs.same), self._average(signal, signal.overlap, pairs.other)
         variance = signal.q - own
+        apart = self._apart(signal, own, signal.overlap - other)
         gain = 1.0 / (variance + self.eps)
         mean = 0.0 if self.centred else math.sqrt(gain) * signal.mean * self.scale.weight_mean
         gain, bias = gain * self.scale.weight_second_moment, self.scale.bias_second_moment
         return Signal(
             mean=mean + self.scale.bias_mean,
             q=gain * variance + bias,
-            var=max(gain * (signal.var - own + other), 0.0),
+            var=max(gain * (signal.var - own + other + apart * (signal.overlap - other)), 0.0),
             error=signal.fresh,  # of the variance over the data; q is what it is made to be
             positions=signal.positions
-            and Positions(gain * (pairs.same - own) + bias, gain * (pairs.other - other) + bias),
+            and Positions(gain * (pairs.same - own) + bias, gain * (1.0 - apart) * (pairs.other - other) + bias),
             units=signal.units,
             fresh=signal.fresh,
         )
@@ -74,7 +76,7 @@ class GroupNorm:
         pairs = signal.positions or Positions(signal.q, signal.overlap)
         own = self._average(signal, signal.q, pairs.same)
         variance = signal.q - own
-        gain = 1.0 / (variance * self._shrunk(signal, own) + self.eps)
+        gain = 1.0 / (variance * mean_inverse(self._fluctuation(signal, own)) + self.eps)
         normalised = variance / (variance + self.eps)  # below 1 by what eps takes
         return projected(
             gradient,
@@ -87,18 +89,26 @@ class GroupNorm:
             error=signal.inherited,
         )
 
-    def _shrunk(self, signal: Signal, own: float) -> float:
-        """Return `1/E[1/x]` for the variance of a group, relative to its mean."""
+    def _apart(self, signal: Signal, own: float, product: float) -> float:
+        """Return what the mean product of two inputs loses as each is divided by its own standard deviation.
+
+        For n Gaussian numbers of correlation c the mean cosine is `c (1 - (1 - c^2)/(2n))`.
+        """
+        c = product / (signal.q - own) if signal.q > own else 1.0
+        return self._fluctuation(signal, own) * max(1.0 - c * c, 0.0) / 4.0
+
+    def _fluctuation(self, signal: Signal, own: float) -> float:
+        """Return the relative variance of what a group is divided by, squared."""
         variance = signal.q - own
         if math.isinf(signal.units) or variance <= 0.0:
-            return 1.0
+            return 0.0
         pairs = signal.positions or Positions(signal.q, signal.overlap)
         one = signal.fresh**2 * signal.units  # of a single squared number
         if self.centred and one <= 2.0:  # a Gaussian, which is one about its mean as well
             one = 2.0
         alike = ((pairs.same - own) / variance) ** 2
         terms = self.units * self.positions / (1.0 + (self.positions - 1) * alike)
-        return mean_inverse(signal.inherited**2 + one / terms)
+        return signal.inherited**2 + one / terms
 
     def _average(self, signal: Signal, at_one: float, at_two: float) -> float:
         """Return `E[A A']` for the averages over a group of two signals."""

@@ -24,11 +24,13 @@ class SoftmaxMoments:
     Args:
         squares: `E[sum a_j^2]`: 1/n if all weights are equal, 1 if one has it all.
         slope: `E[sum a_j^2 (1 - 2 a_j + sum a_k^2)]`, the mean squared slope, summed over outputs.
+        trace: `E[(1 - sum a_j^2)^2]`, the squared sum of the slopes `a_j (1 - a_j)`.
         aligned: `(E[(sum a_j l_j)^2]/std^2 - squares)/std^2` for logits of mean 0: how the weights follow the logits.
     """
 
     squares: float
     slope: float
+    trace: float
     aligned: float
 
 
@@ -49,9 +51,10 @@ def softmax_moments(count: int, std: float) -> SoftmaxMoments:
     0.636838
     """
     if count == 1:
-        return SoftmaxMoments(1.0, 0.0, 0.0)
+        return SoftmaxMoments(1.0, 0.0, 0.0, 0.0)
     if std == 0.0:
-        return SoftmaxMoments(1.0 / count, (1.0 - 1.0 / count) / count, 1.0 - 1.0 / count)
+        rest = 1.0 - 1.0 / count
+        return SoftmaxMoments(1.0 / count, rest / count, rest**2, rest)
     std = min(std, _WIDEST)
     step = _STEP * max(1.0, std / _WIDE)
     u = np.arange(-_END * std - _LOW, _END * std + _HIGH, step)
@@ -64,9 +67,13 @@ def softmax_moments(count: int, std: float) -> SoftmaxMoments:
     cubes = count * integral(3, three, count - 1)
     fourths = count * integral(4, four, count - 1)
     pairs = count * (count - 1) * integral(4, two**2, count - 2)
-    # E[(sum a^2)^2] is the sum of the last two; the third moment follows from Stein's lemma, E[l f] = std^2 E[f'].
-    aligned = 1.0 - squares - 6.0 * cubes + 6.0 * (fourths + pairs)
-    return SoftmaxMoments(squares, squares - 2 * cubes + fourths + pairs, aligned)
+    squared = fourths + pairs  # E[(sum a^2)^2]
+    return SoftmaxMoments(
+        squares=squares,
+        slope=squares - 2.0 * cubes + squared,
+        trace=1.0 - 2.0 * squares + squared,
+        aligned=1.0 - squares - 6.0 * cubes + 6.0 * squared,  # by Stein's lemma, E[l f] = std^2 E[f']
+    )
 
 
 def _laplace(power: int, u: NDArray[np.float64], std: float, step: float) -> NDArray[np.float64]:

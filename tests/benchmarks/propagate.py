@@ -35,7 +35,7 @@ _NUMBERS = 4_000_000
 _MORE = 3
 _INPUTS = 16
 _PERCENTILES = (50, 90, 99)
-#: What DeepScaleLM prints of its own theory against simulation: percentiles 50, 90, 99, in per cent.
+#: What DeepScaleLM (Kedia et al. 2024, arXiv:2403.09635, code) prints of its theory against simulation, in per cent.
 _PRINTED = {
     "relu": ("ReLU, variance", (0.5, 1.9, 3.4)),
     "gelu": ("GELU, variance", (0.2, 0.6, 1.3)),
@@ -160,7 +160,7 @@ def main() -> int:
 
 def _beside(kinds: dict[str, list[Outcome]]) -> list[str]:
     """Return the table that puts DeepScaleLM's printed percentiles beside ours."""
-    lines = ["| DeepScaleLM prints | 50 / 90 / 99 % | here | noise | |", "|---|---|---|---|---|"]
+    lines = ["| DeepScaleLM (arXiv:2403.09635, code) prints | 50 / 90 / 99 % | here | noise | |", "|---|---|---|---|---|"]
     for name, (label, printed) in _PRINTED.items():
         if name not in kinds:
             continue

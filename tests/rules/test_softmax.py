@@ -16,7 +16,8 @@ def test_moments_against_sampling(count: int, std: float) -> None:
     slope = squares - 2 * a.pow(3).sum(dim=1) + squares.square()
     aligned = ((a * logits).sum(dim=1).square() / std**2 - squares) / std**2
     found = softmax_moments(count, std)
-    for theory, sample in ((found.squares, squares), (found.slope, slope), (found.aligned, aligned)):
+    pairs = [(found.squares, squares), (found.slope, slope), (found.aligned, aligned)]
+    for theory, sample in [*pairs, (found.trace, (1 - squares).square())]:
         error = float(sample.std()) / math.sqrt(len(sample))
         assert abs(theory - float(sample.mean())) <= STANDARD_ERRORS * error
 
