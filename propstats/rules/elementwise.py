@@ -29,7 +29,7 @@ class Elementwise:
     >>> from propstats.activations import activation
     >>> relu, wide = Elementwise(activation("relu")), Signal(0.0, 2.0, 2.0)
     >>> after = relu.forward(wide)
-    >>> round(after.q, 12), round(after.c, 12), round(relu.backward(Gradient(1.0), wide).q, 12)  # Cho & Saul 2009: c = 1/pi
+    >>> round(after.q, 12), round(after.c, 12), round(relu.backward(Gradient(1.0), wide).q, 12)
     (1.0, 0.318309886184, 0.5)
     """
 
