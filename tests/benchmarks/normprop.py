@@ -12,7 +12,7 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +57,13 @@ def _signals(gamma: float, draws: int) -> tuple[list[list[Estimate]], list[Signa
             x = (torch.relu(h) - shift) / scale
             wide = x.double()
             found[draw, layer] = float(wide.mean()), float(wide.var(dim=0).mean())
-    infinitely_many = 10**12
-    rule = normprop(Weights(0.0, 1 / _WIDTH, 0.0, 0.0, _WIDTH, _WIDTH, infinitely_many), unit, gamma)
+    rule = normprop(Weights(0.0, 1 / _WIDTH, 0.0, 0.0, _WIDTH, _WIDTH, _WIDTH), unit, gamma)
     signals = [Signal(0.0, 1.0, 1.0)]
     for _ in range(_DEPTH):
-        signals.append(rule.forward(signals[-1]))
+        signal = signals[-1]
+        for part in rule.rules:  # at infinite width nothing is left open
+            signal = replace(part.forward(signal), error=0.0, fresh=0.0, units=math.inf)
+        signals.append(signal)
     return [[mean_of(found[:, layer, k]) for k in range(2)] for layer in range(_DEPTH)], signals[1:]
 
 
@@ -134,7 +136,9 @@ def _figure(columns: Sequence[tuple[str, Sequence[_Row]]]) -> Figure:
                 )
                 if k >= 1:
                     axes.set_yscale("log")
-                axes.set_title(_NAMES[k] if line is panels[0] else "", fontsize=8)
+                axes.set_xticks(range(1, _DEPTH + 1, 2))
+                if line is panels[0]:
+                    axes.set_title(_NAMES[k], fontsize=8)
                 if line is panels[-1]:
                     axes.set_xlabel("layer")
             line[0].set_ylabel(title)
