@@ -23,4 +23,4 @@ def torch_gain(act: Activation) -> float | None:
     """
     if act.name == "leaky_relu":
         return math.sqrt(2.0 / (1.0 + act.params["negative_slope"] ** 2))
-    return _TABLE.get(act.name) if act.name != "selu" or not act.params else _TABLE["selu"]
+    return _TABLE.get(act.name)

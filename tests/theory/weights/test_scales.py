@@ -1,6 +1,7 @@
 """Schemes side by side: exact factors, and layers of torch drawn by torch."""
 
 import math
+from functools import cache
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from torch_schemes import DRAWN, seeded
 
-from propstats.activations import activation
+from propstats.activations import activation, activation_names
 from propstats.errors import DomainError, UnknownNameError
 from propstats.estimate import STANDARD_ERRORS, Route
 from propstats.theory.weights.convolution import convolution
@@ -22,6 +23,11 @@ _TRANSPOSED: list[type[nn.Module]] = [nn.ConvTranspose1d, nn.ConvTranspose2d, nn
 
 def _by_name(result: WeightScales) -> dict[str, SchemeScales]:
     return {row.name: row for row in result.schemes}
+
+
+@cache
+def _relu_after(layer: Connections) -> dict[str, SchemeScales]:
+    return _by_name(scales("relu", layer, depth=7))
 
 
 def test_what_the_books_say() -> None:
@@ -86,7 +92,7 @@ def test_one_layer_is_the_factor(name: str) -> None:
 )
 def test_factors_are_those_of_drawn_layers(name: str, layer: Connections) -> None:
     """Forward and backward (autograd) in the mean over layers that torch draws, for Gaussian pre-activations."""
-    row = _by_name(scales("relu", layer, depth=7))[name]
+    row = _relu_after(layer)[name]
     for sample, factor in zip(_simulated(name, layer, 60), (row.forward_factor, row.backward_factor), strict=True):
         assert abs(sample.mean().item() - factor.value) <= STANDARD_ERRORS * _error(sample)
 
@@ -186,6 +192,20 @@ def test_depth_multiplies_homogeneous_factors() -> None:
         if row.name != "normprop" and row.bias_std == 0:
             exact = row.forward_factor.value**30
             assert abs(row.forward_remaining.value - exact) <= row.forward_remaining.error + 1e-13 * exact
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", activation_names())
+def test_every_activation(name: str) -> None:
+    """NormProp is canonical forwards, and amplifies gradients by the Gaussian Poincare inequality."""
+    result = scales(name, depth=30)
+    row = _by_name(result)["normprop"]
+    assert abs(row.forward_factor.value - 1) <= row.forward_factor.error
+    if not activation(name).jumps:
+        assert row.backward_factor.value >= 1 - row.backward_factor.error
+    assert result.advice.why
+    for scheme in result.schemes:
+        assert scheme.fits is (scheme.name in result.advice.fits)
 
 
 def test_own_connections_and_notes() -> None:
