@@ -109,7 +109,8 @@ def evaluate_law(law: Law, *, digits: int | None = 30, timeout: float = 10.0) ->
         except CertificateError as error:
             notes.append(str(error))
     if digits is not None and len(provable) < len(trees):
-        missing = ", ".join(name for name in trees if name not in provable)
+        slopes = {"first": "gradient", "other": "gradient", "alive": "gradient"}
+        missing = ", ".join(dict.fromkeys(slopes.get(name, name) for name in trees if name not in provable))
         notes.append(f"no certified digits of {missing}: these are integrals over several variables")
     by_integration = {name: tree for name, tree in trees.items() if symbols_of(tree) - law.params.keys()}
     if by_integration:
