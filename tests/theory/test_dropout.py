@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -16,9 +16,9 @@ from propstats.theory.dropout import ALPHA, KINDS
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rectified", [False, True])
-@pytest.mark.parametrize(("keep", "mean", "std"), [(0.5, 0.0, 1.0), (0.8, 0.7, 1.5), (0.1, -1.0, 0.4), (1.0, 0.3, 1.0)])
+@pytest.mark.parametrize(("keep", "mean", "std"), [(0.5, 0.0, 1.0), (0.1, -1.0, 0.4), (1.0, 0.3, 1.0)])
 def test_routes_agree(kind: str, rectified: bool, keep: float, mean: float, std: float) -> None:
-    for correlation in (-1.0, 0.0, 0.6, 1.0):
+    for correlation in (-1.0, 0.0, 0.6):
         options: dict[str, Any] = {"keep": keep, "mean": mean, "std": std, "rectified": rectified}
         result = dropout(kind, correlation=correlation, samples=4_000, seed=2, digits=15, **options)
         assert result.agree, [name for name, quantity in result.quantities().items() if not quantity.agree]
@@ -26,6 +26,7 @@ def test_routes_agree(kind: str, rectified: bool, keep: float, mean: float, std:
             assert {Route.CERTIFIED, Route.SAMPLING} <= quantity.routes.keys()
 
 
+@settings(max_examples=50)
 @given(st.floats(0.05, 1.0), st.floats(-3.0, 3.0), st.floats(0.1, 3.0))
 def test_inverted_dropout_with_a_mean(keep: float, mean: float, std: float) -> None:
     """Mean m, variance (v + m^2)/q - m^2, backward second moment 1/q."""

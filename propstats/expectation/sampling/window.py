@@ -90,6 +90,7 @@ def sample_window(
     Raises:
         DomainError: If there are too few samples, the seed is negative, or the device is not there.
 
+    >>> from torch.nn import functional
     >>> found = sample_window(lambda x: functional.max_pool1d(x, 2), 2, samples=4096)
     >>> abs(found.value("mean") - 1 / math.sqrt(math.pi)) < 5 * math.sqrt(found.variance(found.row("mean"))) < 0.1
     True

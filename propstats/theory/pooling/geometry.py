@@ -70,10 +70,10 @@ def interior(kernel: int, stride: int, padding: int = 0, dilation: int = 1) -> A
     [[1, 2]]
     """
     _check(kernel, stride, padding, dilation)
-    # A window with offset a of position i begins at i - a*dilation; windows begin at all j*stride - padding.
-    position = np.arange(stride)
-    begins = (position[:, None] + padding - np.arange(kernel) * dilation) % stride == 0
-    return _axis([kernel], [kernel], [1], begins.sum(axis=1)[None], begins[:, 0][None])
+    # Windows begin at all j*stride - padding; place a of a window holds the position a*dilation further on.
+    held = (np.arange(kernel) * dilation - padding) % stride
+    cover, first = (np.bincount(places, minlength=stride)[None] for places in (held, held[:1]))
+    return _axis([kernel], [kernel], [1], cover, first)
 
 
 def bordered(
@@ -147,10 +147,12 @@ def _windows(size: int, held: Sequence[range], spans: Sequence[int]) -> Axis:
 
 
 def _axis(inputs: list[int], spans: list[int], windows: list[int], cover: Counts, first: Counts) -> Axis:
-    both = np.concatenate([cover, first]).astype(np.int64)
-    groups, group, positions = np.unique(both, axis=1, return_inverse=True, return_counts=True)
-    half = len(inputs)
-    return Axis(tuple(inputs), tuple(spans), tuple(windows), groups[:half], groups[half:], positions, group.reshape(-1))
+    # Positions are the same if all their numbers are: one row after the other tells more of them apart.
+    group = np.zeros(cover.shape[1], dtype=np.int64)
+    for row in (*cover, *first):
+        group = np.unique(group * (int(row.max()) + 1) + row, return_inverse=True)[1].reshape(-1)
+    examples, positions = np.unique(group, return_index=True, return_counts=True)[1:]
+    return Axis(tuple(inputs), tuple(spans), tuple(windows), cover[:, examples], first[:, examples], positions, group)
 
 
 def _check(kernel: int, stride: int, padding: int, dilation: int) -> None:

@@ -108,6 +108,10 @@ def evaluate_law(law: Law, *, digits: int | None = 30, timeout: float = 10.0) ->
             by_route[Route.CERTIFIED] = dict(found)
         except CertificateError as error:
             notes.append(str(error))
+    if digits is not None and len(provable) < len(trees):
+        slopes = {"first": "gradient", "other": "gradient", "alive": "gradient"}
+        missing = ", ".join(dict.fromkeys(slopes.get(name, name) for name in trees if name not in provable))
+        notes.append(f"no certified digits of {missing}: these are integrals over several variables")
     by_integration = {name: tree for name, tree in trees.items() if symbols_of(tree) - law.params.keys()}
     if by_integration:
         symbols |= {name: _integral(text, law.sizes.get(name), law.params) for name, text in law.integrals.items()}

@@ -6,14 +6,14 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
 from propstats.errors import DomainError
 from propstats.theory.pooling.geometry import Axis, adaptive, bordered, interior
 
-settings = st.tuples(
+layers = st.tuples(
     st.integers(1, 20), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2), st.integers(1, 3), st.booleans()
 )
 
@@ -29,7 +29,8 @@ def _has_empty_windows(size: int, kernel: int, stride: int, padding: int, dilati
     return not all(any(0 <= b + a * dilation < size for a in range(kernel)) for b in begins if b < size)
 
 
-@given(settings)
+@settings(max_examples=60)
+@given(layers)
 def test_windows_are_those_of_max_pooling(numbers: tuple[int, int, int, int, int, bool]) -> None:
     size, kernel, stride, padding, dilation, ceil_mode = numbers
     assume(dilation * (kernel - 1) + 1 <= size + 2 * padding)
@@ -54,7 +55,8 @@ def test_windows_are_those_of_max_pooling(numbers: tuple[int, int, int, int, int
     assert first[0, 0].tolist() == axis.first.sum(axis=0)[axis.group].tolist()
 
 
-@given(settings, st.booleans())
+@settings(max_examples=60)
+@given(layers, st.booleans())
 def test_divisors_are_those_of_average_pooling(
     numbers: tuple[int, int, int, int, int, bool], count_include_pad: bool
 ) -> None:
@@ -71,6 +73,7 @@ def test_divisors_are_those_of_average_pooling(
     assert slope[0, 0].tolist() == pytest.approx(by_group[axis.group].tolist(), abs=1e-12)
 
 
+@settings(max_examples=60)
 @given(st.integers(1, 30), st.integers(1, 12))
 def test_adaptive_windows_are_those_of_torch(size: int, output: int) -> None:
     axis = adaptive(size, output)
@@ -81,7 +84,8 @@ def test_adaptive_windows_are_those_of_torch(size: int, output: int) -> None:
     assert slope[0, 0].tolist() == pytest.approx(by_group[axis.group].tolist(), abs=1e-12)
 
 
-@given(settings)
+@settings(max_examples=60)
+@given(layers)
 def test_interior_is_the_middle_of_a_large_input(numbers: tuple[int, int, int, int, int, bool]) -> None:
     _, kernel, stride, padding, dilation, _ = numbers
     assume(2 * padding <= kernel)
@@ -94,7 +98,8 @@ def test_interior_is_the_middle_of_a_large_input(numbers: tuple[int, int, int, i
     assert inside.first.sum(axis=0)[inside.group].tolist() == large.first.sum(axis=0)[large.group][middle].tolist()
 
 
-@given(settings)
+@settings(max_examples=60)
+@given(layers)
 def test_counts_add_up(numbers: tuple[int, int, int, int, int, bool]) -> None:
     size, kernel, stride, padding, dilation, ceil_mode = numbers
     assume(2 * padding <= kernel and dilation * (kernel - 1) + 1 <= size + 2 * padding)
@@ -128,6 +133,11 @@ def test_counts_add_up(numbers: tuple[int, int, int, int, int, bool]) -> None:
 def test_bad_input(call: Callable[[], Axis], word: str) -> None:
     with pytest.raises(DomainError, match=word):
         call()
+
+
+def test_large_windows_take_no_more_room_than_their_size() -> None:
+    found = interior(1_000_000, 1_000_000).merged()
+    assert (found.inputs, found.cover.tolist(), found.positions.tolist()) == ((1_000_000,), [[1]], [1_000_000])
 
 
 def test_what_torch_refuses_is_refused() -> None:

@@ -21,6 +21,7 @@ def test_routes_that_a_law_has() -> None:
     assert integral.by_route[Route.QUADRATURE]["square"].value == pytest.approx(36.0, abs=1e-12)
     known = evaluate_law(Law(results, {"a": 2.0}, known={"m": Rounded(3.0, 1e-9)}))
     assert Route.CERTIFIED not in known.by_route
+    assert known.notes == ("no certified digits of mean, square: these are integrals over several variables",)
     assert known.by_route[Route.QUADRATURE]["square"].error >= 2.4e-8  # that of (2 m)^2 for m within 1e-9
 
 
@@ -31,7 +32,7 @@ def test_forms_may_use_integrals_before_them() -> None:
 
 def test_what_rounding_takes_far_below_zero() -> None:
     """Two terms cancel to 1e-10 of their size there: quadrature must say so, and ball arithmetic knows better."""
-    for mean in (-5.0, -20.0, -30.0):
+    for mean in (-5.0, -30.0):
         found = evaluate_law(maximum(9, PoolInput(mean, 1.0, 0.2, rectified=True))).by_route
         for name in ("mean", "second_moment"):
             certified, quadrature = found[Route.CERTIFIED][name], found[Route.QUADRATURE][name]
