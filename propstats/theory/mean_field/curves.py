@@ -69,8 +69,8 @@ class Curves:
     def reached(self, sigma_w: float, sigma_b: Array) -> tuple[Array, NDArray[np.int_]]:
         """Return the fixed points that a signal reaches, and how many there are, for given weights and all biases.
 
-        A signal moves to the next fixed point on the side to which the map takes it; without a bias, and from above all
-        others, that may be 0, and from below all others infinity.
+        A signal moves to the next fixed point on the side to which the map takes it; that may be 0, or infinity. Maps
+        that fall somewhere may overshoot it; where such a map has several fixed points, this may name a neighbour.
         """
         gain = sigma_w**2
         excess = gain * self._second - self._q + sigma_b[:, None] ** 2

@@ -9,7 +9,7 @@ from propstats.theory.mean_field.fixed_points import Root, Roots, fixed_points
 from propstats.theory.mean_field.proof import check_digits, proven_fixed_point
 from propstats.theory.mean_field.records import FixedPoint, MeanField, Phase, Stability
 from propstats.theory.mean_field.scales import depth_scale
-from propstats.theory.mean_field.second_moment import EPS, SecondMomentMap
+from propstats.theory.mean_field.second_moment import EPS, LOWEST, SecondMomentMap
 from propstats.theory.mean_field.trajectory import check_start, limit, trajectory
 
 
@@ -100,7 +100,8 @@ def _described(
     if root.q == 0.0:
         return _at_zero(layer, root), []
     chi_q, chi_1 = layer.slope(root.q, root.error), layer.chi_1(root.q, root.error)
-    routes = {Route.QUADRATURE: Estimate(root.q, root.error, Route.QUADRATURE)}
+    route = layer.at(root.q).route
+    routes = {route: Estimate(root.q, root.error, route)}
     notes: list[str] = []
     if not (is_one_of_many or root.touches):
         by_formula = _by_formula(layer, root, chi_q)
@@ -187,7 +188,7 @@ def _notes(unit: Activation, roots: Roots) -> list[str]:
     notes = []
     if not unit.is_settled:
         notes.append(f"the kinks of {unit.name} were searched for in [-64, 64]: there may be more")
-    near_zero = next((root for root in roots.points if root.q == 0.0 < root.error), None)
+    near_zero = next((root for root in roots.points if root.q == 0.0 and root.error > LOWEST), None)
     if near_zero is not None:
         notes.append(f"up to q = {near_zero.error:.2g} every q is fixed to within rounding: the map hugs the diagonal")
     return notes

@@ -13,7 +13,7 @@ import numpy as np
 
 from propstats.expectation.quadrature.rule import Array
 from propstats.theory.mean_field.runs import runs
-from propstats.theory.mean_field.second_moment import EPS, SecondMomentMap
+from propstats.theory.mean_field.second_moment import EPS, LOWEST, SecondMomentMap
 
 _PER_DECADE = 12
 #: Beyond all that the activation does by itself, it only grows, if at all.
@@ -72,7 +72,7 @@ def fixed_points(layer: SecondMomentMap) -> Roots:
     if layer.sigma_w == 0.0:
         return Roots((Root(layer.sigma_b**2, EPS * layer.sigma_b**2),), None, False, math.inf)
     scan = _scan(layer)
-    zero = [Root(0.0, 0.0)] if layer.starts_at_zero else []
+    zero = [Root(0.0, LOWEST if layer.sigma_b > 0.0 else 0.0)] if layer.starts_at_zero else []
     signs, q = scan.signs, scan.q
     if not signs.any():
         return Roots((), (0.0 if zero else float(q[0]), math.inf), False, float(q[-1]))
@@ -110,7 +110,7 @@ class _Scan:
 
 def _scan(layer: SecondMomentMap) -> _Scan:
     """Follow the map upwards from where no fixed point can be smaller, until it stays below."""
-    bottom = max(layer.sigma_b**2, _BOTTOM)
+    bottom = _bottom(layer)
     # Where the activation does something by itself, the scan has to have been.
     usual = max(_USUAL, 1e4 * layer.beta**2, *(1e4 * kink**2 for kink in layer.activation.kinks), 1e4 * bottom)
     q, values, errors = np.empty(0), np.empty(0), np.empty(0)
@@ -130,6 +130,19 @@ def _scan(layer: SecondMomentMap) -> _Scan:
         ratio = np.log(values / q)
     signs = np.where(np.abs(values - q) > errors + 4 * EPS * q, np.sign(values - q), 0.0)
     return _Scan(q, ratio, signs)
+
+
+def _bottom(layer: SecondMomentMap) -> float:
+    """Return a second moment below which there is no fixed point but 0."""
+    if layer.sigma_b**2 >= LOWEST:
+        return layer.sigma_b**2
+    if layer.floor >= LOWEST:
+        return max(min(_BOTTOM, layer.floor / 1e3), LOWEST)
+    bottom = _BOTTOM
+    # On its way to 0 the map must be on the same side of the diagonal as it is there.
+    while bottom > LOWEST and _sign(layer, bottom) * (layer.slope_at_zero - 1.0) < 0.0:
+        bottom /= 1e8
+    return bottom
 
 
 def _refined(layer: SecondMomentMap, bracket: tuple[float, float]) -> Root:

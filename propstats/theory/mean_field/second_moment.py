@@ -25,6 +25,8 @@ EPS = float(np.finfo(float).eps)
 _WIDE = 30.0
 #: A jump that counts as none: at its threshold, torch's softplus leaves one of 2e-9.
 SMALL_JUMP = 1e-6
+#: Second moments below this are 0: their squares underflow.
+LOWEST = 1e-140
 #: What quadrature allows for underflow, and a little more.
 _NOTHING = 1e-300
 #: The relative error up to which a formula is trusted there.
@@ -93,18 +95,24 @@ class SecondMomentMap:
         return self._mapped(moment, error)
 
     def at(self, q: float) -> Estimate:
-        """Return T(q) for one q."""
-        std = math.sqrt(q)
-        value, error = math.nan, math.inf
-        if q > 0.0 and not self.is_wide_wave(q):  # floats are faster than arrays of one
+        """Return T(q) for one q; not finite where it is beyond floats or does not exist."""
+        std, route = math.sqrt(q), Route.QUADRATURE
+        moment, error = math.nan, math.inf
+        if q == 0.0 or not self.is_wide_wave(q):
             try:
                 one = quadrature.values(self.activation, self.beta, std)
             except OverflowError:
-                return Estimate(math.inf, math.inf, Route.QUADRATURE)
-            value, error = self._mapped(float(one["second_moment"]), float(one.error("second_moment")))
-        if math.isnan(value):
-            (value,), (error,) = (found.tolist() for found in self.values(np.array([q])))
-        return Estimate(value, error, Route.QUADRATURE)
+                return Estimate(math.inf, math.inf, route)
+            moment, error = float(one["second_moment"]), float(one.error("second_moment"))
+        if math.isnan(moment):
+            formula = self._by_formula(q)
+            if formula is not None:
+                moment, error, route = formula.value, formula.error, formula.route
+            elif self.is_wide_wave(q):
+                one = quadrature.values(self.activation, self.beta, std)
+                moment, error = float(one["second_moment"]), float(one.error("second_moment"))
+        value, error = self._mapped(moment, error)
+        return Estimate(value, error, route)
 
     def _mapped(self, moment: Any, error: Any) -> tuple[Any, Any]:
         """Return T(q) and a bound on its error from the second moment after the activation."""
@@ -166,22 +174,32 @@ class SecondMomentMap:
         return np.sqrt(q) * self._waves > _WIDE
 
     @cached_property
+    def floor(self) -> float:
+        """The limit of T(q) at q = 0."""
+        sides = self._at_beta(0)
+        return self.sigma_w**2 * (sides[0] ** 2 + sides[1] ** 2) / 2 + self.sigma_b**2
+
+    @cached_property
     def slope_at_zero(self) -> float:
         """The limit of chi_q, and of chi_1, at q = 0, if that is a fixed point: phi is a straight line on each side."""
-        own = branches(self.activation)
-        kink = next((kink for kink in own.kinks if kink.at == self.beta), None)
         if self.sigma_w == 0.0:
             return 0.0
-        if kink is None:
-            return self.sigma_w**2 * float(self.activation.slope(self.beta)) ** 2
-        if kink.jump != 0.0:
-            return math.inf
-        return self.sigma_w**2 * (float(kink.below[1]) ** 2 + float(kink.above[1]) ** 2) / 2
+        sides = self._at_beta(1)
+        jumps = any(kink == self.beta for kink, _ in self.activation.jumps)
+        return math.inf if jumps else self.sigma_w**2 * (sides[0] ** 2 + sides[1] ** 2) / 2
+
+    def _at_beta(self, derivative: int) -> tuple[float, float]:
+        """Return phi (or its slope) just below and just above beta."""
+        kink = next((kink for kink in branches(self.activation).kinks if kink.at == self.beta), None)
+        if kink is not None:
+            return float(kink.below[derivative]), float(kink.above[derivative])
+        value = float((self.activation.slope if derivative else self.activation)(self.beta))
+        return value, value
 
     @cached_property
     def starts_at_zero(self) -> bool:
-        """Whether q = 0 is a fixed point: no bias, and phi(beta) = 0."""
-        return self.sigma_b == 0.0 and (self.sigma_w == 0.0 or float(self.activation(self.beta)) == 0.0)
+        """Whether q = 0 is a fixed point: no bias (or one whose square underflows), and phi(beta) = 0."""
+        return self.sigma_b**2 < LOWEST and (self.sigma_w == 0.0 or float(self.activation(self.beta)) == 0.0)
 
     @property
     def _slope_activation(self) -> Activation:

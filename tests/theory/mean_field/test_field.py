@@ -104,6 +104,15 @@ def test_the_critical_line_is_critical() -> None:
         assert math.isclose(found.q_star.value, 0.5, rel_tol=1e-13)
 
 
+def test_the_route_is_named() -> None:
+    """exp at large q: no quadrature gets there, and the formula does."""
+    small, large = mean_field("exp", sigma_w=1e-60, digits=None).fixed_points
+    assert math.isclose(small.q.value, 1e-120, rel_tol=1e-12)
+    assert large.q.value > 100
+    assert large.q.routes.keys() == {Route.CLOSED_FORM}
+    assert math.isclose(2 * large.q.value, math.log(large.q.value) + 120 * math.log(10), rel_tol=1e-12)
+
+
 def test_bad_input() -> None:
     for given in ({"sigma_w": -1.0}, {"sigma_w": 1.0, "depth": 10**9}, {"sigma_w": 1.0, "digits": 99}):
         with pytest.raises(DomainError):

@@ -88,6 +88,22 @@ def test_three_fixed_points() -> None:
     assert not found.grows
 
 
+@pytest.mark.parametrize(
+    ("name", "sigma_w", "exact"),
+    [("square", 1e20, 1e-40 / 3), ("sign", 1e-20, 1e-40), ("cos", 1e-20, 1e-40), ("cube", 1e35, 1e-35 / math.sqrt(15))],
+)
+def test_tiny_fixed_points(name: str, sigma_w: float, exact: float) -> None:
+    tiny = next(root.q for root in _roots(name, sigma_w, 0.0).points if root.q > 0)
+    assert math.isclose(tiny, exact, rel_tol=1e-12)
+
+
+def test_biases_whose_variance_underflows() -> None:
+    for sigma_w, size in ((0.5, 1e-100), (1.0, 1e-6), (2.0, 3.0)):
+        found = _roots("tanh", sigma_w, 1e-308).points
+        assert found[0].q == 0.0 < found[0].error
+        assert found[-1].q - found[-1].error < size
+
+
 def test_marginal_zero() -> None:
     for name, hidden in (("tanh", 1e-13), ("hardtanh", 0.05)):
         (root,) = _roots(name, 1.0, 0.0).points
