@@ -160,10 +160,8 @@ def main() -> int:
 
 def _beside(kinds: dict[str, list[Outcome]]) -> list[str]:
     """Return the table that puts DeepScaleLM's printed percentiles beside ours."""
-    lines = [
-        "| DeepScaleLM (arXiv:2403.09635, code) prints | 50 / 90 / 99 % | here | noise | |",
-        "|---|---|---|---|---|",
-    ]
+    lines = ["| DeepScaleLM (arXiv:2403.09635, code) prints | 50 / 90 / 99 % | here | noise | |"]
+    lines += ["|---|---|---|---|---|"]
     for name, (label, printed) in _PRINTED.items():
         if name not in kinds:
             continue
