@@ -64,8 +64,8 @@ def test_the_start_on_an_unstable_point_stays_there() -> None:
     assert (found.fate, found.root) == (Fate.CONVERGES, roots.points[1])
 
 
-@pytest.mark.parametrize("name", ["cos", "gaussian", "rbf", "exp(-x**2)*x**2", "exp(-8*(x - 2)**2)"])
-@pytest.mark.parametrize("sigma_w", [0.5, 3.0, 30.0])
+@pytest.mark.parametrize("name", ["gaussian", "exp(-x**2)*x**2"])
+@pytest.mark.parametrize("sigma_w", [0.5, 30.0])
 def test_maps_that_fall_overshoot_and_settle(name: str, sigma_w: float) -> None:
     for sigma_b, q0 in ((0.0, 3.0), (0.3, 0.1)):
         layer = SecondMomentMap(activation(name), sigma_w, sigma_b)

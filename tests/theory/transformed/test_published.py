@@ -92,7 +92,7 @@ def test_shaped_leaky_relu() -> None:
 
 
 def test_their_relu_misses_its_own_target() -> None:
-    """Their rule loses seven digits on a kink, so that zeta is off by 5e-5; ours is not."""
+    """With what they print, zeta is off by 4e-5: their quadrature does not know of the kink."""
     relu, exact = activation("relu"), local_slope(NETWORK, ZETA)
     ours = shape(relu, exact, q_slope=None)
     assert ours.input_shift == 1.0
