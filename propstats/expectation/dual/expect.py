@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from propstats.activations.activation import Activation
+from propstats.activations.syntax import parse
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Quantity, Route
+from propstats.expectation.certified.growth import obstacle
 from propstats.expectation.dual.cells import Form
 from propstats.expectation.dual.closed import closed_dual
 from propstats.expectation.dual.input import Input, Phi, inputs
@@ -152,8 +154,18 @@ def shaped(values: Array, like: ArrayLike) -> float | Array:
 def best(first: Input, second: Input, rho: Array) -> Array:
     """Return the dual by the closed form where there is one and its digits hold, else by quadrature."""
     if first.form is not None and second.form is not None and _is_trusted(first.form, second.form):
-        return closed_dual(first.form, second.form, rho)[0]
+        value = closed_dual(first.form, second.form, rho)[0]
+        # What is not finite has overflowed on its way, or diverges, of which quadrature knows nothing.
+        if np.isfinite(value).all() or not (_has_square(first) and _has_square(second)):
+            return value
     return quadrature_dual(first.resolved, second.resolved, rho)[0]
+
+
+def _has_square(one: Input) -> bool:
+    """Whether the expectation of the squared function may exist."""
+    names = {"x", *one.activation.params}
+    square = parse(f"({one.activation.text})**2", names)
+    return obstacle(square, one.activation.params, mean=one.mean, std=one.std) is None
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ import pytest
 
 from propstats.activations import activation, activation_names
 from propstats.activations.activation import Activation
+from propstats.activations.own import from_expression
 from propstats.errors import DomainError
 from propstats.estimate import STANDARD_ERRORS, Quantity
 from propstats.expectation import quadrature
@@ -151,3 +152,16 @@ def test_difference_of_almost_equal_inputs(name: str) -> None:
 
 def test_difference_of_equal_inputs_is_nothing() -> None:
     assert difference(activation("tanh"), mean=0.3, common=1.0, own=0.0) == 0.0
+
+
+@pytest.mark.parametrize("name", ["selu", "elu", "celu"])
+def test_exponentials_that_overflow_on_the_way_are_left_to_quadrature(name: str) -> None:
+    """At s = 40 the negative half is saturated: relu's kernel and a constant, up to E[exp] of order 1/s."""
+    at = np.asarray(dual(name, correlation=[0.0, 0.5, 1.0], std=40.0))
+    assert np.isfinite(at).all()
+    second = activation(name)
+    assert at[2] == pytest.approx(quadrature.moments(second, std=40.0)["second_moment"].value, rel=1e-12)
+
+
+def test_what_diverges_is_not_made_finite() -> None:
+    assert np.isnan(dual(from_expression("exp(x**2/4)"), correlation=[1.0], std=1.5)).all()
