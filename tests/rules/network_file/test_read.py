@@ -171,6 +171,7 @@ _WRONG = {
         "the network has 2 outputs: 'relu_1', 'tanh_1'",
     ),
     "the moon": ("input = [3]" + _LAYER + 'kind = "relu"\nrepeat = 1000000', "more than 20,000 layers"),
+    "name": ("input = [3]" + _LAYER + 'kind = "relu"\nname = "\\u001b[2J"', "characters that cannot be shown"),
     "escape": ("input = [3]" + _LAYER + 'kind = "re\\u001b[31mlu"', "unknown kind"),
 }  # fmt: skip
 
