@@ -110,7 +110,7 @@ def _input(top: Table) -> tuple[InputStatistics, Place]:
         statistics.check()
     except DomainError as error:
         raise top.error(error.message, error.hint) from None
-    return statistics, Place(sizes[0], tuple(sizes[1:]) if tokens is None else (tokens,))
+    return statistics, Place(sizes[0], top.positions(sizes[1:] if tokens is None else [tokens]))
 
 
 def _nodes(drafts: list[Draft], place: Place, training: bool) -> list[Node]:
