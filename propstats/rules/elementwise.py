@@ -97,7 +97,9 @@ class Elementwise:
             return 0.0, 1.0
 
         def power(order: int, std: float) -> float:
-            return float(self._expect(lambda x: self.activation(x) ** order, signal.mean, std))
+            kinks = self.activation.kinks
+            found = quadrature.expect(lambda x: self.activation(x) ** order, mean=signal.mean, std=std, kinks=kinks)
+            return float(found)
 
         low, high = (power(2, std) for std in _moved(signal))
         q, fourth = power(2, math.sqrt(signal.spread)), power(4, math.sqrt(signal.spread))
@@ -109,9 +111,6 @@ class Elementwise:
         """Return by how much the mean squared slope changes, relative to a relative change of the second moment."""
         low, high = (self._chi(replace(signal, q=signal.mean**2 + std**2)) for std in _moved(signal))
         return abs(math.log(high / low)) / (2 * _STEP) if min(low, high) > 0.0 else 0.0
-
-    def _expect(self, f: object, mean: float, std: float) -> float:
-        return float(quadrature.expect(f, mean=mean, std=std, kinks=self.activation.kinks))  # type: ignore[arg-type]
 
 
 def _moved(signal: Signal) -> tuple[float, float]:

@@ -41,7 +41,7 @@ _PRINTED = {
     "gelu": ("GELU, variance", (0.2, 0.6, 1.3)),
     "dropout": ("dropout, variance", (0.1, 0.5, 1.5)),
     "feed-forward": ("FFN, variance", (0.4, 1.4, 2.8)),
-    "softmax": ("softmax, variance", (0.2, 0.9, 4.0)),
+    "softmax": ("softmax, variance (here the mean sum of squared weights)", (0.2, 0.9, 4.0)),
     "attention": ("attention, gradient's variance", (2.2, 13.3, 44.5)),
 }
 

@@ -83,6 +83,8 @@ def _draft(entries: Sequence[_Entry], first: str, drafts: list[Draft], counts: d
     for entry in entries:
         table = entry.table
         heard, name = _heard(table), table.text("name", "") or None
+        if name is not None and not name.isprintable():
+            raise table.error("the name holds characters that cannot be shown", "use letters, digits and signs")
         if name in own:
             raise table.error(f"the name {name!r} is taken", "names must differ")
         for _ in range(table.integer("repeat", 1)):

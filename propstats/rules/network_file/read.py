@@ -72,7 +72,7 @@ def read_network(path: str | os.PathLike[str], *, training: bool = True) -> Netw
         raise ModelError(f"{shown}: must be a table with input and layer, not a {type(values).__name__}")
     top = Table(values, shown, 0, "the network")
     statistics, place = _input(top)
-    name = top.text("name", file.stem)
+    name = printable(top.text("name", file.stem), limit=200)
     drafts = drafts_of(top, iter(lines))
     top.finish()
     nodes = _nodes(drafts, place, training)
@@ -110,7 +110,7 @@ def _input(top: Table) -> tuple[InputStatistics, Place]:
         statistics.check()
     except DomainError as error:
         raise top.error(error.message, error.hint) from None
-    return statistics, Place(sizes[0], tuple(sizes[1:]) if tokens is None else (tokens,))
+    return statistics, Place(sizes[0], top.positions(sizes[1:] if tokens is None else [tokens]))
 
 
 def _nodes(drafts: list[Draft], place: Place, training: bool) -> list[Node]:

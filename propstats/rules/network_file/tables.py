@@ -13,6 +13,8 @@ from propstats.text import printable
 
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*layer(?:[ \t]*\.[ \t]*layer)*[ \t]*\]\]", re.MULTILINE)
 _JSON_LAYERS = re.compile(r'"layer"\s*:\s*\[')
+#: Terms are counted position by position along each axis.
+MOST_POSITIONS = 1 << 16
 _KINDS: Mapping[type, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
@@ -70,16 +72,26 @@ class Table:
             raise self.error(f"{key} must be at least {least}, got {value}")
         return value
 
+    def positions(self, sizes: Sequence[int]) -> tuple[int, ...]:
+        """Return sizes of axes, none of which is beyond counting.
+
+        Raises:
+            ModelError: If one is.
+        """
+        if any(size > MOST_POSITIONS for size in sizes):
+            raise self.error(f"an axis of {max(sizes):,} positions is beyond {MOST_POSITIONS:,}", "use a smaller one")
+        return tuple(sizes)
+
     def integers(self, key: str, default: int | None, axes: int, *, least: int = 1) -> tuple[int, ...]:
         """Return a whole number for each axis; a single one stands for all."""
         value = self.values.get(key, default)
         if not isinstance(value, Sequence) or isinstance(value, str):
-            return (self.integer(key, default, least=least),) * axes
+            return self.positions((self.integer(key, default, least=least),) * axes)
         self.used.add(key)
         if len(value) != axes or not all(_is(entry, int) and entry >= least for entry in value):
             listed = printable(json.dumps(value, default=str), limit=60)
             raise self.error(f"{key} must be a whole number, at least {least}, for each of {axes} axes, got {listed}")
-        return tuple(value)
+        return self.positions(value)
 
     def names(self, key: str) -> tuple[str, ...]:
         """Return a list of at least two names."""

@@ -114,7 +114,7 @@ def _window(table: Table, place: Place, *, transposed: bool = False) -> tuple[Wi
     )
     if min(sizes) < 1:
         raise table.error(f"padding {window.padding} leaves nothing of an input of {place}")
-    return window, sizes
+    return window, table.positions(sizes)
 
 
 def _taps(window: Window) -> int:

@@ -171,6 +171,12 @@ _WRONG = {
         "the network has 2 outputs: 'relu_1', 'tanh_1'",
     ),
     "the moon": ("input = [3]" + _LAYER + 'kind = "relu"\nrepeat = 1000000', "more than 20,000 layers"),
+    "beyond counting": ("input = [3, 10000000]" + _LAYER + 'kind = "relu"', "10,000,000 positions is beyond"),
+    "padding": (
+        "input = [3, 9]" + _LAYER + 'kind = "conv"\nchannels = 3\nkernel = 1000000\npadding = 1000000',
+        "an axis of 1,000,000 positions is beyond",
+    ),
+    "name": ("input = [3]" + _LAYER + 'kind = "relu"\nname = "\\u001b[2J"', "characters that cannot be shown"),
     "escape": ("input = [3]" + _LAYER + 'kind = "re\\u001b[31mlu"', "unknown kind"),
 }  # fmt: skip
 
