@@ -3,9 +3,10 @@
 from propstats.activations import Activation
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
-from propstats.rules.affine import Affine, Chain
+from propstats.rules.affine import Chain
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
+from propstats.theory.transformed import Transformed
 
 
 def normprop(weights: Weights, act: Activation, gamma: float | None = None, beta: float = 0.0) -> Chain:
@@ -37,4 +38,6 @@ def normprop(weights: Weights, act: Activation, gamma: float | None = None, beta
     if not 0.0 < scale < float("inf"):
         raise DomainError(f"{act} has no variance to divide by at N(0, 1)", "NormProp needs another activation")
     own = 1.0 / factor if gamma is None else gamma
-    return Chain((weights, Affine(own, beta), Elementwise(act), Affine(1.0 / scale, -shift / scale)))
+    # In one activation: what a finite width does to the mean before the shift, it does to the length after it.
+    unit = Transformed(act, own, beta, -shift, 1.0 / scale)
+    return Chain((weights, Elementwise(unit.activation)))

@@ -12,7 +12,7 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,6 @@ from propstats.simulation.averages import mean_of
 from propstats.simulation.jacobian import jacobian
 from propstats.simulation.stream import Stream
 from propstats.simulation.weights import draw_weights
-from propstats.theory.design.unit import NormalisedUnit
 from propstats.theory.weights.schemes import Law
 
 _DEPTH, _WIDTH, _INPUTS = 9, 512, 64
@@ -60,40 +59,20 @@ def _signals(gamma: float, draws: int) -> tuple[list[list[Estimate]], list[Signa
     rule = normprop(Weights(0.0, 1 / _WIDTH, 0.0, 0.0, _WIDTH, _WIDTH, _WIDTH), unit, gamma)
     signals = [Signal(0.0, 1.0, 1.0)]
     for _ in range(_DEPTH):
-        signal = signals[-1]
-        for part in rule.rules:  # at infinite width nothing is left open
-            signal = replace(part.forward(signal), error=0.0, fresh=0.0, units=math.inf)
-        signals.append(signal)
+        signals.append(rule.forward(signals[-1]))
     return [[mean_of(found[:, layer, k]) for k in range(2)] for layer in range(_DEPTH)], signals[1:]
-
-
-def _fluctuations(gamma: float) -> list[float]:
-    """Relative standard errors of the second moment after each layer: what layers pass on, and what they add."""
-    plain = NormalisedUnit.matched(activation("relu"))
-    unit = NormalisedUnit(plain.activation, gamma, 0.0, plain.shift, plain.scale)
-    variance, q, errors = 2.0 / _WIDTH, 1.0, []
-    for _ in range(_DEPTH):
-        step = 1e-3
-        (low, here, high), (_, fourth, _) = unit.length_map(q * np.array([1 - step, 1.0, 1 + step]))
-        passed_on = (high - low) / (2 * step * here)
-        variance = passed_on**2 * variance + (fourth / here**2 - 1) / _WIDTH
-        q = float(here)
-        errors.append(math.sqrt(variance))
-    return errors
 
 
 def _rows(gamma: float, draws: int) -> list[_Row]:
     simulated, predicted = _signals(gamma, draws)
-    relative = _fluctuations(gamma)
     rows = []
     for layer in range(1, _DEPTH + 1):
         spectrum = jacobian(depth=layer, width=_WIDTH, gamma=gamma, draws=draws, seed=layer, precision="float32")
         signal = predicted[layer - 1]
         route = quadrature.moments(activation("relu"))["mean"].route
-        error = relative[layer - 1]
         theory = (
-            Estimate(signal.mean, error / 2 * math.sqrt(signal.q), route),  # of a length: half that of its square
-            Estimate(signal.var, error * signal.var, route),
+            Estimate(signal.mean, signal.error / 2 * math.sqrt(signal.q), route),  # of a length: half its square's
+            Estimate(signal.var, signal.error * signal.var, route),
             spectrum.theory.mean_square,
             spectrum.theory.max,
         )
