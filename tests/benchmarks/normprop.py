@@ -97,7 +97,7 @@ def _figure(columns: Sequence[tuple[str, Sequence[_Row]]]) -> Figure:
     with styled():
         figure = Figure(figsize=(9.5, 4.8))
         panels = figure.subplots(2, 4, sharex=True, sharey="col")
-        for line, (title, rows) in zip(panels, columns, strict=True):
+        for position, (line, (title, rows)) in enumerate(zip(panels, columns, strict=True)):
             layers = [row.layer for row in rows]
             for k, axes in enumerate(line):
                 theory = np.array([row.theory[k].value for row in rows])
@@ -116,9 +116,9 @@ def _figure(columns: Sequence[tuple[str, Sequence[_Row]]]) -> Figure:
                 if k >= 1:
                     axes.set_yscale("log")
                 axes.set_xticks(range(1, _DEPTH + 1, 2))
-                if line is panels[0]:
+                if position == 0:
                     axes.set_title(_NAMES[k], fontsize=8)
-                if line is panels[-1]:
+                if position == len(columns) - 1:
                     axes.set_xlabel("layer")
             line[0].set_ylabel(title)
             line[0].axhline(0.0, color=INK, linewidth=0.5)
