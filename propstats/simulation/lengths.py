@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propstats.errors import DomainError
-from propstats.expectation.sampling.normal import generator
+from propstats.expectation.sampling.draws import generator
 from propstats.theory.design.unit import NormalisedUnit
 
 Array = NDArray[np.float64]

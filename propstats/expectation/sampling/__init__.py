@@ -1,7 +1,6 @@
 """The sampling route: averages over random numbers, with torch, and how sure they are."""
 
-from propstats.expectation.sampling.draws import BLOCK, resolve_device
-from propstats.expectation.sampling.normal import block_seed
+from propstats.expectation.sampling.draws import BLOCK, block_seed, resolve_device
 from propstats.expectation.sampling.route import METHODS, moments
 from propstats.expectation.sampling.running import RunningMoments
 

@@ -1,7 +1,7 @@
-"""From averages to quantities: every quantity is a smooth function of averages, known with their covariance."""
+"""From averages to quantities: every quantity is a smooth function of six averages, known with their covariance."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,19 +11,16 @@ from numpy.typing import NDArray
 
 from propstats.activations.compile import compiled
 from propstats.activations.derivative import differentiate
-from propstats.activations.expression import ZERO, Expr, substitute, symbols_of
+from propstats.activations.expression import substitute, symbols_of
 from propstats.activations.namespaces import float_namespace
 from propstats.activations.syntax import parse
-from propstats.errors import unknown_name
 from propstats.expectation.moments import BASE, derived_formulas
 
 Array = NDArray[np.float64]
 
-#: What is averaged over `x = mu + s z`: y, y^2, d, d^2, z phi' and z phi' y, with `y = phi(x) - shift` and
+#: What is averaged over `x = mu + s z`: y, d, z phi', y^2, d^2 and z phi' y, with `y = phi(x) - shift` and
 #: `d = phi'(x) - slope_shift`.
-AVERAGED = ("y", "yy", "d", "dd", "zd", "zdy")
-#: Those of them that do without the slope.
-OF_VALUES = AVERAGED[:2]
+AVERAGED = ("y", "d", "zd", "yy", "dd", "zdy")
 #: What is known exactly: the shifts, and what samples miss of phi' where phi jumps.
 KNOWN = ("s", "shift", "slope_shift", "jump_slope", "jump_rate0", "jump_rate1")
 _BASE_FROM_AVERAGES: Mapping[str, str] = {
@@ -45,44 +42,23 @@ _Function = Callable[..., tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Averages:
-    """The first k averages and what is wrong with them.
+    """The six averages and what is wrong with them.
 
     Args:
-        mean: Their values, in the order of `AVERAGED`; shape (k,).
-        covariance: Covariance of their errors; shape (k, k).
-        unseen: What the samples cannot have seen of each; shape (k,).
-        rounding: Bound on the rounding of each; shape (k,).
-        precision: How precise the covariance is, relative to the products it is made of.
+        mean: Their values, in the order of `AVERAGED`; shape (6,).
+        covariance: Covariance of their errors; shape (6, 6).
+        unseen: What the samples cannot have seen of each; shape (6,).
+        rounding: Bound on the rounding of each; shape (6,).
     """
 
     mean: Array
     covariance: Array
     unseen: Array
     rounding: Array
-    precision: float
 
 
-def averages_for(names: Collection[str]) -> tuple[str, ...]:
-    """Return what has to be averaged for some quantities.
-
-    Raises:
-        UnknownNameError: If there is no such quantity.
-
-    >>> averages_for({"mean", "var"})
-    ('y', 'yy')
-    """
-    formulas = _formulas()
-    for name in names:
-        if name not in formulas:
-            raise unknown_name("quantity", name, sorted(formulas))
-    needed = {symbol for name in names for symbol in symbols_of(formulas[name])}
-    return OF_VALUES if needed.isdisjoint(AVERAGED[len(OF_VALUES) :]) else AVERAGED
-
-
-def quantities(
-    averages: Averages, known: Mapping[str, float], names: Collection[str]
-) -> dict[str, tuple[float, float]]:
-    """Return quantities with their standard errors, by the delta method; NaN where the samples cannot tell.
+def quantities(averages: Averages, known: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Return every quantity with its standard error, by the delta method; NaN where the samples cannot tell.
 
     The delta method takes a formula for straight. How far it is not, within three standard errors in the direction that
     moves it and along the axes of what the averages do, is added to the error; so are what the samples cannot have
@@ -91,24 +67,21 @@ def quantities(
     Args:
         averages: The averages and their errors.
         known: A value for each name in `KNOWN`.
-        names: The quantities.
     """
     constants = [known[name] for name in KNOWN]
-    size = len(averages.mean)
-    wanted = dict.fromkeys([*names, *(divisor for name in names for divisor in _divisors(name))])
-    functions = {name: _function(name, size) for name in wanted}
+    functions = _functions()
     gradients = np.array(
-        [_floats(gradient, averages.mean, constants, size) for _, gradient in functions.values()]
-    ).reshape(-1, size)
+        [_floats(gradient, averages.mean, constants, len(AVERAGED)) for _, gradient in functions.values()]
+    )
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Where the averages go, in one standard error of the result.
         spread = gradients @ averages.covariance
-        steep = np.abs(gradients)
+        size = np.abs(gradients)
         # In sums that cancel, the rounding of the covariance may be all that is left.
-        left = averages.precision * ((steep @ np.abs(averages.covariance)) * steep).sum(axis=1)
+        left = 8 * _EPS * ((size @ np.abs(averages.covariance)) * size).sum(axis=1)
         deviations = np.sqrt(np.maximum((spread * gradients).sum(axis=1), 0.0) + left)
         steps = np.where(deviations[:, None] > 0, 3.0 * spread / deviations[:, None], 0.0)
-        roundings = steep @ averages.rounding
+        roundings = size @ averages.rounding
     axes = _axes(averages.covariance)
     found = {}
     for k, (name, (function, _)) in enumerate(functions.items()):
@@ -123,8 +96,11 @@ def quantities(
         error = math.hypot(deviation, bend, seen - value, float(roundings[k]) + 4 * _EPS * abs(value))
         found[name] = (value, error) if math.isfinite(error) and math.isfinite(value) else _UNDEFINED
     # Roots and ratios of averages that a handful of rare samples dominate have no standard error.
-    steady = {name for name, (value, error) in found.items() if error <= value / 3}
-    return {name: found[name] if steady.issuperset(_divisors(name)) else _UNDEFINED for name in names}
+    unsteady = {name for name in _POSITIVE if not found[name][1] <= found[name][0] / 3}
+    for name, formula in derived_formulas().items():
+        if symbols_of(formula) & unsteady:
+            found[name] = _UNDEFINED
+    return found
 
 
 def _axes(covariance: Array) -> list[Array]:
@@ -147,21 +123,15 @@ def _floats(function: _Function, point: Array, constants: list[float], size: int
 
 
 @cache
-def _formulas() -> Mapping[str, Expr]:
-    """Return every quantity as a formula in the averages and what is known."""
-    base = {name: parse(_BASE_FROM_AVERAGES[name], {*AVERAGED, *KNOWN}) for name in BASE}
-    return base | {name: substitute(formula, base) for name, formula in derived_formulas().items()}
-
-
-@cache
-def _divisors(name: str) -> tuple[str, ...]:
-    needed = symbols_of(derived_formulas().get(name, ZERO))
-    return tuple(moment for moment in _POSITIVE if moment in needed)
-
-
-@cache
-def _function(name: str, size: int) -> tuple[_Function, _Function]:
-    """Return a quantity as a function of the first averages and what is known, with its gradient in the averages."""
-    formula, names = _formulas()[name], (*AVERAGED[:size], *KNOWN)
-    gradient = [differentiate(formula, average) for average in AVERAGED[:size]]
-    return compiled([formula], names, float_namespace()), compiled(gradient, names, float_namespace())
+def _functions() -> Mapping[str, tuple[_Function, _Function]]:
+    """Return every quantity as a function of the averages and what is known, with its gradient in the averages."""
+    names = (*AVERAGED, *KNOWN)
+    formulas = {name: parse(_BASE_FROM_AVERAGES[name], set(names)) for name in BASE}
+    formulas |= {name: substitute(formula, formulas) for name, formula in derived_formulas().items()}
+    return {
+        name: (
+            compiled([formula], names, float_namespace()),
+            compiled([differentiate(formula, average) for average in AVERAGED], names, float_namespace()),
+        )
+        for name, formula in formulas.items()
+    }

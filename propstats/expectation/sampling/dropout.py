@@ -9,8 +9,7 @@ import torch
 
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
-from propstats.expectation.sampling.draws import BLOCK, in_order, resolve_device, workers_for
-from propstats.expectation.sampling.normal import fill_normal
+from propstats.expectation.sampling.draws import BLOCK, fill_normal, in_order, resolve_device, workers_for
 from propstats.expectation.sampling.running import RunningMoments
 
 #: What is expected fewer times than this among the samples may not be seen.

@@ -10,7 +10,7 @@ from propstats.estimate import Estimate, Route
 from propstats.expectation.dual.expect import density
 from propstats.expectation.dual.input import Input
 from propstats.expectation.dual.panels import Array
-from propstats.expectation.sampling.normal import generator
+from propstats.expectation.sampling.draws import generator
 from propstats.expectation.sampling.running import RunningMoments
 from propstats.expectation.sampling.unseen import tails_of
 

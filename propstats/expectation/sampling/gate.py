@@ -11,8 +11,7 @@ import torch
 from propstats.activations.gates import Gate
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
-from propstats.expectation.sampling.draws import BLOCK, in_order, resolve_device, workers_for
-from propstats.expectation.sampling.normal import Normals
+from propstats.expectation.sampling.draws import BLOCK, fill_normal, in_order, resolve_device, workers_for
 from propstats.expectation.sampling.running import RunningMoments
 from propstats.expectation.sampling.unseen import density, integral_where_unseen, tails_of
 
@@ -51,8 +50,9 @@ def gate_moments(
 
     def one_block(block: int) -> RunningMoments:
         count = min(BLOCK, samples - block * BLOCK)
-        z = Normals(seed, block, where).fill(torch.empty(2, count, device=where))
-        a, b = mean + std * z.double()
+        z = torch.empty(2, count, dtype=torch.float64, device=where)
+        fill_normal(z, seed, block)
+        a, b = mean + std * z
         y, g, slope = gate(a, b), gate.gate(b), gate.gate.slope(b)
         rows = torch.stack([y, y * y, g * g, (a * slope) ** 2])
         return RunningMoments.of(rows.cpu().numpy())

@@ -1,6 +1,7 @@
 """What the sampling route averages, as rows of numbers: an activation and its slope, multiplied in six ways."""
 
 import math
+import struct
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -12,93 +13,76 @@ from numpy.typing import NDArray
 from propstats.activations.activation import Activation
 from propstats.activations.compile import compiled
 from propstats.activations.derivative import differentiate
+from propstats.activations.namespaces import torch_namespace
 from propstats.activations.syntax import parse
-from propstats.expectation.sampling.delta import AVERAGED, OF_VALUES
-from propstats.expectation.sampling.precision import fitted, namespace
+from propstats.expectation.sampling.delta import AVERAGED
 
 Array = NDArray[np.float64]
 
 
 class Rows:
-    """Room for the first k rows at n points.
+    """Room for the six rows at n points, and below them a row of ones, with which their products are sums."""
 
-    Args:
-        count: k.
-        z: Where to evaluate; how many there are, in which precision and on which device is what counts.
-    """
-
-    def __init__(self, count: int, z: torch.Tensor) -> None:
-        # With a row to spare: of a matrix and itself BLAS takes the products in a slower way.
-        self._whole = torch.empty(count + 1, z.numel(), dtype=z.dtype, device=z.device)
+    def __init__(self, size: int, device: torch.device) -> None:
+        self.size = size
+        self.x = torch.empty(size, dtype=torch.float64, device=device)
+        self.whole = torch.ones(len(AVERAGED) + 1, size, dtype=torch.float64, device=device)
         # Taken apart once: torch's smallest operations take microseconds.
-        *self.rows, spare = self._whole.unbind()
-        spare.zero_()
+        self.y, self.d, self.zd, _, _, self.zdy, _ = self.whole.unbind()
+        self.linear, self.squares = self.whole[:2], self.whole[3:5]
 
     @property
     def averaged(self) -> torch.Tensor:
-        """The rows; shape (k, n)."""
-        return self._whole[:-1]
+        """The six rows; shape (6, n)."""
+        return self.whole[: len(AVERAGED)]
 
     def gram(self) -> Array:
-        """Return the sums of all products of the rows, and in the last column their plain sums; shape (k, k + 1).
+        """Return the sums of all products of the six rows, and in the last column their plain sums; shape (6, 7).
 
         On the CPU by numpy, whose BLAS is twice as fast as torch's for so few rows; by `dot`, because `matmul`
-        keeps other threads from running. The plain sums are torch's: pairwise, so that a number that comes again and
-        again is not rounded the same way each time.
+        keeps other threads from running, and not of six rows with themselves, for which it takes a slower way.
         """
-        if self._whole.device.type != "cpu":
-            found = (self.averaged @ self._whole.T).double().cpu().numpy()
-        else:
-            plain = self._whole.numpy()
-            found = np.asarray(np.dot(plain[:-1], plain.T), np.float64)
-        found[:, -1] = [row.sum().item() for row in self.rows]
-        return found
+        if self.whole.device.type != "cpu":
+            return np.asarray((self.averaged @ self.whole.T).cpu().numpy())
+        plain: Array = self.whole.numpy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(np.dot(plain[: len(AVERAGED)], plain.T))
 
 
 class Integrand:
     """An activation under `x = mu + s z`, with `y = phi(x) - shift` and `d = phi'(x) - slope_shift`.
 
-    The shifts are `phi(mu)` and `phi'(mu)`: they keep the squares from cancelling where s is small. All is done in the
-    precision of z.
+    The shifts are `phi(mu)` and `phi'(mu)`: they keep the squares from cancelling where s is small.
 
     Args:
         activation: phi.
         mean: mu.
         std: s; not negative.
-        averaged: Which rows: all, or those that do without the slope.
     """
 
-    def __init__(self, activation: Activation, mean: float, std: float, averaged: tuple[str, ...] = AVERAGED) -> None:
-        self.mean, self.std, self.size = mean, std, len(averaged)
-        self._text, self._names = activation.text, tuple(activation.params)
+    def __init__(self, activation: Activation, mean: float, std: float) -> None:
+        self.mean, self.std = mean, std
+        self._evaluate = _value_and_slope(activation.text, tuple(activation.params))
         self._params = tuple(activation.params.values())
         self._mean = torch.tensor(mean, dtype=torch.float64)
-        centre = map(float, self._evaluate(self._mean.reshape(1)))
+        centre = self._evaluate(self._mean.reshape(1), *self._params)
         # A cusp at mu has no slope to subtract.
-        self.shift, self.slope_shift = ([c if math.isfinite(c) else 0.0 for c in centre] + [0.0])[:2]
+        self.shift, self.slope_shift = (c if math.isfinite(c) else 0.0 for c in map(float, centre))
 
-    def _evaluate(self, x: torch.Tensor) -> tuple[Any, ...]:
-        function = _compiled(self._text, self._names, x.dtype, self.size > len(OF_VALUES))
-        return function(x, *self._params)
-
-    def fill(self, z: torch.Tensor, room: Rows) -> Rows:
-        """Write the rows at z, of shape (n,), into their room; return it."""
-        x = z if (self.mean, self.std) == (0.0, 1.0) else torch.add(self._mean, z, alpha=self.std)
-        value, *slopes = self._evaluate(x)
-        y, yy, *others = room.rows
-        _minus(value, self.shift, y)
-        torch.mul(y, y, out=yy)
-        for slope in slopes:
-            d, dd, zd, zdy = others
-            _minus(slope, self.slope_shift, d)
-            torch.mul(d, d, out=dd)
-            torch.mul(z, slope, out=zd)
-            torch.mul(zd, y, out=zdy)
-        return room
+    def fill(self, z: torch.Tensor, rows: Rows) -> Rows:
+        """Write the six rows at z, of shape (n,) and in float64, into their room; return it."""
+        torch.add(self._mean, z, alpha=self.std, out=rows.x)
+        value, slope = self._evaluate(rows.x, *self._params)
+        _minus(value, self.shift, rows.y)
+        _minus(slope, self.slope_shift, rows.d)
+        torch.mul(rows.linear, rows.linear, out=rows.squares)
+        torch.mul(z, slope, out=rows.zd)
+        torch.mul(rows.zd, rows.y, out=rows.zdy)
+        return rows
 
     def at(self, z: torch.Tensor) -> torch.Tensor:
-        """Return the rows at z; shape (k, n)."""
-        return self.fill(z, Rows(self.size, z)).averaged
+        """Return the six rows at z; shape (6, n)."""
+        return self.fill(z, Rows(z.numel(), z.device)).averaged
 
 
 def _minus(values: Any, shift: float, out: torch.Tensor) -> None:
@@ -110,10 +94,28 @@ def _minus(values: Any, shift: float, out: torch.Tensor) -> None:
 
 
 @lru_cache(maxsize=256)
-def _compiled(text: str, names: tuple[str, ...], dtype: torch.dtype, slope: bool) -> Callable[..., tuple[Any, ...]]:
-    """Compile a formula, or it and its derivative, for tensors; what they have in common is computed once."""
+def _value_and_slope(text: str, names: tuple[str, ...]) -> Callable[..., tuple[Any, ...]]:
+    """Compile a formula and its derivative for tensors; what they have in common is computed once."""
     # At its first comparison torch imports itself once more, which compiled formulas, without builtins, cannot.
     torch.gt(torch.zeros(1), 0.0)
     formula = parse(text, {"x", *names})
-    formulas = [formula, differentiate(formula, "x")] if slope else [formula]
-    return compiled([fitted(f, dtype) for f in formulas], ["x", *names], namespace(dtype))
+    namespace = {**torch_namespace(), "where": _choose}
+    return compiled([formula, differentiate(formula, "x")], ["x", *names], namespace)
+
+
+def _choose(condition: Any, then: Any, otherwise: Any) -> Any:
+    """Choose elementwise, by the bits: `torch.where` branches at every element, and at random ones it guesses wrong."""
+    if not isinstance(condition, torch.Tensor):
+        return then if condition else otherwise
+    then, otherwise = _bits(then), _bits(otherwise)
+    no_bits = isinstance(otherwise, int) and otherwise == 0
+    # True becomes -1, which has all bits.
+    chosen = condition.to(torch.int64).neg_().bitwise_and_(then if no_bits else then ^ otherwise)
+    return (chosen if no_bits else chosen.bitwise_xor_(otherwise)).view(torch.float64)
+
+
+def _bits(value: Any) -> Any:
+    """Return the bits of float64 numbers as integers."""
+    if isinstance(value, torch.Tensor):
+        return value.view(torch.int64)
+    return int.from_bytes(struct.pack("<d", value), "little", signed=True)

@@ -2,8 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -12,11 +11,9 @@ from numpy.typing import NDArray
 from propstats.activations.activation import Activation
 from propstats.errors import DomainError, unknown_name
 from propstats.estimate import Estimate, Route
-from propstats.expectation.moments import BASE, DERIVED
-from propstats.expectation.sampling.delta import AVERAGED, Averages, averages_for, quantities
+from propstats.expectation.sampling.delta import Averages, quantities
 from propstats.expectation.sampling.draws import independent, resolve_device, workers_for
 from propstats.expectation.sampling.integrand import Integrand
-from propstats.expectation.sampling.normal import LARGEST
 from propstats.expectation.sampling.stratified import REPLICATES, STUDENT, stratified
 from propstats.expectation.sampling.unseen import density, integral_where_unseen, tails_of
 
@@ -24,10 +21,6 @@ Array = NDArray[np.float64]
 
 #: A few roundings, in formulas of a dozen operations.
 _ROUNDING = 8 * sys.float_info.epsilon
-#: How precise sums of 2^15 products are in single precision, where the same number may come again and again.
-_SINGLE = 2.0**-16
-#: What 24 bits tell apart, with three to spare.
-_DISTINCT = 1 << 21
 
 
 def moments(
@@ -39,11 +32,10 @@ def moments(
     seed: int = 0,
     device: str = "cpu",
     method: str = "iid",
-    names: Collection[str] | None = None,
 ) -> Mapping[str, Estimate]:
     """Estimate the base moments and the derived quantities from samples, with standard errors.
 
-    Every quantity is a smooth function of at most six averages, so its standard error follows from their covariance
+    Every quantity is a smooth function of six averages, so its standard error follows from their covariance
     (the delta method). To it is added what lies where fewer than three of so many samples are expected: samples
     that never came have no spread, and a rare event may be all there is.
 
@@ -60,11 +52,10 @@ def moments(
         seed: Seed of the generators, not negative; the global generators are not touched.
         device: A torch device, or `auto` for CUDA where there is one.
         method: `iid` or `stratified`.
-        names: Which quantities, all by default; without slopes among them it takes half the time.
 
     Raises:
         DomainError: If there are too few samples, the seed is negative, or the device is not there.
-        UnknownNameError: If there is no such method or quantity.
+        UnknownNameError: If there is no such method.
 
     >>> from propstats.activations import activation
     >>> e = moments(activation("tanh"), samples=4096, method="stratified")["second_moment"]
@@ -73,28 +64,24 @@ def moments(
     """
     if method not in METHODS:
         raise unknown_name("sampling method", method, sorted(METHODS))
-    wanted = tuple(names if names is not None else (*BASE, *DERIVED))
     where = resolve_device(device)
-    integrand = Integrand(activation, mean, std, averages_for(wanted))
+    integrand = Integrand(activation, mean, std)
     averages, used = METHODS[method](integrand, samples, seed, where)
     known = {"s": std, "shift": integrand.shift, "slope_shift": integrand.slope_shift}
-    found = quantities(averages, known | _jump_terms(activation, integrand), wanted)
+    found = quantities(averages, known | _jump_terms(activation, integrand))
     return {name: Estimate(value, error, Route.SAMPLING, used) for name, (value, error) in found.items()}
 
 
 def _by_independent(integrand: Integrand, samples: int, seed: int, device: torch.device) -> tuple[Averages, int]:
     if samples < 2:
         raise DomainError(f"sampling needs at least 2 samples, got {samples}")
-    running, rounding = independent(integrand, samples, seed, device, workers_for(device))
-    at_zero = min(samples, _DISTINCT) * density(integrand.mean / max(integrand.std, sys.float_info.min))
+    running = independent(integrand, samples, seed, device, workers_for(device))
+    at_zero = samples * density(integrand.mean / max(integrand.std, sys.float_info.min))
     law = integrand.mean, integrand.std
-    unseen = integral_where_unseen(integrand.at, law, running.mean, min(tails_of(samples), LARGEST), at_zero)
+    unseen = integral_where_unseen(integrand.at, law, running.mean, tails_of(samples), at_zero)
     covariance = running.covariance
-    size = np.hypot(running.mean, np.sqrt(np.maximum(covariance.diagonal(), 0.0)))
-    precision = _ROUNDING if rounding is None else _SINGLE
-    rounding = size / _DISTINCT + (0.0 if rounding is None else rounding)
-    averages = Averages(running.mean, covariance / samples, unseen, rounding, precision)
-    return _rounded(integrand, averages, size), samples
+    size = np.sqrt(running.mean**2 + np.maximum(covariance.diagonal(), 0.0))
+    return _averages(integrand, running.mean, covariance / samples, unseen, size), samples
 
 
 def _by_stratified(integrand: Integrand, samples: int, seed: int, device: torch.device) -> tuple[Averages, int]:
@@ -106,8 +93,7 @@ def _by_stratified(integrand: Integrand, samples: int, seed: int, device: torch.
     law, at_zero = (integrand.mean, integrand.std), used / (math.pi * (1 + z * z))
     unseen = integral_where_unseen(integrand.at, law, running.mean, tails, at_zero)
     covariance = running.covariance * (STUDENT**2 / REPLICATES)
-    averages = Averages(running.mean, covariance, unseen, np.zeros(integrand.size), _ROUNDING)
-    return _rounded(integrand, averages, size), used
+    return _averages(integrand, running.mean, covariance, unseen, size), used
 
 
 _Method = Callable[[Integrand, int, int, torch.device], tuple[Averages, int]]
@@ -116,16 +102,17 @@ _Method = Callable[[Integrand, int, int, torch.device], tuple[Averages, int]]
 METHODS: Mapping[str, _Method] = {"iid": _by_independent, "stratified": _by_stratified}
 
 
-def _rounded(integrand: Integrand, averages: Averages, size: Array) -> Averages:
-    """Add to the rounding what double precision does, given the typical `size` of each row."""
-    y, _, d, _, zd, _ = np.resize(size, len(AVERAGED)).tolist()
-    # What the shifts leave still has the rounding of what they took away. x is rounded like mu: as if z were off by
-    # that much over s, which moves an average by E[row z] at most.
-    far = abs(integrand.mean) / integrand.std if integrand.std > 0 else 0.0
-    of_y, of_d = abs(integrand.shift) + far * y, abs(integrand.slope_shift) + far * d
-    of_rows = [of_y, (2 * y + _ROUNDING * of_y) * of_y, of_d, (2 * d + _ROUNDING * of_d) * of_d, 0.0, zd * of_y]
-    rounding = averages.rounding + _ROUNDING * (size + np.array(of_rows[: integrand.size]))
-    return replace(averages, rounding=rounding)
+def _averages(integrand: Integrand, mean: Array, covariance: Array, unseen: Array, size: Array) -> Averages:
+    """Add what rounding may have done, given the typical `size` of each row."""
+    y, d, zd = size.tolist()[:3]
+    # What the shifts leave still has the rounding of what they took away; x is rounded like mu.
+    far = abs(integrand.mean)
+    of_y = abs(integrand.shift) + far * (abs(integrand.slope_shift) + d)
+    of_d = abs(integrand.slope_shift) + (far * d / integrand.std if integrand.std > 0 else 0.0)
+    of_rows = np.array(
+        [of_y, of_d, 0.0, (2 * y + _ROUNDING * of_y) * of_y, (2 * d + _ROUNDING * of_d) * of_d, zd * of_y]
+    )
+    return Averages(mean, covariance, unseen, _ROUNDING * (size + of_rows))
 
 
 def _jump_terms(activation: Activation, integrand: Integrand) -> dict[str, float]:

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.errors import DomainError
-from propstats.expectation.sampling.draws import in_order
+from propstats.expectation.sampling.delta import AVERAGED
+from propstats.expectation.sampling.draws import PIECE, generator, in_order
 from propstats.expectation.sampling.integrand import Integrand
-from propstats.expectation.sampling.normal import generator
 from propstats.expectation.sampling.running import RunningMoments
 
 Array = NDArray[np.float64]
@@ -29,7 +29,7 @@ STUDENT = 5.565406832237956 / 5.0
 #: Four parts for each replicate.
 MIN_SAMPLES = 4 * REPLICATES
 #: How many strata are worked through at a time, in all replicates.
-_STRATA = 256
+_STRATA = PIECE // REPLICATES
 #: The density underflows here.
 _Z_MAX = 38.0
 
@@ -37,7 +37,7 @@ _Z_MAX = 38.0
 def stratified(
     integrand: Integrand, samples: int, seed: int, device: torch.device, workers: int
 ) -> tuple[RunningMoments, Array]:
-    """Return the moments of the replicates' averages, and the mean absolute value of each of the rows.
+    """Return the moments of the replicates' averages, and the mean absolute value of each of the six rows.
 
     U moves the parts against whatever the integrand does at a fixed place, and is itself stratified over the
     replicates, `U_r = (r + V_r)/64`: a jump lies in the middle of a part for some of them, at its edge for others, so
@@ -70,15 +70,15 @@ def stratified(
     offsets = torch.from_numpy(shifts - size / 2)[:, None].to(device)
 
     def one_piece(task: int) -> Array:
-        """Return the weighted sums of the rows for each replicate, and of their absolute values for all."""
+        """Return the weighted sums of the six rows for each replicate, and of their absolute values for all."""
         strata = torch.arange(task * _STRATA, min((task + 1) * _STRATA, size), dtype=torch.float64, device=device)
         inside = generator(seed, task + 1).random((REPLICATES, strata.numel()))
         u = strata + offsets + torch.from_numpy(inside).to(device)
         z = torch.tan(u.ravel() * (math.pi / size)).clamp_(-_Z_MAX, _Z_MAX)
         weight = torch.exp(-0.5 * z * z) * (1 + z * z) * math.sqrt(math.pi / 2)
-        weighted = integrand.at(z).mul_(weight).view(integrand.size, REPLICATES, -1)
+        weighted = integrand.at(z).mul_(weight).view(len(AVERAGED), REPLICATES, -1)
         return torch.cat([weighted.sum(-1), weighted.abs().sum((1, 2))[:, None]], dim=1).cpu().numpy()
 
     pieces = in_order(one_piece, math.ceil(size / _STRATA), workers)
-    averages = sum(pieces, np.zeros((integrand.size, REPLICATES + 1))) / size
+    averages = sum(pieces, np.zeros((len(AVERAGED), REPLICATES + 1))) / size
     return RunningMoments.of(averages[:, :REPLICATES]), averages[:, REPLICATES] / REPLICATES

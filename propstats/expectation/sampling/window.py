@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.errors import DomainError
-from propstats.expectation.sampling.draws import in_order, resolve_device, workers_for
-from propstats.expectation.sampling.normal import fill_normal
+from propstats.expectation.sampling.draws import fill_normal, in_order, resolve_device, workers_for
 from propstats.expectation.sampling.running import RunningMoments
 
 Array = NDArray[np.float64]

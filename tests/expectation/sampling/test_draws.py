@@ -5,24 +5,73 @@ import time
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 
-from propstats.activations import Activation, activation
+from propstats.activations import activation
 from propstats.errors import DomainError
+from propstats.estimate import STANDARD_ERRORS
 from propstats.expectation.sampling import draws
-from propstats.expectation.sampling.delta import AVERAGED, OF_VALUES
-from propstats.expectation.sampling.draws import BLOCK, PIECE, in_order, in_single, independent, resolve_device
+from propstats.expectation.sampling.draws import (
+    BLOCK,
+    PIECE,
+    block_seed,
+    fill_normal,
+    in_order,
+    independent,
+    resolve_device,
+)
 from propstats.expectation.sampling.integrand import Integrand
 
 _CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("samples", [100, PIECE[6] + 1, 3 * BLOCK + PIECE[2] + 77])
-@pytest.mark.parametrize("averaged", [OF_VALUES, AVERAGED])
-def test_as_many_workers_as_you_like(samples: int, averaged: tuple[str, ...]) -> None:
-    integrand = Integrand(activation("gelu"), 0.3, 1.7, averaged)
-    alone, _ = independent(integrand, samples, 5, _CPU, 1)
+def _draws(blocks: int, seed: int = 0) -> np.ndarray:
+    z = torch.empty(blocks, BLOCK, dtype=torch.float64)
+    for block in range(blocks):
+        fill_normal(z[block], seed, block)
+    return z.numpy()
+
+
+def test_the_numbers_are_normal() -> None:
+    """Mean, variance, skewness, kurtosis and tails within five standard errors; the whole law by Kolmogorov-Smirnov."""
+    z = _draws(8).ravel()
+    n = z.size
+    # E z^k and the variance of z^k: E z^2k - (E z^k)^2, with E z^2k = (2k - 1)!!.
+    for power, expected, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10170)):
+        assert abs((z**power).mean() - expected) <= STANDARD_ERRORS * math.sqrt(variance / n), power
+    for edge in (1.0, 3.0, 4.0):
+        p = math.erfc(edge / math.sqrt(2))
+        assert abs((np.abs(z) > edge).mean() - p) <= STANDARD_ERRORS * math.sqrt(p / n), edge
+    assert kstest(z[:200_000], "norm").pvalue > 1e-6
+
+
+def test_neighbours_and_blocks_are_not_correlated() -> None:
+    z = _draws(6)
+    for first, second in (
+        (z[:, :-1], z[:, 1:]),
+        (z[:-1], z[1:]),
+        (z[:, : BLOCK // 2], z[:, BLOCK // 2 :]),
+        (z, _draws(6, 1)),
+    ):
+        for power in (1, 2):
+            a, b = first**power, second**power
+            correlation = ((a - a.mean()) * (b - b.mean())).mean() / (a.std() * b.std())
+            assert abs(correlation) <= STANDARD_ERRORS / math.sqrt(a.size)
+
+
+def test_the_numbers_have_all_their_digits() -> None:
+    """Normal numbers made of 24 bits would repeat hundreds of times in so many, and end at 5.8."""
+    z = _draws(8).ravel()
+    assert np.unique(z).size >= z.size - 2
+    assert np.count_nonzero(z.astype(np.float32) == z) <= 2
+
+
+@pytest.mark.parametrize("samples", [100, PIECE + 1, 3 * BLOCK + PIECE + 77])
+def test_as_many_workers_as_you_like(samples: int) -> None:
+    integrand = Integrand(activation("gelu"), 0.3, 1.7)
+    alone = independent(integrand, samples, 5, _CPU, 1)
     for workers in (2, 3, 7):
-        together, _ = independent(integrand, samples, 5, _CPU, workers)
+        together = independent(integrand, samples, 5, _CPU, workers)
         assert together.count == alone.count == samples
         assert np.array_equal(together.mean, alone.mean)
         assert np.array_equal(together.scatter, alone.scatter)
@@ -35,7 +84,7 @@ def test_torchs_own_threads_change_nothing() -> None:
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            found.append(independent(integrand, BLOCK + 5, 0, _CPU, 2)[0])
+            found.append(independent(integrand, BLOCK + 5, 0, _CPU, 2))
     finally:
         torch.set_num_threads(before)
     for other in found[1:]:
@@ -78,45 +127,9 @@ def test_known_devices() -> None:
     assert resolve_device("auto").type in ("cpu", "cuda")
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu", "selu", "tanh", "gelu", "silu", "hardtanh", "mish", "snake"])
-@pytest.mark.parametrize("averaged", [OF_VALUES, AVERAGED])
-def test_single_precision_is_no_further_off_than_it_says(
-    monkeypatch: pytest.MonkeyPatch, name: str, averaged: tuple[str, ...]
-) -> None:
-    """The same samples in both precisions: the averages differ by less than what the comparison has found."""
-    integrand = Integrand(activation(name), 0.3, 1.7, averaged)
-    single, rounding = independent(integrand, 3 * BLOCK, 1, _CPU, 1)
-    assert rounding is not None
-    assert rounding.any()
-    monkeypatch.setattr(draws, "in_single", lambda *arguments: None)
-    exact, none = independent(integrand, 3 * BLOCK, 1, _CPU, 1)
-    assert none is None
-    # Pairwise sums of 2^15 numbers are rounded some 15 times.
-    assert (abs(single.mean - exact.mean) <= rounding + 15 * 2.0**-24 * abs(exact.mean)).all()
-    deviation = np.sqrt(exact.covariance.diagonal())
-    assert (abs(single.mean - exact.mean) <= 0.01 * deviation / math.sqrt(exact.count)).all()
-    # Of 2^15 products, added one by one, the sum is rounded by 2^15 half units in the last place at the very worst.
-    size = np.sqrt(deviation**2 + exact.mean**2)
-    bound = 2.0**15 * 2.0**-24 * exact.count * np.outer(size, size)
-    assert (abs(single.scatter - exact.scatter) <= bound).all()
-
-
-_DIFFERENCE = Activation("difference", "(exp(x) - 1 - x)/(x**2 + 1e-12)")
-
-
-@pytest.mark.parametrize(
-    ("entry", "mean", "std", "samples"),
-    [
-        (activation("relu"), 0.0, 1.0, BLOCK - 1),  # too few to be worth it
-        (activation("relu"), 0.0, 1.0, 10**13),  # so many that the rounding shows
-        (activation("gelu"), -12.0, 1.0, BLOCK),  # products of four vanish
-        (activation("exp"), 0.0, 9.0, BLOCK),  # or overflow
-        (activation("identity"), 10.0, 1e-5, BLOCK),  # all digits are those of mu
-        (activation("sigmoid"), 50.0, 1.0, BLOCK),
-        (activation("tanh"), 1.0, 0.0, BLOCK),
-        (_DIFFERENCE, 0.0, 0.1, BLOCK),  # cancels around 0
-    ],
-    ids=str,
-)
-def test_double_precision_where_single_is_not_enough(entry: Activation, mean: float, std: float, samples: int) -> None:
-    assert in_single(Integrand(entry, mean, std), samples, 0, _CPU) is None
+def test_block_seeds_differ() -> None:
+    seeds = {block_seed(seed, block) for seed in range(30) for block in range(30)}
+    assert len(seeds) == 900
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    with pytest.raises(DomainError, match="a seed must be at least 0, got -1"):
+        block_seed(-1, 0)

@@ -3,10 +3,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from propstats.activations import Activation, activation, activation_names
-from propstats.expectation.sampling.delta import AVERAGED, OF_VALUES
-from propstats.expectation.sampling.integrand import Integrand, Rows
+from propstats.expectation.sampling.delta import AVERAGED
+from propstats.expectation.sampling.integrand import Integrand, Rows, _choose
+
+_FLOATS = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=8)
 
 
 @pytest.mark.parametrize("name", activation_names())
@@ -22,8 +26,6 @@ def test_rows_are_what_they_say(name: str) -> None:
     expected = {"y": y, "d": d, "zd": z * slope, "yy": y**2, "dd": d**2, "zdy": z * slope * y}
     for row, name_of_row in zip(found, AVERAGED, strict=True):
         assert torch.allclose(row, expected[name_of_row], rtol=1e-12, atol=1e-12), name_of_row
-    # Without the slope, the first rows are the same.
-    assert torch.allclose(Integrand(entry, 0.3, 1.7, OF_VALUES).at(z), found[:2], rtol=1e-14, atol=1e-300)
     # phi(mu) may be computed by other instructions than phi(x): vectors and their remainders differ in the last digits.
     assert math.isclose(integrand.shift, float(entry(torch.tensor(0.3, dtype=torch.float64))), rel_tol=1e-14)
 
@@ -36,8 +38,28 @@ def test_a_cusp_is_no_shift() -> None:
 
 def test_gram_holds_products_and_sums() -> None:
     rows = Integrand(activation("gelu"), 0.0, 1.0).fill(
-        torch.linspace(-3, 3, 1000, dtype=torch.float64), Rows(6, torch.empty(1000, dtype=torch.float64))
+        torch.linspace(-3, 3, 1000, dtype=torch.float64), Rows(1000, torch.device("cpu"))
     )
     plain = rows.averaged.numpy()
     assert np.allclose(rows.gram()[:, :-1], plain @ plain.T, rtol=1e-13)
     assert np.allclose(rows.gram()[:, -1], plain.sum(axis=1), rtol=1e-12, atol=1e-12)
+
+
+@given(then=_FLOATS, otherwise=_FLOATS, plain=st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=False)))
+def test_choosing_by_bits_is_where(then: list[float], otherwise: list[float], plain: tuple[float, float]) -> None:
+    """Bit for bit, with infinities, NaN and both zeros, on tensors and plain numbers."""
+    n = min(len(then), len(otherwise))
+    a, b = (torch.tensor(values[:n], dtype=torch.float64) for values in (then, otherwise))
+    condition = torch.arange(n) % 2 == 0
+    first, second = (torch.full((n,), value, dtype=torch.float64) for value in plain)
+    for left, right, same_left, same_right in (
+        (a, b, a, b), (a, plain[1], a, second), (plain[0], b, first, b), (*plain, first, second),
+        (a, 0.0, a, torch.zeros_like(a)), (a, -0.0, a, -torch.zeros_like(a)),
+    ):  # fmt: skip
+        expected = torch.where(condition, same_left, same_right)
+        assert torch.equal(_choose(condition, left, right).view(torch.int64), expected.view(torch.int64))
+
+
+def test_conditions_on_parameters_are_plain() -> None:
+    assert _choose(2.0 > 1.0, 3.0, 4.0) == 3.0
+    assert _choose(1.0 > 2.0, 3.0, 4.0) == 4.0
