@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from propstats.theory.dual import dual_moments as dual_moments
     from propstats.theory.gate import GateMoments as GateMoments
     from propstats.theory.gate import gate_moments as gate_moments
+    from propstats.theory.hermite import HermiteSpectrum as HermiteSpectrum
+    from propstats.theory.hermite import hermite as hermite
     from propstats.theory.mean_field.field import mean_field as mean_field
     from propstats.theory.mean_field.phase import PhaseDiagram as PhaseDiagram
     from propstats.theory.mean_field.phase import phase as phase
@@ -59,6 +61,7 @@ else:
         "DualMoments": "theory.dual",
         "Estimate": "estimate",
         "GateMoments": "theory.gate",
+        "HermiteSpectrum": "theory.hermite",
         "JacobianSpectrum": "simulation.jacobian",
         "MeasuredSpectrum": "auditing.spectrum",
         "MeanField": "theory.mean_field.records",
@@ -84,6 +87,7 @@ else:
         "dual_moments": "theory.dual",
         "dual_slope": "expectation.dual",
         "gate_moments": "theory.gate",
+        "hermite": "theory.hermite",
         "jacobian": "simulation.jacobian",
         "mean_field": "theory.mean_field.field",
         "moments": "theory.unit",

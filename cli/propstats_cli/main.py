@@ -19,6 +19,7 @@ from propstats_cli.derive import derive
 from propstats_cli.design import design
 from propstats_cli.dropout import dropout
 from propstats_cli.dual import dual
+from propstats_cli.hermite import hermite
 from propstats_cli.jacobian import jacobian
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
@@ -42,6 +43,7 @@ _COMMANDS = {
     function.__name__: function
     for function in (
         moments,
+        hermite,
         derive,
         dual,
         pool,
