@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from propstats.simulation.design import design as design
     from propstats.simulation.jacobian import JacobianSpectrum as JacobianSpectrum
     from propstats.simulation.jacobian import jacobian as jacobian
+    from propstats.simulation.sweep import Sweep as Sweep
+    from propstats.simulation.sweep import sweep as sweep
     from propstats.theory.derivation import CheckedDerivation as CheckedDerivation
     from propstats.theory.derivation import derive as derive
     from propstats.theory.dropout import DropoutMoments as DropoutMoments
@@ -72,6 +74,7 @@ else:
         "Quantity": "estimate",
         "Route": "estimate",
         "Signal": "estimate",
+        "Sweep": "simulation.sweep",
         "UnitMoments": "theory.unit",
         "WeightScales": "theory.weights.scales",
         "activation": "activations",
@@ -96,6 +99,7 @@ else:
         "pool": "theory.pooling.pool",
         "phase": "theory.mean_field.phase",
         "propagate": "auditing.propagate",
+        "sweep": "simulation.sweep",
     }
 
     def __getattr__(name):

@@ -34,7 +34,7 @@ def constants(
     write: Annotated[str | None, typer.Option("--write", metavar="FILE", help="Write all constants to a file.")] = None,
     json: options.Json = False,
 ) -> Answer:
-    """The constants that initialisers and normalisers need, with proven digits; and are those in a file still right?
+    """Constants of initialisers and normalisers.
 
     Every number is computed from its expression in ball arithmetic and correctly rounded. --check recomputes a file of
     constants, your own as well: TOML with schema = "propstats-constants/1" and, for each, [[constant]] with name,

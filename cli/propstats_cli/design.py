@@ -31,7 +31,7 @@ def design(
     plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
     json: options.Json = False,
 ) -> Answer:
-    """Ways to build a deep normalised network that neither loses its signal nor lets gradients grow.
+    """Ways to build a deep network that carries signal.
 
     Side by side: what each keeps of the signal, how gradients grow, whether the variance is stable, how nonlinear it
     stays, and the depth at which a network of this width breaks. Exit code 1 if no way fits.

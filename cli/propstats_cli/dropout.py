@@ -30,7 +30,7 @@ def dropout(
     device: options.Device = "cpu",
     json: options.Json = False,
 ) -> Answer:
-    """What dropout does to the signal and to the gradient, by independent routes.
+    """What dropout does to signal and gradient.
 
     inverted divides what is kept by q (torch), unit by sqrt(q), plain by nothing; feature is inverted with one mask
     for all positions of a channel; alpha is SELU's. Exit code 1 if the routes disagree.

@@ -55,7 +55,7 @@ def dual(
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> Answer:
-    """What two activations leave of the correlation of their Gaussian inputs.
+    """What two activations leave of a correlation.
 
     For y = phi(u) and z = psi(v): E[y z] (the dual activation, or kernel), cosine (the c-map), covariance,
     correlation, E[(y - z)^2]/2 and the derivative of E[y z] in the correlation, by closed form, by quadrature and by

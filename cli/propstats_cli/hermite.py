@@ -25,7 +25,7 @@ def hermite(
     digits: Annotated[int, typer.Option("--digits", help="Digits to prove; 0: none.")] = 30,
     json: options.Json = False,
 ) -> Answer:
-    """Hermite spectrum of an activation: of which degrees its output is made.
+    """Hermite spectrum: of which degrees an activation is made.
 
     The mean degree is what a layer that keeps its variance multiplies a gradient's mean square by; what is not of
     degree 1 is not linear. Exit code 1 if routes disagree.

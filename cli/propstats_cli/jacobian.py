@@ -26,7 +26,8 @@ def jacobian(
         typer.Option("--widths", metavar="N,N,...", help="Units of the input and of each layer, where they differ."),
     ] = None,
     scheme: Annotated[
-        str, typer.Option("--scheme", help="Weights: normprop, he, lecun, glorot, orthogonal or torch.")
+        str,
+        typer.Option("--scheme", help="Weights: normprop, he, orthogonal, ...: see propstats scales."),
     ] = "normprop",
     gamma: Annotated[
         str | None,

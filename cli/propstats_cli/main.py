@@ -29,6 +29,7 @@ from propstats_cli.pool import pool
 from propstats_cli.propagate import propagate
 from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
+from propstats_cli.sweep import sweep
 
 # The base of typer's complaints about the command line; typer carries its own copy of click and does not export it.
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -55,6 +56,7 @@ _COMMANDS = {
         propagate,
         design,
         jacobian,
+        sweep,
         spectrum,
         audit,
         constants,

@@ -34,7 +34,7 @@ def meanfield(
     ] = 12,
     json: options.Json = False,
 ) -> Answer:
-    """Mean field theory: where signal, correlation and gradient tend to with depth.
+    """Mean field theory of wide networks.
 
     All fixed points of the second moment q and of the correlation c of two inputs, whether they attract, over how
     many layers, and what happens where there is none, for wide fully connected layers. Exit code 1 if the routes

@@ -27,7 +27,7 @@ def phase(
     plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
     json: options.Json = False,
 ) -> Answer:
-    """Phase diagram: where signal survives depth, over all weights and biases.
+    """Phase diagram over all weights and biases.
 
     The critical line, on which gradients neither vanish nor explode, the ordered and the chaotic phase with how deep
     signals travel in them, and where there is no fixed point or more than one.

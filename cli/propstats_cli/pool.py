@@ -52,7 +52,7 @@ def pool(
     device: options.Device = "cpu",
     json: options.Json = False,
 ) -> Answer:
-    """What pooling does to the signal and to the gradient, by independent routes.
+    """What pooling does to signal and gradient.
 
     Mean and standard deviation of the output for Gaussian or rectified inputs, independent or equally correlated; and
     of the gradient of each input for unit gradients of the outputs, by position where windows overlap. Exit code 1 if
