@@ -33,6 +33,8 @@ def sampled(estimate: Estimate) -> str:
     '0.2995 ±0.0004'
     >>> sampled(Estimate(35.03, 6.2, Route.SAMPLING))
     '35 ±6'
+    >>> sampled(Estimate(266.7, 31.0, Route.SAMPLING))
+    '270 ±30'
     """
     if not estimate.is_defined:
         return "undefined"
@@ -41,6 +43,8 @@ def sampled(estimate: Estimate) -> str:
     if estimate.error <= 0:
         return f"{estimate.value:.6g}"
     places = -math.floor(math.log10(estimate.error))
+    if -4 < places < 0:
+        return f"{round(estimate.value, places):.0f} ±{round(estimate.error, places):.0f}"
     if not 0 <= places <= 12 or abs(estimate.value) < 1e-4:
         return f"{estimate.value:.4g} ±{estimate.error:.1g}"
     return f"{estimate.value:.{places}f} ±{estimate.error:.{places}f}"
