@@ -165,7 +165,7 @@ def test_unknown_names(options: Mapping[str, Any]) -> None:
 @pytest.mark.parametrize(("act", "scheme"), [("silu", "he"), ("gelu", "lecun")])
 def test_infinite_width_theory_is_off_by_one_over_width(act: str, scheme: str) -> None:
     """The deviation of the mean square is a/width + b/width^2, within its standard errors, with an a that shows."""
-    widths, draws = np.array([8, 16, 32, 64]), 6_000
+    widths, draws = np.array([8, 16, 32, 64]), 12_000
     options: dict[str, Any] = {"depth": 3, "scheme": scheme, "draws": draws}
     gaps, errors = [], []
     for width in widths:
