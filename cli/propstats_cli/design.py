@@ -91,10 +91,11 @@ def _render(out: "Console", result: "Design", plot: str | None) -> None:
             "yes" if way.fits else "no",
         )
     print_table(out, table)
+    broken = f"; broken: the share of {result.draws} simulated networks that have" if result.draws else ""
     out.print(
         "signal, gradient: factors of the mean square over all layers; stability: below 1 the variance is attracted; "
         "nonlinear: share of a layer's output; breaks at: the layer by which one network in ten has halved or doubled "
-        f"its standard deviation; broken: the share of {result.draws} simulated networks that have",
+        f"its standard deviation{broken}",
         soft_wrap=True,
     )
     for way in result.ways:
