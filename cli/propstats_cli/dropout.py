@@ -16,15 +16,13 @@ if TYPE_CHECKING:
 def dropout(
     kind: Annotated[str, typer.Option("--kind", help="inverted, unit, plain, feature or alpha.")] = "inverted",
     keep: Annotated[float, typer.Option("--keep", help="How likely a unit is kept: 1 - p of torch.")] = 0.5,
-    mean: Annotated[float, typer.Option("--mean", help="Mean of the Gaussian input.")] = 0.0,
-    std: Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian input.")] = 1.0,
+    mean: options.Mean = 0.0,
+    std: options.Std = 1.0,
     correlation: Annotated[
         float, typer.Option("--correlation", help="Correlation of two positions of the input.")
     ] = 0.0,
-    rectified: Annotated[bool, typer.Option("--rectified", help="The input passes a ReLU first.")] = False,
-    digits: Annotated[
-        int, typer.Option("--digits", min=0, max=1000, help="Digits to prove in ball arithmetic; 0 leaves that out.")
-    ] = 30,
+    rectified: options.Rectified = False,
+    digits: options.ProvenDigits = 30,
     samples: Annotated[int, typer.Option("--samples", help="Samples to draw; 0 leaves sampling out.")] = 1_000_000,
     seed: options.Seed = 0,
     device: options.Device = "cpu",

@@ -19,10 +19,10 @@ def hermite(
     expr: options.Expr = None,
     a: options.A = None,
     param: options.Param = None,
-    mean: Annotated[float, typer.Option("--mean", help="Mean of the input.")] = 0.0,
-    std: Annotated[float, typer.Option("--std", help="Standard deviation of the input.")] = 1.0,
+    mean: options.Mean = 0.0,
+    std: options.Std = 1.0,
     degree: Annotated[int, typer.Option("--degree", help="The highest degree.")] = 8,
-    digits: Annotated[int, typer.Option("--digits", help="Digits to prove; 0: none.")] = 30,
+    digits: options.ProvenDigits = 30,
     json: options.Json = False,
 ) -> Answer:
     """Hermite spectrum: of which degrees an activation is made.

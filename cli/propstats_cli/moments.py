@@ -29,11 +29,9 @@ def moments(
     expr: options.Expr = None,
     a: options.A = None,
     param: options.Param = None,
-    mean: Annotated[float, typer.Option("--mean", help="Mean of the input.")] = 0.0,
-    std: Annotated[float, typer.Option("--std", help="Standard deviation of the input.")] = 1.0,
-    digits: Annotated[
-        int, typer.Option("--digits", min=0, max=1000, help="Digits to prove in ball arithmetic; 0 leaves that out.")
-    ] = 30,
+    mean: options.Mean = 0.0,
+    std: options.Std = 1.0,
+    digits: options.ProvenDigits = 30,
     samples: Annotated[int, typer.Option("--samples", help="Samples to draw; 0 leaves sampling out.")] = 1_000_000,
     method: Annotated[Method, typer.Option("--method", help="How to sample: iid or stratified.")] = Method.IID,
     seed: options.Seed = 0,

@@ -33,6 +33,12 @@ A = Annotated[float | None, typer.Option("--a", help="Short for --param a=VALUE.
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
 Digits = Annotated[int, typer.Option("--digits", min=1, max=1000, help="Digits that the certified route proves.")]
+ProvenDigits = Annotated[
+    int, typer.Option("--digits", min=0, max=1000, help="Digits to prove in ball arithmetic; 0 leaves that out.")
+]
+Mean = Annotated[float, typer.Option("--mean", help="Mean of the Gaussian input.")]
+Std = Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian input.")]
+Rectified = Annotated[bool, typer.Option("--rectified", help="The input passes a ReLU first.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Normalize = Annotated[
     str | None, typer.Option("--normalize", help="none, global or feature; by default what the data set is used with.")

@@ -38,15 +38,13 @@ def pool(
         bool, typer.Option("--exclude-pad", help="Averages do not count padding (count_include_pad=False).")
     ] = False,
     power: Annotated[float | None, typer.Option("--power", help="p of lp pooling, (sum x^p)^(1/p); 2.")] = None,
-    mean: Annotated[float, typer.Option("--mean", help="Mean of the Gaussian inputs.")] = 0.0,
-    std: Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian inputs.")] = 1.0,
+    mean: options.Mean = 0.0,
+    std: options.Std = 1.0,
     correlation: Annotated[
         float, typer.Option("--correlation", help="Correlation of any two inputs of a window.")
     ] = 0.0,
-    rectified: Annotated[bool, typer.Option("--rectified", help="The inputs pass a ReLU first.")] = False,
-    digits: Annotated[
-        int, typer.Option("--digits", min=0, max=1000, help="Digits to prove in ball arithmetic; 0 leaves that out.")
-    ] = 30,
+    rectified: options.Rectified = False,
+    digits: options.ProvenDigits = 30,
     samples: Annotated[int, typer.Option("--samples", help="Windows to draw; 0 leaves sampling out.")] = 100_000,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
