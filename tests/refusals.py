@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from propstats.auditing.load import load_model
+from propstats.auditing.loading.load import load_model
 from propstats.errors import ModelError, UnsafeModelError
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from propstats.auditing.expect import from_network, one_step
-from propstats.auditing.judge import Evidence, departs, judge
-from propstats.auditing.probe import Call, Probe, probe
+from propstats.auditing.expecting.expect import from_network, one_step
+from propstats.auditing.judging.judge import Evidence, departs, judge
+from propstats.auditing.judging.trend import trend
+from propstats.auditing.measuring.probe import Call, Probe, probe
+from propstats.auditing.measuring.statistics import SquareMean
 from propstats.auditing.records import (
     AuditReport,
     BackwardStatistics,
@@ -20,9 +22,7 @@ from propstats.auditing.records import (
     LayerVerdict,
     Skipped,
 )
-from propstats.auditing.statistics import SquareMean
 from propstats.auditing.subject import load_subject
-from propstats.auditing.trend import trend
 from propstats.estimate import Estimate, Route
 from propstats.rules.dense import Weights
 
@@ -45,7 +45,7 @@ def audit(
     Args:
         model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
             file is executed. A module is left as it was.
-        data: A name or a file that `propstats.auditing.data.load_data` knows, or a tensor of shape (samples, ...).
+        data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
         arch: `package.module:factory`, which builds the network that the weights belong to.
         normalize: `none`, `global` or `feature`; by default what the data set is used with.
         seed: Seed of the random directions.

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.auditing.covariance import MeasuredCovariance, measure
-from propstats.auditing.data import load_data
+from propstats.auditing.data.load import load_data
 from propstats.auditing.matrices import Matrices, Matrix, read_matrices
 from propstats.auditing.records import DataInfo, ModelInfo, Skipped
 from propstats.errors import DomainError, ModelError

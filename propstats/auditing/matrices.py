@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from propstats.auditing.arrays import read_arrays
-from propstats.auditing.load import read_content
+from propstats.auditing.data.arrays import read_arrays
+from propstats.auditing.loading.load import read_content
+from propstats.auditing.loading.sniff import open_regular
+from propstats.auditing.loading.weights import build, load_weights
 from propstats.auditing.records import ModelInfo, Skipped
-from propstats.auditing.sniff import open_regular
-from propstats.auditing.weights import build, load_weights
 from propstats.errors import ModelError
 from propstats.text import printable
 

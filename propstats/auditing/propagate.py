@@ -71,7 +71,7 @@ def _read(
 
             found = read_network(path, training=training)
             return found.name, found.graph, found.statistics
-        from propstats.auditing.load import load_model
+        from propstats.auditing.loading.load import load_model
 
         loaded = load_model(path, arch=arch)
         module, name = loaded.model, loaded.path

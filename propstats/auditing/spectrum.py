@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from propstats.auditing.probe import evaluating
+from propstats.auditing.measuring.probe import evaluating
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.auditing.subject import load_subject
 from propstats.errors import DataError, DomainError, ModelError
@@ -90,7 +90,7 @@ def spectrum(
     Args:
         model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
             file is executed. A module is left as it was.
-        data: A name or a file that `propstats.auditing.data.load_data` knows, or a tensor of shape (samples, ...).
+        data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
         inputs: At how many samples, drawn without replacement.
         top: How many of the largest values.
         arch: `package.module:factory`, which builds the network that the weights belong to.

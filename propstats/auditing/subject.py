@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from propstats.auditing.data import Dataset, load_data
-from propstats.auditing.load import load_model
+from propstats.auditing.data.load import Dataset, load_data
+from propstats.auditing.loading.load import load_model
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.errors import DataError
 
@@ -35,7 +35,7 @@ def load_subject(
     Args:
         model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
             file is executed.
-        data: A name or a file that `propstats.auditing.data.load_data` knows, or a tensor of shape (samples, ...).
+        data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
         arch: `package.module:factory`, which builds the network that the weights belong to.
         normalize: `none`, `global` or `feature`; by default what the data set is used with.
 

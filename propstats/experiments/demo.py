@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.audit import audit
-from propstats.auditing.data import load_data
+from propstats.auditing.data.load import load_data
 from propstats.auditing.records import AuditReport, Severity
 from propstats.errors import OutputError
 from propstats.expectation.sampling import block_seed

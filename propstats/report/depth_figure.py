@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from propstats.auditing.judge import FAIL_FACTOR
+from propstats.auditing.judging.judge import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
 from propstats.report.style import INK, MEASURED, THEORY, fitted, limit, positive, styled
 

@@ -139,7 +139,7 @@ def test_stale_batch_norm() -> None:
         convolution = [nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()]
         return nn.Sequential(*convolution, nn.Flatten(), nn.Linear(1024, 10))
 
-    from propstats.auditing.data import load_data
+    from propstats.auditing.data.load import load_data
 
     images = load_data("digits").inputs
     fresh = network()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.covariance import MeasuredCovariance, measure
-from propstats.auditing.data import load_data
+from propstats.auditing.data.load import load_data
 from propstats.auditing.matrices import Matrix
 from propstats.errors import DataError
 from propstats.estimate import STANDARD_ERRORS, Estimate

@@ -11,7 +11,7 @@ from model_files import rezip, small, weights
 from refusals import refused
 from safetensors.torch import save_file
 
-from propstats.auditing.load import load_model
+from propstats.auditing.loading.load import load_model
 from propstats.errors import PropstatsError
 
 

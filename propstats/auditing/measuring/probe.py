@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from propstats.auditing.statistics import SquareMean, UnitStatistics
+from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
 from propstats.errors import DataError, ModelError
 from propstats.expectation.sampling import block_seed
 from propstats.rules.elementwise import Elementwise

@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from propstats.auditing import arrays
-from propstats.auditing.data import load_data
-from propstats.auditing.normalize import standardise
+from propstats.auditing.data import arrays
+from propstats.auditing.data.load import load_data
+from propstats.auditing.data.normalize import standardise
 from propstats.errors import DataError, DomainError, PropstatsError, UnknownNameError
 
 
@@ -139,7 +139,7 @@ def test_normalisations_against_numpy(tmp_path: Path) -> None:
 def test_normalising_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(2).integers(0, 255, size=(101, 6), dtype=np.uint8)
     whole = [standardise(values, mode) for mode in ("global", "feature")]
-    monkeypatch.setattr("propstats.auditing.normalize._CHUNK", 13)
+    monkeypatch.setattr("propstats.auditing.data.normalize._CHUNK", 13)
     for mode, expected in zip(("global", "feature"), whole, strict=True):
         assert np.allclose(standardise(values, mode), expected, atol=1e-6)
 

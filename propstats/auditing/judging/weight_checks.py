@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 
-from propstats.auditing.probe import Call
+from propstats.auditing.measuring.probe import Call
 
 
 def _once(calls: Sequence[Call]) -> Iterator[tuple[str, nn.Module]]:

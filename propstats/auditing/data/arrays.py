@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from propstats.auditing.sniff import open_regular
+from propstats.auditing.loading.sniff import open_regular
 from propstats.errors import DataError, ModelError
 from propstats.text import printable
 
@@ -56,7 +56,7 @@ def read_digits() -> Array:
         DataError: If the file that came with propstats was changed.
     """
     try:
-        packed = (files("propstats.auditing") / "datasets" / "digits.csv.gz").read_bytes()
+        packed = (files("propstats.auditing.data") / "datasets" / "digits.csv.gz").read_bytes()
     except OSError as error:
         raise DataError("the digits that come with propstats are not there", "install propstats again") from error
     if hashlib.sha256(packed).hexdigest() != _DIGITS_SHA256:

@@ -16,10 +16,10 @@ from typing import Final
 import torch
 from torch import nn
 
-from propstats.auditing.pickles import MODULE_PREFIX, check_construction, global_names
-from propstats.auditing.sniff import Sniffed, check_zip, open_regular, sniff
-from propstats.auditing.validate import check_module, check_tensor
-from propstats.auditing.weights import build, find_weights, load_weights
+from propstats.auditing.loading.pickles import MODULE_PREFIX, check_construction, global_names
+from propstats.auditing.loading.sniff import Sniffed, check_zip, open_regular, sniff
+from propstats.auditing.loading.validate import check_module, check_tensor
+from propstats.auditing.loading.weights import build, find_weights, load_weights
 from propstats.errors import ModelError, UnsafeModelError
 from propstats.text import printable
 

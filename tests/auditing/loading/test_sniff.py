@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from propstats.auditing.sniff import check_zip, open_regular, sniff
+from propstats.auditing.loading.sniff import check_zip, open_regular, sniff
 from propstats.errors import ModelError
 
 

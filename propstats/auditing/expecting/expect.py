@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from propstats.auditing.probe import Call, Probe
+from propstats.auditing.measuring.probe import Call, Probe
+from propstats.auditing.measuring.statistics import UnitStatistics
 from propstats.auditing.records import Expected
-from propstats.auditing.statistics import UnitStatistics
 from propstats.estimate import Gradient, Signal
 from propstats.rules.rule import Rule
 

@@ -12,7 +12,7 @@ from model_files import weights
 from refusals import refused
 from safetensors.torch import save_file
 
-from propstats.auditing.load import load_model
+from propstats.auditing.loading.load import load_model
 from propstats.errors import DomainError
 
 

@@ -11,7 +11,7 @@ from model_files import small
 from refusals import refused
 from torch import nn
 
-from propstats.auditing.load import load_model
+from propstats.auditing.loading.load import load_model
 from propstats.errors import PropstatsError
 
 

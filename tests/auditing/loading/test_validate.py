@@ -8,7 +8,7 @@ import torch
 from refusals import refused
 from torch import nn
 
-from propstats.auditing.validate import check_module
+from propstats.auditing.loading.validate import check_module
 from propstats.errors import ModelError
 
 

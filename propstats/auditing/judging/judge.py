@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from propstats.auditing.probe import Call, Probe
+from propstats.auditing.judging.remedy import rescale_all, rescale_one
+from propstats.auditing.judging.trend import Path, backward_path, forward_path
+from propstats.auditing.judging.weight_checks import duplicate_units, non_finite_parameters
+from propstats.auditing.measuring.probe import Call, Probe
 from propstats.auditing.records import Finding, Layer, Rate, Severity, Trend
-from propstats.auditing.remedy import rescale_all, rescale_one
-from propstats.auditing.trend import Path, backward_path, forward_path
-from propstats.auditing.weight_checks import duplicate_units, non_finite_parameters
 from propstats.estimate import STANDARD_ERRORS
 
 #: A gradient that is this many times smaller (larger) at one end than at the other cannot be served by one learning

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from propstats.auditing.arrays import Array, read_arrays, read_digits
-from propstats.auditing.normalize import NORMALIZATIONS, standardise
+from propstats.auditing.data.arrays import Array, read_arrays, read_digits
+from propstats.auditing.data.normalize import NORMALIZATIONS, standardise
 from propstats.errors import DataError, DomainError, unknown_name
 from propstats.text import printable
 

@@ -1,0 +1,1 @@
+"""A name, a file or a factory -> inputs for a network."""

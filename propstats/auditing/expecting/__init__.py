@@ -1,0 +1,1 @@
+"""What theory says each layer should carry."""

@@ -1,0 +1,1 @@
+"""Expected against measured: findings and what to do."""

@@ -1,0 +1,1 @@
+"""A model file -> a network, without running what is in the file."""

@@ -1,0 +1,1 @@
+"""A network and data -> statistics of every call of every layer."""
