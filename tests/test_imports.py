@@ -27,6 +27,7 @@ ROOMS = (
     "simulation",
     "auditing",
     "experiments",
+    "handbook",
     "report",
 )
 #: Nothing of the library knows of the command line.

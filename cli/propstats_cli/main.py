@@ -19,8 +19,10 @@ from propstats_cli.derive import derive
 from propstats_cli.design import design
 from propstats_cli.dropout import dropout
 from propstats_cli.dual import dual
+from propstats_cli.explain import explain
 from propstats_cli.hermite import hermite
 from propstats_cli.jacobian import jacobian
+from propstats_cli.list import list_
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
@@ -41,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = {
-    function.__name__: function
+    function.__name__.rstrip("_"): function
     for function in (
         moments,
         hermite,
@@ -62,6 +64,8 @@ _COMMANDS = {
         constants,
         claims,
         demo,
+        explain,
+        list_,
     )
 }
 for name, function in _COMMANDS.items():

@@ -18,7 +18,15 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Which model was audited."""
+    """Which model was audited.
+
+    Args:
+        path: The file; None for a module in memory.
+        sha256: Of the file.
+        format: What the file is, told from its bytes.
+        trusted: Whether code of the file was permitted to run.
+        parameters: How many numbers its parameters hold.
+    """
 
     path: str | None
     sha256: str | None
@@ -29,7 +37,16 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class DataInfo:
-    """Which data went through it, and how they were prepared."""
+    """Which data went through it, and how they were prepared.
+
+    Args:
+        name: As it was asked for.
+        sha256: Of the raw content.
+        samples: How many samples went through the model.
+        shape: Shape of one of them.
+        layout: How they were shaped for the model.
+        normalization: How they were normalised.
+    """
 
     name: str
     sha256: str | None
@@ -49,7 +66,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many layers were compared with theory, and which were not."""
+    """How many layers were compared with theory, and which were not.
+
+    Args:
+        analysed: Calls of layers that have an expectation.
+        skipped: Those that have none, and layers that are never called.
+    """
 
     analysed: int
     skipped: tuple[Skipped, ...]
@@ -169,7 +191,12 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Rates over depth: the signal's forwards, the gradient's backwards."""
+    """Rates over depth: the signal's forwards, the gradient's backwards.
+
+    Args:
+        forward_rate: The signal's, from the input on.
+        backward_rate: The gradient's, from the output back.
+    """
 
     forward_rate: Rate | None
     backward_rate: Rate | None
@@ -202,7 +229,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """Everything `propstats audit` prints."""
+    """Everything `propstats audit` prints.
+
+    Args:
+        model: What was audited.
+        data: On which data.
+        coverage: What was compared with theory.
+        layers: Every call of every layer, in the order of the forward pass.
+        trend: Rates over depth.
+        findings: What is wrong, the worst first.
+    """
 
     model: ModelInfo
     data: DataInfo

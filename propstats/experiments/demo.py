@@ -47,7 +47,15 @@ class DemoNetwork:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """Everything `propstats demo` prints."""
+    """Everything `propstats demo` prints.
+
+    Args:
+        carries: The network that carries signal.
+        dies: The network in which it dies.
+        chance: Accuracy of guessing.
+        steps: Steps of training.
+        explanation: What the audits say of the difference.
+    """
 
     depth: int
     width: int

@@ -41,7 +41,12 @@ class LayerSecondMoment:
 
 @dataclass(frozen=True, slots=True)
 class JacobianSpectrum:
-    """Everything `propstats jacobian` prints; `width` is None where the layers differ."""
+    """Everything `propstats jacobian` prints; `width` is None where the layers differ.
+
+    Args:
+        precision: `float32`, `float64` or `accurate`.
+        signal: Second moment of the signal, layer by layer.
+    """
 
     activation: str
     params: Mapping[str, float]

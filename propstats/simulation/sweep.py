@@ -37,7 +37,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Everything `propstats sweep` prints."""
+    """Everything `propstats sweep` prints.
+
+    Args:
+        cells: One for each depth and scale.
+    """
 
     activation: str
     params: Mapping[str, float]

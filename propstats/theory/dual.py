@@ -59,7 +59,13 @@ class DualPoint:
 
 @dataclass(frozen=True, slots=True)
 class DualMoments:
-    """Everything `propstats dual` prints."""
+    """Everything `propstats dual` prints.
+
+    Args:
+        first: The activation of the first input.
+        second: The activation of the second input.
+        points: One for each correlation.
+    """
 
     first: DualUnit
     second: DualUnit

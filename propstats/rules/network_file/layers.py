@@ -22,6 +22,11 @@ from propstats.rules.pooling import AveragePool
 from propstats.rules.rule import Rule
 
 
+def layer_kinds() -> list[str]:
+    """Return the kinds of layers that a network file can name, besides the activations."""
+    return [*_KINDS, *GATES]
+
+
 def build(kind: str, table: Table, place: Place, context: Context) -> Built:
     """Return the rule of a layer and the shape of its output.
 
@@ -58,7 +63,7 @@ def named_activation(kind: str) -> Activation | None:
 
 
 def _unknown(kind: str, table: Table) -> PropstatsError:
-    known = [*_KINDS, *GATES]
+    known = layer_kinds()
     near = get_close_matches(kind.lower(), [*known, *activation_names()], n=3, cutoff=0.6)
     did_you_mean = f"did you mean {' or '.join(near)}? " if near else ""
     return table.error(f"unknown kind {kind!r}", f"{did_you_mean}known: {', '.join(known)}, and every activation")

@@ -43,7 +43,11 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class CriticalRow:
-    """The critical weights at one standard deviation of the biases; none if there are none."""
+    """The critical weights at one standard deviation of the biases; none if there are none.
+
+    Args:
+        points: Where this row crosses the critical line.
+    """
 
     sigma_b: float
     points: tuple[CriticalPoint, ...]

@@ -64,7 +64,22 @@ class WindowCount:
 
 @dataclass(frozen=True, slots=True)
 class PoolMoments:
-    """Everything `propstats pool` prints."""
+    """Everything `propstats pool` prints.
+
+    Args:
+        kind: Which pooling.
+        kernel: Size of a window, by axis; None where it follows from the sizes.
+        stride: Steps between windows, by axis.
+        padding: Padded positions at each end, by axis.
+        dilation: Steps between the inputs of a window, by axis.
+        ceil_mode: Whether windows may begin within the input and end beyond its padding.
+        count_include_pad: Whether an average divides by padded positions, too.
+        power: The p of Lp pooling.
+        size: Size of the input, by axis; None for the interior of a large one.
+        output_size: Size of the output, by axis.
+        correlation: Correlation of two inputs of a window.
+        windows: How many inputs the windows hold.
+    """
 
     kind: str
     kernel: tuple[int, ...] | None

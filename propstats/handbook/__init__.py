@@ -1,0 +1,1 @@
+"""What every number, scheme and finding means: the texts behind `propstats explain`."""
