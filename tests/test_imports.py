@@ -25,6 +25,7 @@ ROOMS = (
     "published",
     "rules",
     "simulation",
+    "nn",
     "auditing",
     "experiments",
     "report",
@@ -39,7 +40,7 @@ AT_IMPORT: dict[str, tuple[str, ...]] = {
     "scipy": (),
     "flint": (),
     "matplotlib": ("report/",),
-    "torch": ("expectation/sampling/", "rules/from_torch", "simulation/", "auditing/", "experiments/"),
+    "torch": ("expectation/sampling/", "rules/from_torch", "simulation/", "nn/", "auditing/", "experiments/"),
 }
 
 

@@ -1,0 +1,13 @@
+"""NormProp as torch modules that train, and initialisers; see `propstats.nn.init` and `propstats.nn.models`."""
+
+from propstats.nn.layers import NormPropConv1d as NormPropConv1d
+from propstats.nn.layers import NormPropConv2d as NormPropConv2d
+from propstats.nn.layers import NormPropConv3d as NormPropConv3d
+from propstats.nn.layers import NormPropConvTranspose1d as NormPropConvTranspose1d
+from propstats.nn.layers import NormPropConvTranspose2d as NormPropConvTranspose2d
+from propstats.nn.layers import NormPropConvTranspose3d as NormPropConvTranspose3d
+from propstats.nn.layers import NormPropLinear as NormPropLinear
+from propstats.nn.normprop import NormProp as NormProp
+from propstats.nn.rows import UnitRows as UnitRows
+from propstats.nn.rows import constrain_rows as constrain_rows
+from propstats.nn.rows import normalize_rows_ as normalize_rows_
