@@ -18,6 +18,7 @@ ROOT = Path(propstats.__file__).parent
 ROOMS = (
     "text",
     "errors",
+    "files",
     "estimate",
     "activations",
     "expectation",

@@ -33,7 +33,7 @@ def claims(
     """
     from propstats.published.judgement import judge_all
     from propstats.published.markdown import to_markdown
-    from propstats.report.files import write_atomically
+    from propstats.files import write_atomically
 
     judgement = judge_all(match)
     if write is not None:

@@ -52,7 +52,7 @@ def constants(
     from propstats.published.drift import check as check_file
     from propstats.published.lock import lock_text
     from propstats.published.registry import registry
-    from propstats.report.files import write_atomically
+    from propstats.files import write_atomically
 
     if check is not None:
         if write is not None or digits is not None:

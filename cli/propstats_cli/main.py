@@ -27,6 +27,7 @@ from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interr
 from propstats_cli.phase import phase
 from propstats_cli.pool import pool
 from propstats_cli.propagate import propagate
+from propstats_cli.reproduce import reproduce
 from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
 from propstats_cli.sweep import sweep
@@ -62,6 +63,7 @@ _COMMANDS = {
         constants,
         claims,
         demo,
+        reproduce,
     )
 }
 for name, function in _COMMANDS.items():
