@@ -44,9 +44,7 @@ def reproduce(
     from propstats_cli.progress import bars
 
     with bars() as show:
-        result = run(
-            experiment, data, out=out, budget=budget, seeds=seeds, seed=seed, device=device, progress=show
-        )
+        result = run(experiment, data, out=out, budget=budget, seeds=seeds, seed=seed, device=device, progress=show)
     if write is not None:
         from propstats.report.reproduction import write_reproduction
 

@@ -12,9 +12,9 @@ from propstats.experiments.reproduce.budget import Cost, shorten, whole
 from propstats.experiments.reproduce.images import Images
 from propstats.experiments.reproduce.protocol import EXPERIMENTS, Run
 from propstats.experiments.reproduce.records import Epoch, RunResult, Shortening, Trained
+from propstats.experiments.reproduce.reproduce import reproduce
 from propstats.experiments.reproduce.training import Training
 from propstats.experiments.reproduce.verdicts import judge
-from propstats.experiments.reproduce.reproduce import reproduce
 
 RUN = Run("normprop", "global", 4, 0.05, 3, 1)
 

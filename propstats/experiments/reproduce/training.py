@@ -1,10 +1,11 @@
 """Train one network as the paper did, epoch by epoch, so that it can stop and go on at any of them."""
 
 import dataclasses
+import io
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from propstats.experiments.reproduce.images import Images
 from propstats.experiments.reproduce.observe import input_means
 from propstats.experiments.reproduce.protocol import MOMENTUM, WEIGHT_DECAY, Run
 from propstats.experiments.reproduce.records import Epoch, Shortening, Trained
+from propstats.files import write_atomically
 from propstats.nn import constrain_rows
 from propstats.nn.data import BatchNormalization, GlobalNormalization
 from propstats.nn.models import nin
-from propstats.files import write_atomically
 
 _WEIGHTS, _BATCHES = range(2)  # streams of random numbers
 
@@ -58,7 +59,7 @@ class Training:
         """What was measured so far."""
         return Trained(self.run.label, self.seed, tuple(self.epochs), self.diverged)
 
-    def steps(self) -> Iterator[float]:
+    def steps(self) -> Generator[float, None, None]:
         """Train one epoch and measure; yield the loss of each step."""
         epoch = len(self.epochs)
         # The same number of halvings as in the paper, over as many epochs as there are.
@@ -103,8 +104,6 @@ class Training:
         Raises:
             OutputError: If it cannot be written.
         """
-        import io
-
         buffer = io.BytesIO()
         torch.save({"configuration": self._configuration, "state": self._state}, buffer)
         write_atomically(path, buffer.getvalue())
@@ -131,8 +130,7 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
         self.diverged = state["diverged"]
-        self.epochs = [Epoch(**{**epoch, "unit_means": tuple(epoch["unit_means"]), "layer_means": tuple(epoch["layer_means"])})
-                       for epoch in state["epochs"]]  # fmt: skip
+        self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
 
     @property
     def _configuration(self) -> str:
@@ -163,6 +161,4 @@ def _network(run: Run, images: Images, generator: torch.Generator) -> nn.Sequent
     """Return the paper's network behind its data normalisation."""
     shape = tuple(images.train.shape[1:])
     first = GlobalNormalization.of(images.train) if run.data == "global" else BatchNormalization(shape)
-    return nn.Sequential(
-        first, nin(run.method, classes=images.classes, channels=images.channels, generator=generator)
-    )
+    return nn.Sequential(first, nin(run.method, classes=images.classes, channels=images.channels, generator=generator))
