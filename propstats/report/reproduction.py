@@ -41,7 +41,7 @@ def reproduction_markdown(result: "Reproduction", figure: str) -> str:
         f"# {result.title}",
         "",
         f"Arpit et al. 2016, arXiv:1603.01431, {result.section}, repeated on {result.data} by",
-        f"`propstats reproduce {result.name} --data {result.data}` (seeds from {result.seed}; {result.device}).",
+        f"`{_command(result)}` ({result.device}).",
         "",
         f"![{result.title}]({figure})",
         "",
@@ -57,6 +57,11 @@ def reproduction_markdown(result: "Reproduction", figure: str) -> str:
     lines += ["", "## What was chosen here", "", *(f"- {choice}" for choice in result.choices)]
     lines += ["", "## What was not run", "", *(f"- {text}" for text in result.not_run or ("everything was",))]
     return "\n".join(lines) + "\n"
+
+
+def _command(result: "Reproduction") -> str:
+    budget = "" if result.budget is None else f" --budget {result.budget:g}"
+    return f"propstats reproduce {result.name} --data {result.data} --seeds {result.seeds} --seed {result.seed}{budget}"
 
 
 def _percent(run: "RunResult") -> str:

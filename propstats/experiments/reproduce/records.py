@@ -125,6 +125,8 @@ class Reproduction:
         data_sha256: Of their content.
         device: Where it ran.
         seed: The first seed.
+        seeds: Networks of each run.
+        budget: Seconds that there were; None for the whole protocol.
         runs: What was trained.
         verdicts: The paper's statements, beside what was found.
         choices: What the paper leaves open and was chosen here.
@@ -138,6 +140,8 @@ class Reproduction:
     data_sha256: str
     device: str
     seed: int
+    seeds: int
+    budget: float | None
     runs: Sequence[RunResult]
     verdicts: Sequence[Verdict]
     choices: Sequence[str]

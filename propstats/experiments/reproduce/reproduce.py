@@ -76,6 +76,8 @@ def reproduce(
         data_sha256=images.sha256,
         device=_called(where),
         seed=seed,
+        seeds=count,
+        budget=budget,
         runs=tuple(results.values()),
         verdicts=judge(name, results, experiment.printed),
         choices=(*experiment.choices, *([images.note] if images.note else [])),

@@ -85,6 +85,8 @@ def _less(runs: Mapping[str, RunResult], measure: Callable[[Trained], float], wh
                            for method in ("normprop", "batchnorm"))  # fmt: skip
     if not normprop or not batchnorm:
         return None, f"{what}: nothing was trained"
+    if not np.isfinite([*normprop, *batchnorm]).all():
+        return None, f"{what}: too few epochs to tell"
     text = f"{what}: {np.mean(normprop):.3g} with NormProp, {np.mean(batchnorm):.3g} with batch norm"
     if min(len(normprop), len(batchnorm)) < 2:
         return None, f"{text}; one network each tells no difference"
