@@ -21,6 +21,7 @@ from propstats_cli.dropout import dropout
 from propstats_cli.dual import dual
 from propstats_cli.hermite import hermite
 from propstats_cli.jacobian import jacobian
+from propstats_cli.lesson import lesson
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
@@ -64,6 +65,7 @@ _COMMANDS = {
         claims,
         demo,
         reproduce,
+        lesson,
     )
 }
 for name, function in _COMMANDS.items():
