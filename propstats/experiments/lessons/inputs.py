@@ -34,7 +34,7 @@ def zero_centred(seed: int) -> Lesson:
         agreement["raw"].value > 1 - 1e-12 and agreement["centred"].value < 0.9
         and spread["raw"] > spread["centred"],
         f"For raw pixels {agreement['raw'].value:.0%} of a unit's weights are pushed the same way by each image; for "
-        f"centred ones {agreement['centred'].value:.0%}, half of which is chance. The largest curvature is "
+        f"centred ones {agreement['centred'].value:.0%}, little more than chance. The largest curvature is "
         f"{spread['raw'] / spread['centred']:.1f} times as far from the others for raw pixels, and the rate must "
         "follow the largest.",
         Panel("training loss, each at half its largest stable rate", "step", "loss", curves, log_y=True),
@@ -62,8 +62,8 @@ def unit_variance(seed: int) -> Lesson:
         {"condition_unequal": _exact(spread["unequal"]), "condition_equal": _exact(spread["equal"])},
         spread["unequal"] > 10 * spread["equal"] and ends[0] > ends[1],
         f"Features whose scales run over two decades have curvatures {spread['unequal'] / spread['equal']:.0f} times "
-        f"as uneven as those of equal variance; after {_STEPS} steps, each at half its largest stable rate, the loss is "
-        f"{ends[0]:.2f} instead of {ends[1]:.2f}.",
+        f"as uneven as those of equal variance; after {_STEPS} steps, each at half its largest stable rate, the "
+        f"loss is {ends[0]:.2f} instead of {ends[1]:.2f}.",
         Panel("training loss, each at half its largest stable rate", "step", "loss", curves, log_y=True),
         seed,
     )  # fmt: skip

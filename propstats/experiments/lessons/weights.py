@@ -91,7 +91,8 @@ def identical(seed: int) -> Lesson:
          "accuracy_random": Estimate(result["random"][1], 0.0, Route.MEASURED, 297)},
         spread == 0.0 and result["random"][1] > result["identical"][1] + 0.1,
         f"After {_STEPS} steps the {_WIDTH} units that began alike still differ by {spread:g}: they are one unit, and "
-        f"name {result['identical'][1]:.0%} of new digits rightly. Drawn at random they reach {result['random'][1]:.0%}.",
+        f"name {result['identical'][1]:.0%} of new digits rightly. Drawn at random they reach "
+        f"{result['random'][1]:.0%}.",
         Panel("how far units are apart", "step", "standard deviation over units", tuple(
             Curve(f"{name} at the start", steps, tuple(apart)) for name, (apart, _) in result.items()
         )),
