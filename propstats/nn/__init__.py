@@ -1,5 +1,6 @@
 """NormProp as torch modules that train, and initialisers; see `propstats.nn.init` and `propstats.nn.models`."""
 
+from propstats.nn import rules as rules  # teaches audits what to expect of the layers
 from propstats.nn.layers import NormPropConv1d as NormPropConv1d
 from propstats.nn.layers import NormPropConv2d as NormPropConv2d
 from propstats.nn.layers import NormPropConv3d as NormPropConv3d

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from propstats.nn import constrain_rows
@@ -32,7 +31,7 @@ def _step(kind: str) -> Callable[[], None]:
 
     def step() -> None:
         optimizer.zero_grad()
-        functional.cross_entropy(model(images), labels).backward()
+        torch.autograd.backward(functional.cross_entropy(model(images), labels))
         optimizer.step()
 
     return step
@@ -51,7 +50,7 @@ def fastest(runs: dict[str, Callable[[], object]], rounds: int = _ROUNDS) -> dic
 
 def main() -> int:
     t = fastest({kind: _step(kind) for kind in ("normprop", "batchnorm", "none")})
-    print(t, t["normprop"]/t["batchnorm"], t["none"]/t["batchnorm"])
+    print(t, t["normprop"] / t["batchnorm"], t["none"] / t["batchnorm"])
     return 0
 
 
