@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import nn
 
-from propstats.nn import layers
 from propstats.nn.normprop import NormProp
+from propstats.nn.plain import PLAIN, plain_kind
 from propstats.rules.affine import Chain
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
@@ -15,21 +14,10 @@ from propstats.rules.from_torch import NoRuleError, mean_power, measured_weights
 from propstats.rules.rule import Rule
 from propstats.theory.transformed import Transformed
 
-_KINDS = (
-    (layers.NormPropLinear, nn.Linear),
-    (layers.NormPropConv1d, nn.Conv1d),
-    (layers.NormPropConv2d, nn.Conv2d),
-    (layers.NormPropConv3d, nn.Conv3d),
-    (layers.NormPropConvTranspose1d, nn.ConvTranspose1d),
-    (layers.NormPropConvTranspose2d, nn.ConvTranspose2d),
-    (layers.NormPropConvTranspose3d, nn.ConvTranspose3d),
-)
-
 
 def _rule(module: NormProp, shape: Sequence[int]) -> Rule:
     """Return the rule: gamma and beta belong to the weights, c1 and c2 to the activation."""
-    plain = next(kind for own, kind in _KINDS if isinstance(module, own))
-    geometry = rule_for.dispatch(plain)(module, shape)
+    geometry = rule_for.dispatch(plain_kind(module))(module, shape)
     assert isinstance(geometry, Weights)
     measured = measured_weights(
         module.effective_weight(), module.beta, fan_in=geometry.fan_in, fan_out=geometry.fan_out, units=geometry.units
@@ -42,12 +30,12 @@ def _rule(module: NormProp, shape: Sequence[int]) -> Rule:
 
 def _common(numbers: torch.Tensor | float) -> float:
     """Return the number that all units share."""
-    if isinstance(numbers, float):
+    if not isinstance(numbers, torch.Tensor):
         return numbers
     if float(numbers.detach().max() - numbers.detach().min()) > torch.finfo(torch.float32).eps:
         raise NoRuleError("no rule for NormProp layers whose units have constants or slopes of their own yet")
     return mean_power(numbers, 1)
 
 
-for _own, _ in _KINDS:
+for _own in PLAIN:
     rule_for.register(_own, _rule)
