@@ -1,6 +1,5 @@
 """The network of the NormProp paper's experiments."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,14 +8,13 @@ from torch import nn
 from propstats.errors import DomainError
 from propstats.nn.layers import NormPropConv2d
 
-#: C(filters, size, stride, padding), and P(size, stride, padding) of the largest or of the average.
+#: C(filters, size, stride, padding), the last with as many filters as classes, and P(size, stride, padding).
 _LAYERS = (
-    ("C", 192, 5, 1, 2), ("C", 160, 1, 1, 0), ("max", 3, 2, 1),
-    ("C", 96, 1, 1, 0), ("C", 192, 5, 1, 2), ("C", 192, 1, 1, 0), ("avg", 3, 2, 1),
-    ("C", 192, 1, 1, 0), ("C", 192, 5, 1, 0), ("C", 192, 1, 1, 2), ("C", 0, 1, 1, 0), ("avg", 8, 8, 0),
+    ("C", 192, 5, 1, 2), ("C", 160, 1, 1, 0), ("max", 0, 3, 2, 1),
+    ("C", 96, 1, 1, 0), ("C", 192, 5, 1, 2), ("C", 192, 1, 1, 0), ("avg", 0, 3, 2, 1),
+    ("C", 192, 1, 1, 0), ("C", 192, 5, 1, 0), ("C", 192, 1, 1, 2), ("classes", 0, 1, 1, 0), ("avg", 0, 8, 8, 0),
 )  # fmt: skip
-
-_Unit = Callable[[int, int, int, int, int], list[nn.Module]]
+_NORMALIZATIONS = ("normprop", "batchnorm", "none")
 
 
 def nin(
@@ -48,37 +46,27 @@ def nin(
     >>> nin()(torch.zeros(1, 3, 32, 32)).shape
     torch.Size([1, 10])
     """
-    units: dict[str, _Unit] = {
-        "normprop": lambda *geometry: [_normprop(*geometry, generator, options)],
-        "batchnorm": lambda *geometry: [
-            _plain(*geometry, generator, bias=False), nn.BatchNorm2d(geometry[1]), nn.ReLU(inplace=True)
-        ],
-        "none": lambda *geometry: [_plain(*geometry, generator), nn.ReLU(inplace=True)],
-    }  # fmt: skip
-    if normalization not in units:
-        raise DomainError(f"normalization must be one of {', '.join(units)}, got {normalization!r}")
+    if normalization not in _NORMALIZATIONS:
+        raise DomainError(f"normalization must be one of {', '.join(_NORMALIZATIONS)}, got {normalization!r}")
     if options and normalization != "normprop":
         raise DomainError(f"{', '.join(options)} belong to NormProp layers, not to normalization {normalization!r}")
     layers: list[nn.Module] = []
-    for kind, *numbers in _LAYERS:
-        if kind != "C":
-            pool = nn.MaxPool2d if kind == "max" else nn.AvgPool2d
-            layers.append(pool(*numbers))
-            continue
-        filters, *geometry = numbers
-        is_last = not filters
-        if is_last:
-            layers.append(_plain(channels, classes, *geometry, generator))
+    for kind, filters, size, stride, padding in _LAYERS:
+        if kind == "max":
+            layers.append(nn.MaxPool2d(size, stride, padding))
+        elif kind == "avg":
+            layers.append(nn.AvgPool2d(size, stride, padding))
+        elif kind == "classes":
+            layers.append(_plain(channels, classes, size, stride, padding, generator=generator))
+        elif normalization == "normprop":
+            geometry: Any = {"stride": stride, "padding": padding, **options}
+            layers.append(NormPropConv2d(channels, filters, size, generator=generator, **geometry))
         else:
-            layers += units[normalization](channels, filters, *geometry)
-        channels = filters
+            normed = normalization == "batchnorm"
+            layers.append(_plain(channels, filters, size, stride, padding, bias=not normed, generator=generator))
+            layers += [nn.BatchNorm2d(filters), nn.ReLU(inplace=True)] if normed else [nn.ReLU(inplace=True)]
+        channels = filters or channels
     return nn.Sequential(*layers, nn.Flatten())
-
-
-def _normprop(
-    inputs: int, filters: int, size: int, stride: int, padding: int, generator: torch.Generator | None, options: Any
-) -> nn.Module:
-    return NormPropConv2d(inputs, filters, size, stride=stride, padding=padding, generator=generator, **options)
 
 
 def _plain(
@@ -87,9 +75,9 @@ def _plain(
     size: int,
     stride: int,
     padding: int,
-    generator: torch.Generator | None,
     *,
     bias: bool = True,
+    generator: torch.Generator | None,
 ) -> nn.Module:
     # Without storage at first: torch would draw weights from its global generator.
     layer = nn.Conv2d(inputs, filters, size, stride, padding, bias=bias, device="meta")

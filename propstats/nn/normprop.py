@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from propstats.activations import Activation, activation
 from propstats.errors import DomainError, ModelError
 from propstats.nn.activations import activation_module, is_rectifier
 from propstats.nn.constants import matched_constants, unit_constants
+from propstats.nn.rectifier import rectified
 from propstats.nn.rows import row_lengths, scale_rows
 
 #: Where gamma comes closer to 0, matched constants stay those of this gamma: there is no signal to normalise.
@@ -106,6 +106,8 @@ class NormProp(nn.Module):
             if self.constants == "matched":
                 why = "with matched constants no gamma makes the Jacobian factor 1: it is above 1 unless phi is affine"
                 raise DomainError(why, "give gamma a number, for example 1.0")
+            if not 0.0 < factor < math.inf:
+                raise DomainError(f"the Jacobian factor of {self.activation} is {factor:g}", "give gamma a number")
             return 1.0 / factor
         if not _finite("gamma", gamma) > 0.0:
             raise DomainError(f"gamma must be positive, got {gamma:g}", "a negative scale is a mirrored unit")
@@ -136,7 +138,7 @@ class NormProp(nn.Module):
         if isinstance(c1, float) and isinstance(c2, float) and is_rectifier(self.activation):
             # (max(h, 0) - c2)/c1 = max((h - c2)/c1, -c2/c1): the constants go into weights and bias, at no cost.
             h = self._sum(input, self.effective_weight() / c1, (self.beta - c2) / c1)
-            return functional.threshold(h, -c2 / c1, -c2 / c1, inplace=True)
+            return rectified(h, -c2 / c1)
         h = self._sum(input, self.effective_weight(), self.beta)
         slope = self._across(self.slope, h) if self.slope is not None else None
         phi = self._phi(h) if slope is None else torch.where(h > 0, h, slope * h)

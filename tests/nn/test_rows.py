@@ -22,8 +22,7 @@ _LAYERS = [
 def _touched(layer: nn.Module, unit: int) -> torch.Tensor:
     """The weights that an output unit depends on, found by asking autograd."""
     inputs = 6 if not isinstance(layer, nn.ConvTranspose3d) else 4
-    axes = 0 if isinstance(layer, nn.Linear) else layer.weight.dim() - 2  # type: ignore[union-attr, operator]
-    shape = (1, inputs, *(4,) * int(axes))
+    shape = (1, inputs, *(4,) * (layer.get_parameter("weight").dim() - 2))
     out = layer(torch.ones(shape))[:, unit].sum()
     (gradient,) = torch.autograd.grad(out, [layer.get_parameter("weight")])
     return gradient != 0
@@ -48,11 +47,11 @@ def test_the_constraint_leaves_the_function_and_zeros() -> None:
     with torch.no_grad():
         conv.weight[1] = 0.0
         conv.weight[2] *= 7.0
-    x, plain = torch.randn(2, 3, 4, 4), model[3].weight.detach().clone()
+    x, plain = torch.randn(2, 3, 4, 4), model[3].get_parameter("weight").detach().clone()
     before = model(x)
     normalize_rows_(model)
     torch.testing.assert_close(model(x), before)
-    assert torch.equal(model[3].weight, plain)
+    assert torch.equal(model[3].get_parameter("weight"), plain)
     lengths = conv.weight.detach().flatten(1).norm(dim=1)
     assert lengths[1] == 0.0
     torch.testing.assert_close(lengths[[0, 2, 3]], torch.ones(3))
@@ -82,4 +81,4 @@ def test_as_a_parametrisation() -> None:
     parametrize.register_parametrization(layer, "weight", UnitRows(layer))
     torch.testing.assert_close(row_lengths(layer), torch.ones(6))
     layer(torch.randn(1, 4, 5, 5)).sum().backward()
-    assert layer.parametrizations.weight.original.grad is not None  # type: ignore[union-attr]
+    assert layer.get_parameter("parametrizations.weight.original").grad is not None

@@ -160,5 +160,5 @@ class Training:
 def _network(run: Run, images: Images, generator: torch.Generator) -> nn.Sequential:
     """Return the paper's network behind its data normalisation."""
     shape = tuple(images.train.shape[1:])
-    first = GlobalNormalization.of(images.train) if run.data == "global" else BatchNormalization(shape)
+    first = GlobalNormalization.of(images.train) if run.data == "global" else BatchNormalization(*shape)
     return nn.Sequential(first, nin(run.method, classes=images.classes, channels=images.channels, generator=generator))
