@@ -18,6 +18,7 @@ ROOT = Path(propstats.__file__).parent
 ROOMS = (
     "text",
     "errors",
+    "files",
     "estimate",
     "activations",
     "expectation",
@@ -25,6 +26,7 @@ ROOMS = (
     "published",
     "rules",
     "simulation",
+    "nn",
     "auditing",
     "experiments",
     "handbook",
@@ -40,7 +42,7 @@ AT_IMPORT: dict[str, tuple[str, ...]] = {
     "scipy": (),
     "flint": (),
     "matplotlib": ("report/",),
-    "torch": ("expectation/sampling/", "rules/from_torch", "simulation/", "auditing/", "experiments/"),
+    "torch": ("expectation/sampling/", "rules/from_torch", "simulation/", "nn/", "auditing/", "experiments/"),
 }
 
 

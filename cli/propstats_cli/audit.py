@@ -48,7 +48,7 @@ def audit(
         import shlex
         import sys
 
-        from propstats.report.files import write_atomically
+        from propstats.files import write_atomically
         from propstats.report.page import audit_page
 
         write_atomically(html, audit_page(report, command=shlex.join(["propstats", *sys.argv[1:]])))

@@ -31,9 +31,9 @@ def claims(
       propstats claims --match sigmoid --json
       propstats claims --write claims.md
     """
+    from propstats.files import write_atomically
     from propstats.published.judgement import judge_all
     from propstats.published.markdown import to_markdown
-    from propstats.report.files import write_atomically
 
     judgement = judge_all(match)
     if write is not None:

@@ -48,11 +48,11 @@ def constants(
       propstats constants --write constants.toml
       propstats constants --check constants.toml
     """
+    from propstats.files import write_atomically
     from propstats.published.constants import DEFAULT_DIGITS, compute
     from propstats.published.drift import check as check_file
     from propstats.published.lock import lock_text
     from propstats.published.registry import registry
-    from propstats.report.files import write_atomically
 
     if check is not None:
         if write is not None or digits is not None:

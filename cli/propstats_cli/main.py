@@ -23,12 +23,14 @@ from propstats_cli.explain import explain
 from propstats_cli.hermite import hermite
 from propstats_cli.jacobian import jacobian
 from propstats_cli.list import list_
+from propstats_cli.lesson import lesson
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
 from propstats_cli.phase import phase
 from propstats_cli.pool import pool
 from propstats_cli.propagate import propagate
+from propstats_cli.reproduce import reproduce
 from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
 from propstats_cli.sweep import sweep
@@ -66,6 +68,8 @@ _COMMANDS = {
         demo,
         explain,
         list_,
+        reproduce,
+        lesson,
     )
 }
 for name, function in _COMMANDS.items():

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from propstats.errors import DomainError
-from propstats.report.files import write_atomically
+from propstats.files import write_atomically
 from propstats.text import printable
 
 # From the palette of Okabe and Ito, which colour-blind readers tell apart; the two differ in brightness too.

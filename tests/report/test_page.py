@@ -13,7 +13,7 @@ from torch import nn
 
 from propstats.auditing.audit import audit
 from propstats.auditing.records import AuditReport, Coverage, Finding, Severity, Skipped, Trend
-from propstats.report.files import write_atomically
+from propstats.files import write_atomically
 from propstats.report.page import audit_page, number
 
 EVIL = "<script>alert(1)</script>\"'&amp;\x1b[31m{{ 7*7 }}\u202e\ud800"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from propstats.errors import OutputError
-from propstats.report.files import write_atomically
+from propstats.files import write_atomically
 
 
 def _refused(path: str | Path, word: str) -> None:

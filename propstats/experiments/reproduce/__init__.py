@@ -1,0 +1,1 @@
+"""The experiments of the NormProp paper, repeated on real images."""

@@ -1,0 +1,94 @@
+"""NormProp networks as plain ones: what was normalised becomes weights, biases and where the rectifiers start."""
+
+import copy
+
+import torch
+from torch import nn
+
+from propstats.errors import ModelError
+from propstats.nn.activations import activation_module, is_rectifier
+from propstats.nn.affine import Affine, moved_behind
+from propstats.nn.normprop import NormProp
+from propstats.nn.plain import geometry_of, is_chain, plain_kind, with_weights
+
+
+def fold(model: nn.Module) -> nn.Module:
+    """Return a network of plain layers that computes the same, for inference.
+
+    Lengths, gamma and beta go into weights and biases. A ReLU takes its constants along, `max((h - c2)/c1, -c2/c1)`,
+    so that zeros around an image stay what they were; other activations hand theirs to the next layer's weights, if a
+    chain leads there, and zeros around an image become what phi must be for them. Where neither can be, a scale and a
+    shift stay.
+
+    Args:
+        model: The model, which stays as it is.
+
+    Raises:
+        ModelError: If a fully connected layer has learned a slope for each unit, for which torch has no module.
+
+    >>> from propstats.nn import NormPropConv2d
+    >>> fold(nn.Sequential(NormPropConv2d(1, 2, 3), NormPropConv2d(2, 2, 3, activation="tanh", padding=1)))
+    Sequential(
+      (0): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))
+      (1): Threshold(threshold=-0.683331696..., value=-0.683331696...)
+      (2): Conv2d(2, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+      (3): Tanh()
+      (4): Affine()
+    )
+    """
+    return _folded(copy.deepcopy(model).eval())
+
+
+def _folded(module: nn.Module) -> nn.Module:
+    if isinstance(module, NormProp) or is_chain(module):
+        layers = list(_chain(module))
+        return layers[0] if len(layers) == 1 else nn.Sequential(*_without_affine(layers))
+    for name, child in module._modules.items():
+        if child is not None:
+            module.add_module(name, _folded(child))
+    return module
+
+
+def _chain(module: nn.Module) -> list[nn.Module]:
+    """Return what is applied one after the other."""
+    if isinstance(module, NormProp):
+        return _parts(module)
+    if is_chain(module):
+        return [part for child in module.children() for part in _chain(child)]
+    return [_folded(module)]
+
+
+def _parts(layer: NormProp) -> list[nn.Module]:
+    """Return a NormProp layer as plain weights, an activation and an affine part."""
+    c1, c2 = (torch.as_tensor(c, dtype=torch.float64).view(-1) for c in layer.current_constants())
+    kind, geometry, weight = plain_kind(layer), geometry_of(layer), layer.effective_weight()
+    axes = weight.dim() - 2
+    if is_rectifier(layer.activation) and c1.numel() == 1:
+        scale, shift = c1.item(), c2.item()
+        plain = with_weights(kind, geometry, weight / scale, (layer.beta - shift) / scale)
+        return [plain, nn.Threshold(-shift / scale, -shift / scale)]
+    normalise = Affine((1.0 / c1).to(weight), (-c2 / c1).to(weight), axes)
+    return [with_weights(kind, geometry, weight, layer.beta), _activation(layer), normalise]
+
+
+def _activation(layer: NormProp) -> nn.Module:
+    if layer.slope is None:
+        return activation_module(layer.activation)
+    if layer.slope.numel() > 1 and layer.weight.dim() == 2:
+        raise ModelError("a fully connected layer with a slope for each unit cannot be folded", "share the slope")
+    slope = nn.PReLU(layer.slope.numel(), device="meta")
+    slope.register_parameter("weight", nn.Parameter(layer.slope.detach().clone()))
+    return slope
+
+
+def _without_affine(layers: list[nn.Module]) -> list[nn.Module]:
+    """Return the chain with every affine part as far behind as it goes, and into weights where it meets them."""
+    done: list[nn.Module] = []
+    for layer in layers:
+        if done and isinstance(done[-1], Affine):
+            moved = moved_behind(done[-1], layer)
+            if moved is not None:
+                done[-1:] = moved
+                continue
+        done.append(layer)
+    return done

@@ -1,0 +1,40 @@
+"""The ReLU that starts elsewhere than at 0, in place."""
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+
+class _InPlace(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: torch.Tensor, least: float) -> torch.Tensor:
+        ctx.least = least
+        ctx.mark_dirty(input)
+        functional.threshold(input, least, least, inplace=True)
+        ctx.save_for_backward(input)
+        return input
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (result,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(gradients[0], result, ctx.least), None
+
+
+def rectified(input: torch.Tensor, least: float) -> torch.Tensor:
+    """Return `max(x, least)`, in the memory of x where that is safe.
+
+    What comes out says where the slope is 0, so that x need not be kept: torch's own threshold copies it, because its
+    `value` may be any number. In half precision, `least` itself is rounded and says less: there x is kept.
+
+    Args:
+        input: The numbers, which nothing else needs any more.
+        least: What the ReLU puts out on its flat side.
+
+    >>> rectified(torch.tensor([-1.0, 0.0, 1.0]), -0.5).tolist()
+    [-0.5, 0.0, 1.0]
+    """
+    if torch.compiler.is_compiling() or input.dtype not in (torch.float32, torch.float64):
+        return input.clamp_min(least)
+    result: torch.Tensor = _InPlace.apply(input, least)  # type: ignore[no-untyped-call]
+    return result

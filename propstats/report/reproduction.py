@@ -1,0 +1,103 @@
+"""A repeated experiment of the paper, as Markdown with a figure."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from propstats.files import write_atomically
+from propstats.report.style import render, styled
+
+if TYPE_CHECKING:
+    from propstats.experiments.reproduce.records import Reproduction, RunResult
+
+# From the palette of Okabe and Ito.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_WORDS = {True: "holds here", False: "does not hold here", None: "not decided here"}
+
+
+def write_reproduction(result: "Reproduction", path: str | os.PathLike[str]) -> None:
+    """Write the report, and its figure beside it, with the same name and `.svg`.
+
+    Raises:
+        OutputError: If a file cannot be written.
+    """
+    figure = Path(path).with_suffix(".svg")
+    write_atomically(figure, render(reproduction_figure(result), "svg"))
+    write_atomically(path, reproduction_markdown(result, figure.name))
+
+
+def reproduction_markdown(result: "Reproduction", figure: str) -> str:
+    """Return the report as Markdown.
+
+    Args:
+        result: What was found.
+        figure: Name of the figure's file.
+    """
+    lines = [
+        f"# {result.title}",
+        "",
+        f"Arpit et al. 2016, arXiv:1603.01431, {result.section}, repeated on {result.data} by",
+        f"`{_command(result)}` ({result.device}).",
+        "",
+        f"![{result.title}]({figure})",
+        "",
+        "| run | networks | accuracy | best | seconds for a full epoch |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {run.run} | {len(run.trained)} | {_percent(run)} | {run.best.value:.2%} | {run.seconds:.0f} |"
+        for run in result.runs
+    ]
+    lines += ["", "## What the paper says, and what these runs show", ""]
+    lines += [f"- *{verdict.statement}*: **{_WORDS[verdict.holds]}**. {verdict.found}." for verdict in result.verdicts]
+    lines += ["", "## What was chosen here", "", *(f"- {choice}" for choice in result.choices)]
+    lines += ["", "## What was not run", "", *(f"- {text}" for text in result.not_run or ("everything was",))]
+    return "\n".join(lines) + "\n"
+
+
+def _command(result: "Reproduction") -> str:
+    budget = "" if result.budget is None else f" --budget {result.budget:g}"
+    return f"propstats reproduce {result.name} --data {result.data} --seeds {result.seeds} --seed {result.seed}{budget}"
+
+
+def _percent(run: "RunResult") -> str:
+    error = f" ±{run.accuracy.error:.2%}" if len(run.trained) > 1 else ""
+    return f"{run.accuracy.value:.2%}{error}"
+
+
+def reproduction_figure(result: "Reproduction") -> Figure:
+    """Draw accuracy over epochs, with 95 % intervals over networks, and the means that layers receive."""
+    with styled():
+        figure = Figure(figsize=(9.0, 3.8))
+        accuracy, means = figure.subplots(1, 2)
+        accuracy.set_title("(a) validation accuracy")
+        means.set_title("(b) means that hidden layers receive")
+        means.set_yscale("log")
+        for axes in (accuracy, means):
+            axes.set_xlabel("epoch")
+        for run, colour in zip(result.runs, _COLOURS, strict=False):
+            _curve(accuracy, run, colour, [[epoch.accuracy for epoch in n.epochs] for n in run.trained])
+            _curve(means, run, colour, [[float(np.mean(e.layer_means)) for e in n.epochs] for n in run.trained])
+        figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+        figure.suptitle(f"{result.title}, on {result.data}", x=0.01, ha="left", fontsize=10, parse_math=False)
+        figure.draw_without_rendering()
+    return figure
+
+
+def _curve(axes: Axes, run: "RunResult", colour: str, networks: list[list[float]]) -> None:
+    """Draw the mean over networks, and where it lies with 95 %; networks that diverged end early."""
+    from scipy import stats
+
+    length = min((len(values) for values in networks), default=0)
+    if not length:
+        return
+    values = np.array([network[:length] for network in networks])
+    epochs, mean = np.arange(1, length + 1), values.mean(axis=0)
+    axes.plot(epochs, mean, color=colour, label=run.run, marker="." if length < 2 else None)
+    if len(values) > 1:
+        half = stats.t.ppf(0.975, len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
+        axes.fill_between(epochs, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)

@@ -1,0 +1,127 @@
+"""Folded networks compute the same, borders included, and are plain."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from propstats.errors import ModelError
+from propstats.nn import (
+    NormProp,
+    NormPropConv1d,
+    NormPropConv2d,
+    NormPropConv3d,
+    NormPropConvTranspose2d,
+    NormPropLinear,
+    fold,
+)
+from propstats.nn.affine import Affine
+from propstats.nn.models import nin
+
+_PER_UNIT: dict[str, Any] = {"constants": "matched", "gamma": 0.8, "beta": 0.2}
+
+
+def _trained(model: nn.Module) -> nn.Module:
+    """Move everything that is learned, as training would."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return model.double()
+
+
+def _same(model: nn.Module, *shape: int, affine: int = 0) -> nn.Module:
+    model = _trained(model)
+    x = torch.randn(3, *shape, dtype=torch.double, generator=torch.Generator().manual_seed(6))
+    folded = fold(model)
+    assert not any(isinstance(part, NormProp) for part in folded.modules())
+    assert sum(isinstance(part, Affine) for part in folded.modules()) == affine
+    # Rounding only: sums of some hundred terms of order one.
+    torch.testing.assert_close(
+        folded(x), model.eval()(x), rtol=0, atol=1e-12 * (1 + float(model(x).detach().abs().max()))
+    )
+    assert any(isinstance(part, NormProp) for part in model.modules())
+    return folded
+
+
+@pytest.mark.parametrize("name", ["relu", "prelu", "tanh", "gelu", "abs", "leaky_relu"])
+@pytest.mark.parametrize("options", [{}, _PER_UNIT], ids=["paper", "matched"])
+@given(kernel=st.integers(1, 3), stride=st.integers(1, 2), dilation=st.integers(1, 2), grouped=st.booleans())
+def test_chains_of_convolutions(
+    name: str, options: dict[str, Any], kernel: int, stride: int, dilation: int, grouped: bool
+) -> None:
+    geometry: dict[str, Any] = {"kernel_size": kernel, "stride": stride, "dilation": dilation, "groups": 1 + grouped}
+    model = nn.Sequential(
+        NormPropConv2d(2, 4, 3, padding=1, activation=name, **options),
+        NormPropConv2d(4, 6, activation=name, **geometry, **options),
+        nn.Sequential(nn.MaxPool2d(2, 1, 1), nn.AvgPool2d(2, 1), nn.Flatten()),
+        nn.LazyLinear(3, bias=False),
+    )
+    model(torch.zeros(1, 2, 8, 8))
+    _same(model, 2, 8, 8)
+
+
+@pytest.mark.parametrize("padding", [1, "same", (0, 2)], ids=str)
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "replicate"])
+def test_borders(padding: Any, mode: Any) -> None:
+    first = NormPropConv2d(2, 4, 3, activation="sigmoid")
+    behind = nn.Conv2d(4, 3, 3, padding=padding, padding_mode=mode)
+    _same(nn.Sequential(first, behind), 2, 8, 9)
+    # Constants of each unit's own cannot become one number around the image.
+    matched = NormPropConv2d(2, 4, 3, activation="sigmoid", **_PER_UNIT)
+    _same(nn.Sequential(matched, behind), 2, 8, 9, affine=int(mode == "zeros"))
+
+
+def test_what_has_to_stay_stays() -> None:
+    _same(nn.Sequential(NormPropConv2d(2, 4, 3, activation="elu"), nn.AvgPool2d(3, 2, 1)), 2, 8, 8, affine=1)
+    uncounted = nn.AvgPool2d(3, 2, 1, count_include_pad=False)
+    _same(nn.Sequential(NormPropConv2d(2, 4, 3, activation="elu"), uncounted, nn.Conv2d(4, 1, 1)), 2, 8, 8)
+    _same(nn.Sequential(NormPropConvTranspose2d(2, 4, 3, activation="elu"), nn.ConvTranspose2d(4, 1, 3)), 2, 5, 5,
+          affine=1)  # fmt: skip
+    _same(nn.Sequential(NormPropConvTranspose2d(2, 4, 3, stride=2), nn.ConvTranspose2d(4, 1, 3)), 2, 5, 5)
+    _same(nn.Sequential(NormPropConv3d(2, 4, 3, activation="elu"), nn.Conv3d(4, 1, 3, padding=1)), 2, 5, 5, 5)
+    _same(nn.Sequential(NormPropConv1d(2, 4, 3, activation="elu"), nn.Flatten(2), nn.Linear(6, 2)), 2, 8, affine=1)
+    _same(nn.Sequential(NormPropLinear(2, 4, activation="elu"), nn.Linear(4, 2)), 7, 2)
+    _same(NormPropLinear(2, 4), 2)
+
+
+class _Own(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = NormPropLinear(4, 4, activation="silu"), NormPropLinear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden: torch.Tensor = self.first(x)
+        return x + hidden + torch.as_tensor(self.second(hidden))
+
+
+class _Reversed(nn.Sequential):
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        for layer in reversed(list(self)):
+            input = layer(input)
+        return input
+
+
+def test_networks_with_a_forward_of_their_own_keep_it() -> None:
+    _same(nn.Sequential(_Own(), NormPropLinear(4, 2)), 4, affine=1)
+    _same(_Reversed(NormPropLinear(4, 4, activation="silu"), NormPropLinear(4, 4)), 4, affine=1)
+
+
+def test_the_network_of_the_paper_is_plain_when_folded() -> None:
+    model = nin(generator=torch.Generator().manual_seed(0))
+    folded = fold(model)
+    kinds = [type(part) for part in folded]  # type: ignore[attr-defined]
+    plain = [type(part) for part in nin("none")]
+    assert [nn.ReLU if kind is nn.Threshold else kind for kind in kinds] == plain
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    expected = model(x).detach()
+    assert float((folded(x) - expected).detach().abs().max()) <= 1e-6 * float(expected.abs().max()) * 9  # layers
+
+
+def test_slopes_of_units_of_a_fully_connected_layer_are_refused() -> None:
+    with pytest.raises(ModelError, match="slope for each unit"):
+        fold(NormPropLinear(3, 2, activation=nn.PReLU(2)))
+    _same(nn.Sequential(NormPropConv2d(3, 2, 1, activation=nn.PReLU(2)), nn.Conv2d(2, 1, 1)), 3, 2, 2)

@@ -1,0 +1,69 @@
+"""Audits and `propagate` know NormProp layers: prediction beside simulation."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import propstats
+from propstats.activations import activation
+from propstats.estimate import STANDARD_ERRORS, Signal
+from propstats.nn import NormPropConv2d, NormPropConvTranspose1d, NormPropLinear
+from propstats.rules.dense import Weights
+from propstats.rules.from_torch import NoRuleError, rule_for
+from propstats.rules.normprop import normprop
+
+_WIDTH = 256
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"gamma": 1.0, "activation": "tanh"}, {"constants": "matched", "gamma": 1.0, "beta": 1.0}],
+    ids=str,
+)
+def test_what_is_predicted_is_what_is_simulated(options: dict[str, Any]) -> None:
+    generator = torch.Generator().manual_seed(1)
+    layers = [NormPropLinear(_WIDTH, _WIDTH, generator=generator, **options) for _ in range(4)]
+    x, signal = torch.randn(512, _WIDTH, generator=generator), Signal(0.0, 1.0, 1.0)
+    with torch.no_grad():
+        for layer in layers:
+            x, signal = layer(x), rule_for(layer, (_WIDTH,)).forward(signal)
+            wide = x.double()
+            for expected, squares in ((signal.q, wide**2), (signal.var, (wide - wide.mean(dim=0)) ** 2)):
+                by_example = squares.mean(dim=1)
+                error = math.hypot(signal.error * expected, float(by_example.std()) / math.sqrt(len(x)))
+                assert abs(float(by_example.mean()) - expected) <= STANDARD_ERRORS * error
+
+
+def test_it_is_the_rule_of_the_theory() -> None:
+    layer = NormPropLinear(400, 300, gamma=0.9, generator=torch.Generator().manual_seed(0))
+    own, signal = rule_for(layer, (400,)), Signal(0.0, 1.0, 1.0)
+    theory = normprop(Weights(0.0, 1 / 400, 0.0, 0.0, 400, 300, 300), activation("relu"), 0.9)
+    for name in ("mean", "q", "var", "error"):
+        # Single precision holds gamma and the lengths.
+        assert math.isclose(getattr(own.forward(signal), name), getattr(theory.forward(signal), name), rel_tol=1e-6)
+
+
+def test_networks_are_read_and_layers_without_a_rule_are_named() -> None:
+    model = nn.Sequential(
+        NormPropConv2d(3, 8, 3, padding=1), nn.Flatten(2), NormPropConvTranspose1d(8, 4, 2), nn.Flatten(),
+        NormPropLinear(4 * 17, 2, activation="prelu"),
+    )  # fmt: skip
+    with torch.no_grad():
+        assert np.isfinite(rule_for(model[4], (68,)).forward(Signal(0.0, 1.0, 1.0)).q)
+        model[4].get_parameter("beta")[0] = 1.0
+        assert np.isfinite(rule_for(model[4], (68,)).forward(Signal(0.0, 1.0, 1.0)).q)
+    with pytest.raises(NoRuleError, match="constants or slopes of their own"):
+        rule_for(NormPropLinear(4, 2, activation=_slopes()), (4,))
+    report = propstats.audit(model, torch.randn(64, 3, 4, 4, generator=torch.Generator().manual_seed(0)))
+    assert "NormPropConv2d" in {layer.type for layer in report.layers}
+
+
+def _slopes() -> nn.PReLU:
+    own = nn.PReLU(2)
+    with torch.no_grad():
+        own.weight[0] = 0.5
+    return own
