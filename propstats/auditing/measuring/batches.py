@@ -1,7 +1,7 @@
 """Data in batches: one tensor, several as arguments, or several with names."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
 
@@ -15,6 +15,7 @@ Batch: TypeAlias = "torch.Tensor | tuple[torch.Tensor, ...] | Mapping[str, torch
 BATCH = 256
 
 
+@runtime_checkable
 class Batched(Protocol):
     """What gives its samples in batches."""
 
@@ -35,9 +36,10 @@ def batches_of(data: Data, size: int = BATCH) -> Iterator[Batch]:
         size: Samples per batch, where the data do not come in batches already.
     """
     if isinstance(data, torch.Tensor | tuple | Mapping):
-        total = samples_in(data)
-        yield from (part(data, slice(first, first + size)) for first in range(0, total, size))
-    elif hasattr(data, "batches"):
+        whole = cast("Batch", data)
+        total = samples_in(whole)
+        yield from (part(whole, slice(first, first + size)) for first in range(0, total, size))
+    elif isinstance(data, Batched):
         yield from data.batches(size)
     else:
         yield from data
@@ -51,9 +53,8 @@ def samples_in(batch: Batch) -> int:
     """
     counts = {len(tensor) if tensor.ndim else 0 for tensor in tensors_in(batch)}
     if len(counts) != 1 or counts == {0}:
-        raise DataError(
-            f"a batch holds {sorted(counts) or 'no'} samples", "the first axis of each tensor counts samples"
-        )
+        hint = "the first axis of each tensor counts samples"
+        raise DataError(f"a batch holds {sorted(counts) or 'no'} samples", hint)
     return counts.pop()
 
 

@@ -176,4 +176,4 @@ def merge(a: Moments, b: Moments) -> Moments:
 def power_of_two(values: torch.Tensor) -> torch.Tensor:
     """Return the smallest power of two that is larger than each value, and a tiny one for zero."""
     exponent = torch.frexp(values)[1]
-    return torch.ldexp(torch.ones_like(values), exponent).clamp(min=_SMALLEST)
+    return torch.where(values > 0, torch.ldexp(torch.ones_like(values), exponent), _SMALLEST).clamp(min=_SMALLEST)
