@@ -1,0 +1,136 @@
+"""Measure every call while a batch runs forwards and backwards."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from propstats.auditing.measuring.call import FLAT, OUTSIDE, Call
+from propstats.auditing.measuring.layout import Layout
+from propstats.auditing.measuring.recorder import Site
+from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
+from propstats.auditing.measuring.structure import changes_course
+from propstats.errors import ModelError
+from propstats.rules.elementwise import Elementwise
+
+
+class Measure:
+    """An observer that adds what it sees to the calls of a network whose structure is known.
+
+    Args:
+        calls: The calls.
+        result: Which call, and which of its outputs, is the output of the network.
+    """
+
+    def __init__(self, calls: Sequence[Call], result: tuple[int, int]) -> None:
+        self.calls = calls
+        #: Where the backward pass ends besides at the inputs: real numbers made of tokens.
+        self.roots: list[torch.Tensor] = []
+        self._start = 0
+        self._uses = _count_uses(calls)
+        self._uses[result] = self._uses.get(result, 0) + 1
+
+    def begin(self, start: int) -> None:
+        """Begin a batch whose first sample has this number."""
+        self._start = start
+        self.roots = []
+
+    def end(self, position: int) -> None:
+        """End a forward pass after so many calls."""
+        if position != len(self.calls):
+            raise changes_course("", self.calls[position].name)
+
+    def before(self, site: Site) -> Sequence[torch.Tensor]:
+        """Measure inputs that no call has given, and look out for the gradient through this call alone."""
+        call = self._call(site)
+        if call is None or not call.carries_signal:
+            return site.tensors  # a function that gives no tensor, or a fault that is found when it has
+        given = list(site.tensors)
+        for slot, (tensor, origin) in enumerate(zip(site.tensors, site.origins, strict=True)):
+            if isinstance(tensor, nn.Parameter) or not tensor.is_floating_point():
+                continue
+            layout = call.input_layouts[slot]
+            if origin.position == OUTSIDE or origin.changed:
+                self._add(call.inputs[slot], tensor, layout, call.name)
+            if slot == call.main:
+                _add_slopes(call, tensor)
+            if tensor.requires_grad and torch.is_grad_enabled():
+                made = (origin.position, origin.output)
+                if self._uses.get(made) == 1 and not origin.changed:
+                    call.gradient_inputs[slot] = self.calls[origin.position].gradient_outputs[origin.output]
+                elif slot not in call.changed:
+                    # Others use the tensor too: an alias has a gradient of its own.
+                    given[slot] = tensor.view_as(tensor)
+                    given[slot].register_hook(_adding(call.gradient_inputs[slot], layout))  # type: ignore[no-untyped-call]
+        return given
+
+    def after(self, site: Site) -> Sequence[torch.Tensor]:
+        """Measure outputs."""
+        call = self._call(site)
+        if call is None:
+            raise changes_course(site.name, self.calls[site.position].name if site.position < len(self.calls) else "")
+        outputs = list(site.outputs)
+        for number, tensor in enumerate(outputs if call.carries_signal else ()):
+            if not tensor.is_floating_point():
+                continue
+            layout = call.output_layouts[number]
+            if not any(call.outputs[number] is statistics for statistics in call.inputs):
+                self._add(call.outputs[number], tensor, layout, call.name)
+            if torch.is_grad_enabled() and _begins_gradient(site):
+                if not tensor.requires_grad:
+                    # The copy may be changed in place.
+                    outputs[number] = tensor = tensor.detach().requires_grad_().clone()
+                self.roots.append(tensor)
+            if tensor.requires_grad:
+                tensor.register_hook(_adding(call.gradient_outputs[number], layout))  # type: ignore[no-untyped-call]
+        return outputs
+
+    def _call(self, site: Site) -> Call | None:
+        """Return the call that this is, None if it is none of those that are known."""
+        call = self.calls[site.position] if site.position < len(self.calls) else None
+        known = call is not None and call.name == site.name and call.module is site.module
+        return call if call is not None and known and len(call.sources) == len(site.origins) else None
+
+    def _add(self, statistics: UnitStatistics, tensor: torch.Tensor, layout: Layout | None, name: str) -> None:
+        if layout is None:  # it is the same for all samples
+            return
+        try:
+            statistics.add(layout.rows(tensor), units=layout.units, start=self._start)
+        except ValueError as error:
+            message = f"layer {name} changes its shape between batches: {error}"
+            raise ModelError(message, "it cannot be audited yet") from None
+
+
+def _adding(statistics: SquareMean, layout: Layout | None) -> Callable[[torch.Tensor | None], None]:
+    def add(gradient: torch.Tensor | None) -> None:
+        if gradient is not None and layout is not None:
+            statistics.add(layout.rows(gradient))
+
+    return add
+
+
+def _count_uses(calls: Sequence[Call]) -> dict[tuple[int, int], int]:
+    """Count how often each output of each call is used: what is used once has one gradient."""
+    uses: dict[tuple[int, int], int] = {}
+    for call in calls:
+        for made in zip(call.sources, call.source_outputs, strict=True):
+            if made[0] >= 0:
+                uses[made] = uses.get(made, 0) + 1
+    return uses
+
+
+def _begins_gradient(site: Site) -> bool:
+    """Whether a call makes real numbers of tokens: no gradient passes it."""
+    return not any(
+        tensor.is_floating_point()
+        for tensor, origin in zip(site.tensors, site.origins, strict=True)
+        if origin.position != OUTSIDE
+    )
+
+
+def _add_slopes(call: Call, x: torch.Tensor) -> None:
+    if isinstance(call.rule, Elementwise):
+        slope = call.rule.activation.slope(x.detach().double()).abs().flatten(1)
+        call.flat += int((slope < FLAT * call.steepest).sum())
+        alive = (slope != 0).any(dim=0)
+        call.alive = alive if call.alive is None else call.alive | alive
