@@ -40,9 +40,14 @@ Mean = Annotated[float, typer.Option("--mean", help="Mean of the Gaussian input.
 Std = Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian input.")]
 Rectified = Annotated[bool, typer.Option("--rectified", help="The input passes a ReLU first.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Normalize = Annotated[
-    str | None, typer.Option("--normalize", help="none, global or feature; by default what the data set is used with.")
+Data = Annotated[
+    str, typer.Option("--data", help="A name (digits, cifar10, gaussian:SHAPE, ...), a file, or MODULE:FACTORY.")
 ]
+Normalize = Annotated[
+    str | None,
+    typer.Option("--normalize", help="none, global, feature or batch; by default what the data set is used with."),
+]
+Samples = Annotated[int, typer.Option("--samples", min=0, help="Samples to use, chosen at random; 0 for all.")]
 Arch = Annotated[
     str | None,
     typer.Option("--arch", metavar="MODULE:FACTORY", help="Your function that builds the network, for weights alone."),

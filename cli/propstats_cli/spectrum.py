@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def spectrum(
     model: Annotated[str, typer.Argument(help="A pickled module of torch.nn classes, a state_dict or safetensors.")],
-    data: Annotated[str, typer.Option("--data", help="digits, gaussian:SHAPE, or a .npy or .npz file.")] = "digits",
+    data: options.Data = "digits",
     inputs: Annotated[int, typer.Option("--inputs", help="Samples at which to measure.")] = 16,
     top: Annotated[int, typer.Option("--top", help="How many of the largest singular values.")] = 10,
     arch: options.Arch = None,

@@ -105,8 +105,7 @@ def bound(
     info, first = None, None
     if data is not None:
         loaded = load_data(data, normalize=normalize)
-        shape = tuple(loaded.inputs.shape[1:])
-        info = DataInfo(loaded.name, loaded.sha256, len(loaded.inputs), shape, "as it is", loaded.normalization)
+        info = loaded.info()
         first = measure(matrices.found[0], rows_of(matrices.found[0]), loaded.inputs)
     notes = () if matrices.found[0].module is not None else (_ROWS_AS_STORED,)
     return BoundReport(matrices.model, std, tuple(weights), matrices.skipped, info, first, notes)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from propstats.auditing.data.dataset import Dataset
+from propstats.auditing.data.load import open_data
 from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
 from propstats.errors import DataError, ModelError
 from propstats.expectation.sampling import block_seed
@@ -84,7 +86,7 @@ class Probe:
 
 
 def probe(
-    model: nn.Module, inputs: torch.Tensor, *, seed: int = 0, progress: Callable[[int], None] | None = None
+    model: nn.Module, inputs: torch.Tensor | Dataset, *, seed: int = 0, progress: Callable[[int], None] | None = None
 ) -> Probe:
     """Measure a network on data.
 
@@ -94,7 +96,7 @@ def probe(
 
     Args:
         model: The network; one tensor in, one tensor (or a structure whose first tensor counts) out.
-        inputs: The data, shape (samples, ...).
+        inputs: The data, shape (samples, ...), or a data set, which is read batch by batch.
         seed: Seed of the random directions.
         progress: Called with the number of samples of each finished batch.
 
@@ -103,18 +105,19 @@ def probe(
         DataError: If the model refuses the data; the message names the layer.
     """
     run = _Run(model)
+    data = inputs if isinstance(inputs, Dataset) else open_data(inputs)
     with evaluating(model):
-        with run.watching(run.enter), torch.no_grad():
-            plain = run.forward(inputs[:BATCH])
-        with run.watching(run.enter, run.before, run.after), torch.enable_grad():
-            for batch, start in enumerate(range(0, len(inputs), BATCH)):
-                chunk = inputs[start : start + BATCH]
+        for batch, (chunk, _) in enumerate(data.batches(BATCH)):
+            if batch == 0:
+                with run.watching(run.enter), torch.no_grad():
+                    plain = run.forward(chunk)
+            with run.watching(run.enter, run.before, run.after), torch.enable_grad():
                 output = run.step(chunk, block_seed(seed, batch))
-                # Watching must not change what is watched.
-                if batch == 0 and not torch.allclose(plain, output, rtol=1e-3, atol=1e-5, equal_nan=True):
-                    raise ModelError("the model's output changes from run to run", "audit a deterministic model")
-                if progress is not None:
-                    progress(len(chunk))
+            # Watching must not change what is watched.
+            if batch == 0 and not torch.allclose(plain, output, rtol=1e-3, atol=1e-5, equal_nan=True):
+                raise ModelError("the model's output changes from run to run", "audit a deterministic model")
+            if progress is not None:
+                progress(len(chunk))
     called = {call.name for call in run.calls}
     missed = tuple(name for name, module in run.leaves.items() if name not in called and _has_parameters(module))
     return Probe(run.calls, run.inputs, missed)
