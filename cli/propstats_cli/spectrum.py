@@ -20,6 +20,8 @@ def spectrum(
     top: Annotated[int, typer.Option("--top", help="How many of the largest singular values.")] = 10,
     arch: options.Arch = None,
     normalize: options.Normalize = None,
+    data_dir: options.DataDir = None,
+    offline: options.Offline = False,
     seed: options.Seed = 0,
     plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
     json: options.Json = False,
@@ -45,6 +47,7 @@ def spectrum(
             top=top,
             arch=arch,
             normalize=normalize,
+            places=options.places(data_dir, offline),
             seed=seed,
             progress=lambda done, total: show("largest singular values", done, total),
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import DEFAULT_SAMPLES
 from propstats.auditing.expecting.expect import from_network, one_step
 from propstats.auditing.judging.judge import Evidence, departs, judge
@@ -37,6 +38,7 @@ def audit(
     arch: str | None = None,
     normalize: str | None = None,
     samples: int | None = DEFAULT_SAMPLES,
+    places: Places | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
@@ -54,6 +56,7 @@ def audit(
         arch: `package.module:factory`, which builds the network that the weights belong to.
         normalize: `none`, `global`, `feature` or `batch`; by default what the data set is used with.
         samples: How many samples to use, chosen at random (of a stream, the first ones); None for all.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
         seed: Seed of the random directions, and of the choice of samples.
         progress: Called with the number of samples that are done and that there are.
 
@@ -67,7 +70,7 @@ def audit(
     >>> report.passed, report.coverage.analysed
     (True, 3)
     """
-    subject = load_subject(model, data, arch=arch, normalize=normalize, samples=samples, seed=seed)
+    subject = load_subject(model, data, arch=arch, normalize=normalize, samples=samples, seed=seed, places=places)
     total, done = subject.dataset.samples, 0
 
     def advance(samples: int) -> None:

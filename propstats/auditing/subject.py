@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.data.dataset import Dataset, fitted
+from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import open_data
 from propstats.auditing.loading.load import load_model
 from propstats.auditing.records import DataInfo, ModelInfo
@@ -38,6 +39,7 @@ def load_subject(
     normalize: str | None = None,
     samples: int | None = None,
     seed: int = 0,
+    places: Places | None = None,
 ) -> Subject:
     """Load a network and data, and bring them together.
 
@@ -50,6 +52,7 @@ def load_subject(
         normalize: `none`, `global`, `feature` or `batch`; by default what the data set is used with.
         samples: How many samples to use; None for all.
         seed: Of the choice of samples.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
 
     Raises:
         ModelError: If the model cannot be loaded.
@@ -62,7 +65,7 @@ def load_subject(
         loaded = load_model(model, arch=arch)
         network = loaded.model
         info = ModelInfo(loaded.path, loaded.sha256, loaded.format, loaded.trusted, loaded.parameters)
-    dataset, layout = _fit(network, open_data(data, normalize=normalize, samples=samples, seed=seed))
+    dataset, layout = _fit(network, open_data(data, normalize=normalize, samples=samples, seed=seed, places=places))
     return Subject(network, dataset, info, dataset.info(layout))
 
 

@@ -106,6 +106,7 @@ def probe(
     """
     run = _Run(model)
     data = inputs if isinstance(inputs, Dataset) else open_data(inputs)
+    plain = torch.empty(0)
     with evaluating(model):
         for batch, (chunk, _) in enumerate(data.batches(BATCH)):
             if batch == 0:

@@ -198,7 +198,7 @@ def test_a_header_that_claims_too_much(tmp_path: Path) -> None:
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
     path = tmp_path / "data.npy"
-    path.write_bytes(b"1,2,3\n")
+    path.write_bytes(b"once upon a time\n")
     _refused(str(path), "of no kind that is read")
     path.write_bytes(b"")
     _refused(str(path), "empty")
