@@ -91,7 +91,8 @@ def read_known(name: str, split: str, places: Places) -> Array:
 def ways_out(known: Known, form: Form) -> str:
     """Say what helps someone who has no copy and no network."""
     files = " and ".join(Path(file.name).name for file in form.files)
-    return f"get {files} from {known.url} elsewhere and name its folder with --data-dir; or --data FILE; or digits"
+    other = "or pass a file of yours with --data FILE, or use --data digits"
+    return f"get {files} from {known.url} elsewhere and name its folder with --data-dir, {other}"
 
 
 def _read(form: Form, paths: Sequence[Path], notes: tuple[str, ...] = ()) -> Array:

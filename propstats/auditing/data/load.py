@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ from propstats.auditing.data.arrays import read_digits
 from propstats.auditing.data.dataset import Dataset, dataset
 from propstats.auditing.data.factory import find_factory, is_factory
 from propstats.auditing.data.files import read_file
+from propstats.auditing.data.find import Places, read_known
+from propstats.auditing.data.images import open_folder
+from propstats.auditing.data.known import KNOWN, known_name
 from propstats.auditing.data.noise import read_gaussian
 from propstats.auditing.data.normalize import GROUP, NORMALIZATIONS
 from propstats.auditing.data.rows import Array, Chosen, check_inputs, check_labels, choose
@@ -24,23 +28,31 @@ from propstats.text import printable
 #: Samples of an audit unless the user says otherwise: enough for standard errors of a few percent, within a minute.
 DEFAULT_SAMPLES: Final = 2048
 
-_KNOWN: Final = ["digits", "gaussian:SHAPE", "MODULE:FACTORY", "FILE"]
-_ABSENT: Final = frozenset({"cifar10", "cifar100", "svhn", "mnist", "fashion-mnist", "imagenet"})
+_NAMES: Final = ["digits", *KNOWN, "gaussian:SHAPE", "MODULE:FACTORY", "FILE", "FOLDER"]
 
 
-def load_data(name: str, *, normalize: str | None = None, samples: int | None = None, seed: int = 0) -> Dataset:
+def load_data(
+    name: str,
+    *,
+    normalize: str | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    places: Places | None = None,
+) -> Dataset:
     """Load a data set by name, from a file, or from the user's own code.
 
     Args:
-        name: `digits` (1,797 real images of 1x8x8), `gaussian:3x32x32` (samples of N(0, 1), 1,000 by default), a file
-            (told by its bytes), or `package.module:factory`, the user's function that gives tensors or batches. A name
-            is never taken for a file; write `./digits` for that.
+        name: `digits` (1,797 real images of 1x8x8); `cifar10`, `cifar100`, `svhn`, `mnist` or `fashion-mnist` (the test
+            images; `cifar10:train` the others); `gaussian:3x32x32` (samples of N(0, 1), 1,000 by default); a file (told
+            by its bytes) or a folder of images; or `package.module:factory`, the user's function that gives tensors or
+            batches. A name is never taken for a file; write `./digits` for that.
         normalize: "none"; "global": mean 0 and standard deviation 1 over all values; "feature": value by value, over
             the samples; "batch": value by value, in groups of 256 samples as they are sent. None: "global" for
             images with a name, "none" otherwise. Values that are not finite are left out of the statistics and stay
             what they are.
         samples: How many to use, chosen at random; of a stream, the first ones. None for all.
         seed: Of the choice, and of what the user's code draws at random.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
 
     Returns:
         The data; inputs of shape (N, ...).
@@ -54,10 +66,17 @@ def load_data(name: str, *, normalize: str | None = None, samples: int | None = 
     >>> tuple(data.inputs.shape), tuple(data.labels.shape), data.normalization
     ((1797, 1, 8, 8), (1797,), 'global')
     """
-    return open_data(name, normalize=normalize, samples=samples, seed=seed)
+    return open_data(name, normalize=normalize, samples=samples, seed=seed, places=places)
 
 
-def open_data(data: object, *, normalize: str | None = None, samples: int | None = None, seed: int = 0) -> Dataset:
+def open_data(
+    data: object,
+    *,
+    normalize: str | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    places: Places | None = None,
+) -> Dataset:
     """Make a data set of whatever an audit is given.
 
     Args:
@@ -66,6 +85,7 @@ def open_data(data: object, *, normalize: str | None = None, samples: int | None
         normalize: As in `load_data`.
         samples: As in `load_data`.
         seed: As in `load_data`.
+        places: As in `load_data`.
 
     Raises:
         UnknownNameError: If a name is neither known nor a file.
@@ -76,7 +96,7 @@ def open_data(data: object, *, normalize: str | None = None, samples: int | None
         raise DomainError(f"unknown normalisation {normalize!r}", f"known: {', '.join(NORMALIZATIONS)}")
     if samples is not None and samples < 1:
         raise DomainError(f"samples must be at least 1, got {samples}", "2 at least for an audit, better hundreds")
-    choice = _Choice(normalize, samples, seed)
+    choice = _Choice(normalize, samples, seed, places or Places())
     if isinstance(data, str | os.PathLike):
         return choice.named(os.fspath(data))
     return choice.made(data, type(data).__name__.lower())
@@ -85,8 +105,8 @@ def open_data(data: object, *, normalize: str | None = None, samples: int | None
 class _Choice:
     """What is done with data once they are found."""
 
-    def __init__(self, normalize: str | None, samples: int | None, seed: int) -> None:
-        self.normalize, self.samples, self.seed = normalize, samples, seed
+    def __init__(self, normalize: str | None, samples: int | None, seed: int, places: Places) -> None:
+        self.normalize, self.samples, self.seed, self.places = normalize, samples, seed, places
 
     def named(self, name: str) -> Dataset:
         """Find data by name."""
@@ -95,10 +115,23 @@ class _Choice:
             return self.rows(shown, read_digits(), default="global")
         if name == "gaussian" or name.startswith("gaussian:"):
             return self.rows(shown, read_gaussian(name, self.samples))
+        known = known_name(name)
+        if known is not None:
+            array = read_known(*known, self.places)
+            there = (f"./{shown} was not looked at: a name comes before a file",) if os.path.lexists(name) else ()
+            return self.rows(":".join(known), replace(array, notes=array.notes + there), default="global")
         if is_factory(name):
             return self.factory(name, shown)
         _check_is_file(name, shown)
+        if Path(name).is_dir():
+            return self.images(Path(name), shown)
         return self.rows(shown, read_file(name))
+
+    def images(self, root: Path, shown: str) -> Dataset:
+        """Choose images of a folder."""
+        mode = self.normalize or "global"
+        folder = open_folder(root, shown, samples=self.samples, seed=self.seed, shuffle=mode == "batch")
+        return dataset(shown, folder, sha256=folder.sha256, normalize=mode, notes=folder.notes)
 
     def rows(
         self, name: str, array: Array, *, default: str = "none", keep: torch.dtype | None = None, hashed: bool = True
@@ -149,9 +182,10 @@ class _Choice:
 
 
 def _check_is_file(name: str, shown: str) -> None:
-    if name.lower().replace("_", "-") in _ABSENT:
-        ways = "pass your own copy with --data FILE.npy or FILE.npz, or use --data digits"
-        raise DataError(f"propstats does not carry {shown} yet, and puts nothing else in its place", ways)
     looks_like_file = any(mark in name for mark in (os.sep, os.altsep or os.sep, "."))
-    if not looks_like_file and not Path(name).exists():
-        raise unknown_name("data set", shown, _KNOWN)
+    try:
+        there = Path(name).exists()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{shown}: cannot be read (not a possible path)", "check the path") from error
+    if not looks_like_file and not there:
+        raise unknown_name("data set", shown, _NAMES)

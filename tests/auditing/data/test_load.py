@@ -67,8 +67,6 @@ def test_noise_that_is_too_large() -> None:
 def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     _refused("digit", "did you mean digits", UnknownNameError)
-    for name in ("cifar10", "CIFAR100", "svhn", "mnist", "fashion-mnist", "fashion_mnist"):
-        _refused(name, "--data digits")
     _refused("absent.npy", "no such file")
     _refused("some/where", "no such file")
     _refused(str(tmp_path), "is a directory")
