@@ -1,7 +1,7 @@
 """Whatever the user calls data -> a data set: a name, a file, a factory, tensors, or a DataLoader."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from propstats.auditing.data.known import KNOWN, known_name
 from propstats.auditing.data.noise import read_gaussian
 from propstats.auditing.data.normalize import GROUP, NORMALIZATIONS
 from propstats.auditing.data.rows import Array, Chosen, check_inputs, check_labels, choose
-from propstats.auditing.data.stream import PrivateRandomness, Stream, as_array, stream
+from propstats.auditing.data.stream import Stream, UserCode, as_array, stream
 from propstats.errors import DataError, DomainError, unknown_name
 from propstats.text import printable
 
@@ -149,9 +149,9 @@ class _Choice:
     def factory(self, name: str, shown: str) -> Dataset:
         """Call the user's function."""
         make = find_factory(name)
-        with PrivateRandomness(self.seed):
+        with UserCode(self.seed):
             made = make()
-        if isinstance(made, Iterable) and iter(made) is made:  # a generator: a second pass calls the function again
+        if isinstance(made, Iterator):  # a generator: a second pass calls the function again
             return self.stream(shown, stream(shown, make, self.samples, self.seed))
         return self.made(made, shown)
 
@@ -177,7 +177,7 @@ class _Choice:
         numbers = None if labels is None else check_labels(as_array(labels, name), len(values), name)
         keep = torch.int64 if values.dtype.name == "int32" else None
         if values.dtype.kind == "f":
-            keep = inputs.dtype if isinstance(inputs, torch.Tensor) else torch.float64
+            keep = inputs.dtype if isinstance(inputs, torch.Tensor) else torch.from_numpy(values[:0]).dtype
         return self.rows(name, Array(values, numbers, ""), keep=keep, hashed=False)
 
 

@@ -2,7 +2,9 @@
 
 import itertools
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -95,9 +97,9 @@ def stream(
 
 
 def _reopened(name: str, source: Any) -> Callable[[], Iterable[object]]:
-    iterator = iter(source)
-    if iterator is not source:
+    if not isinstance(source, Iterator):
         return lambda: iter(source)
+    iterator = source
     # A generator comes once: the batch that was looked at is put back, and a second pass has nothing to give.
     seen: list[object] = []
     passes = itertools.count()
@@ -117,7 +119,7 @@ def _reopened(name: str, source: Any) -> Callable[[], Iterable[object]]:
 
 def batches_of(name: str, begin: Callable[[], Iterable[object]], seed: int) -> Iterator[Part]:
     """Read batches; what the user's code draws at random comes from the seed and leaves the process as it was."""
-    own = PrivateRandomness(seed)
+    own = UserCode(seed)
     try:
         with own:
             iterator = iter(begin())
@@ -204,8 +206,11 @@ def as_array(values: "torch.Tensor | np.ndarray[Any, Any]", where: str) -> Numbe
     return array
 
 
-class PrivateRandomness:
-    """A context in which the process-wide generators are the user's own, and after which they are as before."""
+class UserCode:
+    """A context for code of the user: it draws at random from a seed of its own, and prints to stderr.
+
+    The process-wide generators are afterwards as they were before.
+    """
 
     def __init__(self, seed: int) -> None:
         outer = _generators()
@@ -214,12 +219,15 @@ class PrivateRandomness:
         random.seed(seed)
         self._inner = _generators()
         _set_generators(outer)
+        self._output = redirect_stdout(sys.stderr)
 
     def __enter__(self) -> None:
         self._outer = _generators()
         _set_generators(self._inner)
+        self._output.__enter__()
 
     def __exit__(self, *reason: object) -> None:
+        self._output.__exit__(None, None, None)
         self._inner = _generators()
         _set_generators(self._outer)
 

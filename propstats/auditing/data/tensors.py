@@ -31,7 +31,10 @@ def read_tensors(path: Path, shown: str) -> Array:
     try:
         content = _load(path)
         if isinstance(content, list | tuple):
-            content = dict(zip(("x", "y"), content, strict=False)) if len(content) <= 2 else None
+            if not 1 <= len(content) <= 2:
+                what = f"a list of {len(content):,} is neither inputs nor inputs and labels"
+                raise DataError(f"{shown}: {what}", _HINT)
+            content = dict(zip(("x", "y"), content, strict=False))
         named = {"x": content} if isinstance(content, torch.Tensor) else content
         if not isinstance(named, dict):
             raise DataError(f"{shown}: holds a {printable(type(content).__name__, limit=60)}, not tensors", _HINT)

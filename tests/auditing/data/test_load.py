@@ -69,7 +69,7 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _refused("digit", "did you mean digits", UnknownNameError)
     _refused("absent.npy", "no such file")
     _refused("some/where", "no such file")
-    _refused(str(tmp_path), "is a directory")
+    _refused(str(tmp_path), "folder without images")
     _refused("a\0.npy", "cannot be read")
     np.save("digits", np.ones((2, 3)))
     Path("digits.npy").rename("digits")
