@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from propstats.auditing.audit import audit as audit
     from propstats.auditing.bound import BoundReport as BoundReport
     from propstats.auditing.bound import bound as bound
+    from propstats.auditing.data.find import Places as Places
+    from propstats.auditing.data.load import load_data as load_data
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
@@ -69,6 +71,7 @@ else:
         "MeanField": "theory.mean_field.records",
         "MeasuredSpectrum": "auditing.spectrum",
         "PhaseDiagram": "theory.mean_field.phase",
+        "Places": "auditing.data.find",
         "PoolMoments": "theory.pooling.records",
         "Propagation": "rules.propagation",
         "PropstatsError": "errors",
@@ -92,6 +95,7 @@ else:
         "gate_moments": "theory.gate",
         "hermite": "theory.hermite",
         "jacobian": "simulation.jacobian",
+        "load_data": "auditing.data.load",
         "mean_field": "theory.mean_field.field",
         "moments": "theory.unit",
         "phase": "theory.mean_field.phase",

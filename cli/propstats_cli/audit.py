@@ -10,14 +10,17 @@ from propstats_cli.output import Answer, print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from propstats.auditing.records import AuditReport, Rate
+    from propstats.auditing.records import AuditReport, DataInfo, Rate
 
 
 def audit(
     model: Annotated[str, typer.Argument(help="A pickled module of torch.nn classes, a state_dict or safetensors.")],
-    data: Annotated[str, typer.Option("--data", help="digits, gaussian:SHAPE, or a .npy or .npz file.")] = "digits",
+    data: options.Data = "digits",
     arch: options.Arch = None,
     normalize: options.Normalize = None,
+    data_dir: options.DataDir = None,
+    offline: options.Offline = False,
+    samples: options.Samples = 2048,
     seed: options.Seed = 0,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
     json: options.Json = False,
@@ -41,6 +44,8 @@ def audit(
             data,
             arch=arch,
             normalize=normalize,
+            places=options.places(data_dir, offline),
+            samples=samples or None,
             seed=seed,
             progress=lambda done, total: show("auditing", done, total),
         )
@@ -69,10 +74,12 @@ def _render(out: "Console", report: "AuditReport", html: str | None = None) -> N
     out.print(f"model  {name}: {model.format}, {model.parameters:,} parameters", soft_wrap=True)
     layout = "" if data.layout == "as it is" else f", {data.layout}"
     out.print(
-        f"data   {escape(data.name)}: {data.samples:,} samples of {'x'.join(map(str, data.shape))}{layout}, "
+        f"data   {escape(data.name)}: {_samples(data)} of {'x'.join(map(str, data.shape))}{layout}, "
         f"normalised: {data.normalization}",
         soft_wrap=True,
     )
+    for note in data.notes:
+        out.print(f"       {escape(note)}", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("layer", no_wrap=True)
     table.add_column("type", no_wrap=True)
@@ -116,6 +123,11 @@ def _render(out: "Console", report: "AuditReport", html: str | None = None) -> N
     out.print(f"verdict   {verdict}")
     if html is not None:
         out.print(f"page      {escape(html)}", soft_wrap=True)
+
+
+def _samples(data: "DataInfo") -> str:
+    of = f" of {data.available:,}" if data.available is not None and data.available > data.samples else ""
+    return f"{data.samples:,}{of} samples"
 
 
 def _rate(rate: "Rate") -> str:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def bound(
     file: Annotated[str, typer.Argument(help="A .npy array, a state_dict, safetensors, or a pickled module.")],
-    data: Annotated[
-        str | None, typer.Option("--data", help="Real inputs for the first layer: digits, or a .npy or .npz file.")
-    ] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Real inputs for the first layer: as for audit.")] = None,
     normalize: options.Normalize = None,
+    data_dir: options.DataDir = None,
+    offline: options.Offline = False,
     arch: options.Arch = None,
     std: Annotated[float, typer.Option("--std", help="Standard deviation of uncorrelated inputs.")] = 1.0,
     json: options.Json = False,
@@ -44,6 +44,7 @@ def bound(
             std=std,
             data=data,
             normalize=normalize,
+            places=options.places(data_dir, offline),
             arch=arch,
             progress=lambda done, total: show("weights", done, total),
         )

@@ -22,8 +22,8 @@ from propstats_cli.dual import dual
 from propstats_cli.explain import explain
 from propstats_cli.hermite import hermite
 from propstats_cli.jacobian import jacobian
-from propstats_cli.list import list_
 from propstats_cli.lesson import lesson
+from propstats_cli.list import list_
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
 from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage

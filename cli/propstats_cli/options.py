@@ -8,6 +8,7 @@ from propstats.errors import DomainError
 
 if TYPE_CHECKING:
     from propstats.activations import Activation
+    from propstats.auditing.data.find import Places
 
 
 def complete_activation(incomplete: str) -> list[str]:
@@ -40,9 +41,19 @@ Mean = Annotated[float, typer.Option("--mean", help="Mean of the Gaussian input.
 Std = Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian input.")]
 Rectified = Annotated[bool, typer.Option("--rectified", help="The input passes a ReLU first.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Normalize = Annotated[
-    str | None, typer.Option("--normalize", help="none, global or feature; by default what the data set is used with.")
+Data = Annotated[
+    str, typer.Option("--data", help="A name (digits, cifar10, gaussian:SHAPE, ...), a file, or MODULE:FACTORY.")
 ]
+Normalize = Annotated[
+    str | None,
+    typer.Option("--normalize", help="none, global, feature or batch; by default what the data set is used with."),
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option("--data-dir", metavar="DIR", help="Where data sets with a name are kept; also PROPSTATS_DATA."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Never download a data set; also PROPSTATS_OFFLINE=1.")]
+Samples = Annotated[int, typer.Option("--samples", min=0, help="Samples to use, chosen at random; 0 for all.")]
 Arch = Annotated[
     str | None,
     typer.Option("--arch", metavar="MODULE:FACTORY", help="Your function that builds the network, for weights alone."),
@@ -74,6 +85,18 @@ def unit(
         raise DomainError(what, 'for example --act gelu, or --expr "x*sigmoid(a*x)" --param a=1.7')
     values = parameters(param, a)
     return activation(act, **values) if act is not None else from_expression(expr or "", **values)
+
+
+def places(data_dir: str | None, offline: bool) -> "Places":
+    """Return where data sets with a name come from.
+
+    Args:
+        data_dir: The value of `--data-dir`.
+        offline: The value of `--offline`.
+    """
+    from propstats.auditing.data.find import Places
+
+    return Places(data_dir, True if offline else None)
 
 
 def parameters(param: list[str] | None, a: float | None) -> dict[str, float]:

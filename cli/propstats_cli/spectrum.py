@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 def spectrum(
     model: Annotated[str, typer.Argument(help="A pickled module of torch.nn classes, a state_dict or safetensors.")],
-    data: Annotated[str, typer.Option("--data", help="digits, gaussian:SHAPE, or a .npy or .npz file.")] = "digits",
+    data: options.Data = "digits",
     inputs: Annotated[int, typer.Option("--inputs", help="Samples at which to measure.")] = 16,
     top: Annotated[int, typer.Option("--top", help="How many of the largest singular values.")] = 10,
     arch: options.Arch = None,
     normalize: options.Normalize = None,
+    data_dir: options.DataDir = None,
+    offline: options.Offline = False,
     seed: options.Seed = 0,
     plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
     json: options.Json = False,
@@ -45,6 +47,7 @@ def spectrum(
             top=top,
             arch=arch,
             normalize=normalize,
+            places=options.places(data_dir, offline),
             seed=seed,
             progress=lambda done, total: show("largest singular values", done, total),
         )

@@ -3,10 +3,13 @@
 import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-import torch
 from torch import nn
 
+from propstats.auditing.data.find import Places
+from propstats.auditing.data.load import DEFAULT_SAMPLES
 from propstats.auditing.expecting.expect import from_network, one_step
 from propstats.auditing.judging.judge import Evidence, departs, judge
 from propstats.auditing.judging.trend import trend
@@ -24,16 +27,19 @@ from propstats.auditing.records import (
     Skipped,
 )
 from propstats.auditing.subject import load_subject
+from propstats.errors import DataError
 from propstats.estimate import Estimate, Route
 from propstats.rules.dense import Weights
 
 
 def audit(
     model: str | os.PathLike[str] | nn.Module,
-    data: str | torch.Tensor = "digits",
+    data: Any = "digits",
     *,
     arch: str | None = None,
     normalize: str | None = None,
+    samples: int | None = DEFAULT_SAMPLES,
+    places: Places | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
@@ -46,33 +52,37 @@ def audit(
     Args:
         model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
             file is executed. A module is left as it was.
-        data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
+        data: A name, file or factory that `propstats.auditing.data.load.load_data` knows, a tensor of shape
+            (samples, ...), a torch DataLoader, or an iterable of batches.
         arch: `package.module:factory`, which builds the network that the weights belong to.
-        normalize: `none`, `global` or `feature`; by default what the data set is used with.
-        seed: Seed of the random directions.
+        normalize: `none`, `global`, `feature` or `batch`; by default what the data set is used with.
+        samples: How many samples to use, chosen at random (of a stream, the first ones); None for all.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
+        seed: Seed of the random directions, and of the choice of samples.
         progress: Called with the number of samples that are done and that there are.
 
     Raises:
         ModelError: If the model cannot be loaded or run.
         DataError: If the data cannot be loaded, or the model refuses them; the message names the layer.
 
-    >>> from torch import nn
+    >>> import torch
     >>> generator = torch.manual_seed(0)
     >>> report = audit(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(64, 4))
     >>> report.passed, report.coverage.analysed
     (True, 3)
     """
-    subject = load_subject(model, data, arch=arch, normalize=normalize)
-    network, inputs = subject.network, subject.inputs
-    total, done = len(inputs), 0
+    subject = load_subject(model, data, arch=arch, normalize=normalize, samples=samples, seed=seed, places=places)
+    total, done = subject.dataset.samples, 0
 
     def advance(samples: int) -> None:
         nonlocal done
         done += samples
         if progress is not None:
-            progress(done, total)
+            progress(done, total or done)
 
-    measured = probe(network, inputs, seed=seed, progress=advance)
+    measured = probe(subject.network, subject, seed=seed, progress=advance)
+    if done < 2:
+        raise DataError("one sample has no variance over the data", "audit with at least 2 samples, better hundreds")
     layers = _layers(measured)
     slope = trend(layers)
     findings = judge(Evidence(measured.calls, layers, slope, measured))
@@ -81,7 +91,7 @@ def audit(
     analysed = sum(layer.one_step is not None for layer in layers)
     return AuditReport(
         model=subject.model,
-        data=subject.data,
+        data=replace(subject.data, samples=done),
         seed=seed,
         coverage=Coverage(analysed, tuple(skipped)),
         layers=layers,

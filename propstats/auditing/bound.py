@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.auditing.covariance import MeasuredCovariance, measure
+from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import load_data
 from propstats.auditing.matrices import Matrices, Matrix, read_matrices
 from propstats.auditing.records import DataInfo, ModelInfo, Skipped
@@ -70,6 +71,7 @@ def bound(
     std: float = 1.0,
     data: str | None = None,
     normalize: str | None = None,
+    places: Places | None = None,
     arch: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BoundReport:
@@ -80,6 +82,7 @@ def bound(
         std: Standard deviation of the inputs, which the proposition takes to be uncorrelated.
         data: Real inputs for the first layer, as in `propstats.audit`.
         normalize: What to do with the data first, as in `propstats.audit`.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
         arch: The user's own `package.module:factory`, for files that hold weights only.
         progress: Called with the number of weights that are done and of all.
 
@@ -104,9 +107,8 @@ def bound(
             progress(done + 1, len(matrices.found))
     info, first = None, None
     if data is not None:
-        loaded = load_data(data, normalize=normalize)
-        shape = tuple(loaded.inputs.shape[1:])
-        info = DataInfo(loaded.name, loaded.sha256, len(loaded.inputs), shape, "as it is", loaded.normalization)
+        loaded = load_data(data, normalize=normalize, places=places)
+        info = loaded.info()
         first = measure(matrices.found[0], rows_of(matrices.found[0]), loaded.inputs)
     notes = () if matrices.found[0].module is not None else (_ROWS_AS_STORED,)
     return BoundReport(matrices.model, std, tuple(weights), matrices.skipped, info, first, notes)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from propstats.auditing.data.arrays import read_arrays
+from propstats.auditing.data.files import read_file
 from propstats.auditing.loading.load import read_content
 from propstats.auditing.loading.sniff import open_regular
 from propstats.auditing.loading.weights import build, load_weights
@@ -75,9 +75,9 @@ def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> M
     if _is_array(path):
         if arch is not None:
             raise ModelError(f"{printable(os.fspath(path), limit=300)}: an array needs no network", "drop --arch")
-        array = read_arrays(path)
+        array = read_file(path)
         plain = array.inputs.dtype in (np.float32, np.float64)
-        weight = torch.from_numpy(array.inputs if plain else array.inputs.astype(np.float64))
+        weight = torch.from_numpy(np.array(array.inputs, dtype=None if plain else np.float64))
         shown = printable(os.fspath(path), limit=300)
         matrix = Matrix("array", "weight", tuple(weight.shape), weight.flatten(1))
         return Matrices(ModelInfo(shown, array.sha256, "array", False, weight.numel()), (matrix,), ())

@@ -40,12 +40,15 @@ class DataInfo:
     """Which data went through it, and how they were prepared.
 
     Args:
-        name: As it was asked for.
-        sha256: Of the raw content.
-        samples: How many samples went through the model.
-        shape: Shape of one of them.
-        layout: How they were shaped for the model.
-        normalization: How they were normalised.
+        name: As they were asked for.
+        sha256: Of the raw content, if it was read as a whole.
+        samples: How many were used.
+        shape: Of one sample.
+        layout: What was done to the shape.
+        normalization: "none", "global", "feature" or "batch".
+        available: How many samples the set has, if that is known.
+        dtype: How the values were stored.
+        notes: What else a reader should know of the data.
     """
 
     name: str
@@ -54,6 +57,9 @@ class DataInfo:
     shape: tuple[int, ...]
     layout: str
     normalization: str
+    available: int | None = None
+    dtype: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

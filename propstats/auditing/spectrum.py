@@ -3,11 +3,14 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from propstats.auditing.data.find import Places
+from propstats.auditing.data.load import DEFAULT_SAMPLES
 from propstats.auditing.measuring.running import evaluating
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.auditing.subject import load_subject
@@ -72,12 +75,13 @@ class MeasuredSpectrum:
 
 def spectrum(
     model: str | os.PathLike[str] | nn.Module,
-    data: str | torch.Tensor = "digits",
+    data: Any = "digits",
     *,
     inputs: int = 16,
     top: int = 10,
     arch: str | None = None,
     normalize: str | None = None,
+    places: Places | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> MeasuredSpectrum:
@@ -90,11 +94,13 @@ def spectrum(
     Args:
         model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
             file is executed. A module is left as it was.
-        data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
+        data: A name, file or factory that `propstats.auditing.data.load.load_data` knows, a tensor of shape
+            (samples, ...), a torch DataLoader, or an iterable of batches.
         inputs: At how many samples, drawn without replacement.
         top: How many of the largest values.
         arch: `package.module:factory`, which builds the network that the weights belong to.
-        normalize: `none`, `global` or `feature`; by default what the data set is used with.
+        normalize: `none`, `global`, `feature` or `batch`; by default what the data set is used with.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
         seed: Seed of the samples and directions.
         progress: Called with the number of inputs that are done and that there are.
 
@@ -113,7 +119,8 @@ def spectrum(
     for name, value in (("inputs", inputs), ("top", top)):
         if value < 1:
             raise DomainError(f"{name} must be at least 1, got {value}")
-    subject = load_subject(model, data, arch=arch, normalize=normalize)
+    samples = DEFAULT_SAMPLES
+    subject = load_subject(model, data, arch=arch, normalize=normalize, samples=samples, seed=seed, places=places)
     if not subject.inputs.is_floating_point():
         raise DataError("the inputs are tokens, by which nothing is differentiated", "audit measures such networks")
     stream = Stream(seed, 0, torch.device("cpu"), torch.float64)

@@ -2,12 +2,16 @@
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from propstats.auditing.data.load import Dataset, load_data
+from propstats.auditing.data.dataset import Dataset, fitted
+from propstats.auditing.data.find import Places
+from propstats.auditing.data.load import open_data
 from propstats.auditing.loading.load import load_model
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.errors import DataError
@@ -18,26 +22,42 @@ class Subject:
     """A network with its inputs, and what a report says of both."""
 
     network: nn.Module
-    inputs: torch.Tensor
+    dataset: Dataset
     model: ModelInfo
     data: DataInfo
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """All inputs at once, (samples, ...)."""
+        return self.dataset.inputs
+
+    def batches(self, size: int) -> Iterator[torch.Tensor]:
+        """Yield the inputs, so many samples at a time, in memory that does not grow with their number."""
+        return (batch.inputs for batch in self.dataset.batches(size))
 
 
 def load_subject(
     model: str | os.PathLike[str] | nn.Module,
-    data: str | torch.Tensor,
+    data: Any,
     *,
     arch: str | None = None,
     normalize: str | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    places: Places | None = None,
 ) -> Subject:
     """Load a network and data, and bring them together.
 
     Args:
         model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
             file is executed.
-        data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
+        data: A name, file or factory that `propstats.auditing.data.load.load_data` knows, a tensor of shape
+            (samples, ...), a DataLoader, or an iterable of batches.
         arch: `package.module:factory`, which builds the network that the weights belong to.
-        normalize: `none`, `global` or `feature`; by default what the data set is used with.
+        normalize: `none`, `global`, `feature` or `batch`; by default what the data set is used with.
+        samples: How many samples to use; None for all.
+        seed: Of the choice of samples.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
 
     Raises:
         ModelError: If the model cannot be loaded.
@@ -50,27 +70,17 @@ def load_subject(
         loaded = load_model(model, arch=arch)
         network = loaded.model
         info = ModelInfo(loaded.path, loaded.sha256, loaded.format, loaded.trusted, loaded.parameters)
-    dataset = Dataset("tensor", "", data, None, "none") if isinstance(data, torch.Tensor) else load_data(
-        data, normalize=normalize
-    )  # fmt: skip
-    inputs, layout = _fit(network, dataset.inputs)
-    shape = tuple(dataset.inputs.shape[1:])
-    described = DataInfo(dataset.name, dataset.sha256 or None, len(inputs), shape, layout, dataset.normalization)
-    return Subject(network, inputs, info, described)
+    dataset, layout = _fit(network, open_data(data, normalize=normalize, samples=samples, seed=seed, places=places))
+    return Subject(network, dataset, info, dataset.info(layout))
 
 
-def _fit(model: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, str]:
+def _fit(model: nn.Module, data: Dataset) -> tuple[Dataset, str]:
     """Give the model the data in its own precision, and flat if that is the only way its first layer fits."""
-    if inputs.ndim < 2 or len(inputs) == 0:
-        raise DataError(f"data of shape {tuple(inputs.shape)} hold no samples", "the first axis counts samples")
-    if len(inputs) < 2:
+    if data.samples is not None and data.samples < 2:
         raise DataError("one sample has no variance over the data", "audit with at least 2 samples, better hundreds")
     kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    if inputs.is_floating_point():
-        inputs = inputs.to(kind)
     first = next((module for module in model.modules() if not any(module.children())), None)
     wanted = first.in_features if isinstance(first, nn.Linear) else None
-    numbers = math.prod(inputs.shape[1:])
-    if wanted is not None and inputs.shape[-1] != wanted and numbers == wanted:
-        return inputs.flatten(1), f"flattened to {numbers}"
-    return inputs, "as it is"
+    numbers = math.prod(data.shape)
+    flat = wanted is not None and data.shape[-1:] != (wanted,) and numbers == wanted
+    return fitted(data, dtype=kind, flat=flat), f"flattened to {numbers}" if flat else "as it is"

@@ -1,114 +1,191 @@
-"""Data to send through a network: the embedded digits, Gaussian noise, or the user's own arrays."""
+"""Whatever the user calls data -> a data set: a name, a file, a factory, tensors, or a DataLoader."""
 
-import math
 import os
-import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
-from propstats.auditing.data.arrays import Array, read_arrays, read_digits
-from propstats.auditing.data.normalize import NORMALIZATIONS, standardise
+from propstats.auditing.data.arrays import read_digits
+from propstats.auditing.data.dataset import Dataset, dataset
+from propstats.auditing.data.factory import find_factory, is_factory
+from propstats.auditing.data.files import read_file
+from propstats.auditing.data.find import Places, read_known
+from propstats.auditing.data.images import open_folder
+from propstats.auditing.data.known import KNOWN, known_name
+from propstats.auditing.data.noise import read_gaussian
+from propstats.auditing.data.normalize import GROUP, NORMALIZATIONS
+from propstats.auditing.data.rows import Array, Chosen, check_inputs, check_labels, choose
+from propstats.auditing.data.stream import Stream, UserCode, as_array, stream
 from propstats.errors import DataError, DomainError, unknown_name
 from propstats.text import printable
 
-_KNOWN: Final = ["digits", "gaussian:SHAPE", "FILE.npy", "FILE.npz"]
-_ABSENT: Final = frozenset({"cifar10", "cifar100", "svhn", "mnist", "fashion-mnist", "imagenet"})
-_GAUSSIAN_SAMPLES: Final = 1_000
-_GAUSSIAN_SEED: Final = 0
-_GAUSSIAN_MAX: Final = 1 << 28
+#: Samples of an audit unless the user says otherwise: enough for standard errors of a few percent, within a minute.
+DEFAULT_SAMPLES: Final = 2048
+
+_NAMES: Final = ["digits", *KNOWN, "gaussian:SHAPE", "MODULE:FACTORY", "FILE", "FOLDER"]
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """Inputs, and their labels if there are any.
-
-    Attributes:
-        name: As it was asked for.
-        sha256: Of the raw content: data types, shapes and bytes, before anything is normalised.
-        inputs: (N, ...), float32; int64 for tokens.
-        labels: (N,), int64, or None.
-        normalization: "none", "global" or "feature".
-    """
-
-    name: str
-    sha256: str
-    inputs: torch.Tensor
-    labels: torch.Tensor | None
-    normalization: str
-
-
-def load_data(name: str, *, normalize: str | None = None) -> Dataset:
-    """Load a data set by name or from a file.
+def load_data(
+    name: str,
+    *,
+    normalize: str | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    places: Places | None = None,
+) -> Dataset:
+    """Load a data set by name, from a file, or from the user's own code.
 
     Args:
-        name: `digits` (1,797 real images of 1x8x8), `gaussian:3x32x32` (1,000 samples of N(0, 1)), or a .npy
-            or .npz file (told by its bytes). A name is never taken for a file; write `./digits` for that.
-        normalize: "none"; "global": mean 0 and standard deviation 1 over all values; "feature": value by
-            value, over the samples. None: "global" for digits, "none" otherwise. Values that are not finite
-            are left out of the statistics and stay what they are.
+        name: `digits` (1,797 real images of 1x8x8); `cifar10`, `cifar100`, `svhn`, `mnist` or `fashion-mnist` (the test
+            images; `cifar10:train` the others); `gaussian:3x32x32` (samples of N(0, 1), 1,000 by default); a file (told
+            by its bytes) or a folder of images; or `package.module:factory`, the user's function that gives tensors or
+            batches. A name is never taken for a file; write `./digits` for that.
+        normalize: "none"; "global": mean 0 and standard deviation 1 over all values; "feature": value by value, over
+            the samples; "batch": value by value, in groups of 256 samples as they are sent. None: "global" for
+            images with a name, "none" otherwise. Values that are not finite are left out of the statistics and stay
+            what they are.
+        samples: How many to use, chosen at random; of a stream, the first ones. None for all.
+        seed: Of the choice, and of what the user's code draws at random.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
 
     Returns:
         The data; inputs of shape (N, ...).
 
     Raises:
         UnknownNameError: If the name is neither known nor a file.
-        DomainError: If `normalize` or the shape of the noise makes no sense.
+        DomainError: If `normalize`, `samples` or the shape of the noise makes no sense.
         DataError: If the data cannot be had or used.
 
     >>> data = load_data("digits")
     >>> tuple(data.inputs.shape), tuple(data.labels.shape), data.normalization
     ((1797, 1, 8, 8), (1797,), 'global')
     """
+    return open_data(name, normalize=normalize, samples=samples, seed=seed, places=places)
+
+
+def open_data(
+    data: object,
+    *,
+    normalize: str | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    places: Places | None = None,
+) -> Dataset:
+    """Make a data set of whatever an audit is given.
+
+    Args:
+        data: A name or path as in `load_data`; a tensor or array (samples, ...); a pair (inputs, labels) of them; a
+            torch DataLoader or Dataset; or an iterable of batches.
+        normalize: As in `load_data`.
+        samples: As in `load_data`.
+        seed: As in `load_data`.
+        places: As in `load_data`.
+
+    Raises:
+        UnknownNameError: If a name is neither known nor a file.
+        DomainError: If an argument makes no sense.
+        DataError: If the data cannot be had or used.
+    """
     if normalize is not None and normalize not in NORMALIZATIONS:
         raise DomainError(f"unknown normalisation {normalize!r}", f"known: {', '.join(NORMALIZATIONS)}")
-    shown = printable(name, limit=300)
-    default = "none"
-    if name == "digits":
-        inputs, labels, sha256 = read_digits()
-        default = "global"
-    elif name == "gaussian" or name.startswith("gaussian:"):
-        inputs, labels, sha256 = _gaussian(name)
-    else:
+    if samples is not None and samples < 1:
+        raise DomainError(f"samples must be at least 1, got {samples}", "2 at least for an audit, better hundreds")
+    choice = _Choice(normalize, samples, seed, places or Places())
+    if isinstance(data, str | os.PathLike):
+        return choice.named(os.fspath(data))
+    return choice.made(data, type(data).__name__.lower())
+
+
+class _Choice:
+    """What is done with data once they are found."""
+
+    def __init__(self, normalize: str | None, samples: int | None, seed: int, places: Places) -> None:
+        self.normalize, self.samples, self.seed, self.places = normalize, samples, seed, places
+
+    def named(self, name: str) -> Dataset:
+        """Find data by name."""
+        shown = printable(name, limit=300)
+        if name == "digits":
+            return self.rows(shown, read_digits(), default="global")
+        if name == "gaussian" or name.startswith("gaussian:"):
+            return self.rows(shown, read_gaussian(name, self.samples))
+        known = known_name(name)
+        if known is not None:
+            array = read_known(*known, self.places)
+            there = (f"./{shown} was not looked at: a name comes before a file",) if os.path.lexists(name) else ()
+            return self.rows(":".join(known), replace(array, notes=array.notes + there), default="global")
+        if is_factory(name):
+            return self.factory(name, shown)
         _check_is_file(name, shown)
-        inputs, labels, sha256 = read_arrays(name)
-    mode = normalize if normalize is not None else default
-    return Dataset(shown, sha256, _inputs(inputs, mode, shown), _labels(labels), mode)
+        if Path(name).is_dir():
+            return self.images(Path(name), shown)
+        return self.rows(shown, read_file(name))
+
+    def images(self, root: Path, shown: str) -> Dataset:
+        """Choose images of a folder."""
+        mode = self.normalize or "global"
+        folder = open_folder(root, shown, samples=self.samples, seed=self.seed, shuffle=mode == "batch")
+        return dataset(shown, folder, sha256=folder.sha256, normalize=mode, notes=folder.notes)
+
+    def rows(
+        self, name: str, array: Array, *, default: str = "none", keep: torch.dtype | None = None, hashed: bool = True
+    ) -> Dataset:
+        """Choose rows of arrays."""
+        mode = self.normalize or default
+        index = choose(len(array.inputs), self.samples, seed=self.seed, shuffle=mode == "batch")
+        sha256 = array.sha256 if hashed else None
+        return dataset(name, Chosen(array, index), sha256=sha256, normalize=mode, notes=array.notes, keep=keep)
+
+    def stream(self, name: str, source: Stream) -> Dataset:
+        """Take the first samples of a stream."""
+        return dataset(name, source, sha256=None, normalize=self.normalize or "none")
+
+    def factory(self, name: str, shown: str) -> Dataset:
+        """Call the user's function."""
+        make = find_factory(name)
+        with UserCode(self.seed):
+            made = make()
+        if isinstance(made, Iterator):  # a generator: a second pass calls the function again
+            return self.stream(shown, stream(shown, make, self.samples, self.seed))
+        return self.made(made, shown)
+
+    def made(self, data: Any, name: str) -> Dataset:
+        """Take tensors, pairs of them, or batches."""
+        if isinstance(data, torch.Tensor | np.ndarray):
+            return self.tensors(data, None, name)
+        if isinstance(data, tuple) and len(data) == 2 and all(isinstance(v, torch.Tensor | np.ndarray) for v in data):
+            return self.tensors(data[0], data[1], name)
+        if isinstance(data, TorchDataset) and not isinstance(data, Iterable):
+            data = DataLoader(data, batch_size=GROUP)
+        if not isinstance(data, Iterable):
+            hint = "a tensor, a pair (inputs, labels), a DataLoader, or an iterable of batches"
+            raise DataError(f"{name}: a {printable(type(data).__name__, limit=60)} is no data", hint)
+        return self.stream(name, stream(name, data, self.samples, self.seed))
+
+    def tensors(self, inputs: Any, labels: Any, name: str) -> Dataset:
+        """Take arrays in memory as they are, without copying or hashing them."""
+        values = as_array(inputs, name)
+        if values.ndim < 2 or len(values) == 0:
+            raise DataError(f"data of shape {values.shape} hold no samples", "the first axis counts samples")
+        check_inputs(values, name)
+        numbers = None if labels is None else check_labels(as_array(labels, name), len(values), name)
+        keep = torch.int64 if values.dtype.name == "int32" else None
+        if values.dtype.kind == "f":
+            keep = inputs.dtype if isinstance(inputs, torch.Tensor) else torch.from_numpy(values[:0]).dtype
+        return self.rows(name, Array(values, numbers, ""), keep=keep, hashed=False)
 
 
 def _check_is_file(name: str, shown: str) -> None:
-    if name.lower().replace("_", "-") in _ABSENT:
-        ways = "pass your own copy with --data FILE.npy or FILE.npz, or use --data digits"
-        raise DataError(f"propstats does not carry {shown} yet, and puts nothing else in its place", ways)
     looks_like_file = any(mark in name for mark in (os.sep, os.altsep or os.sep, "."))
-    if not looks_like_file and not Path(name).exists():
-        raise unknown_name("data set", shown, _KNOWN)
-
-
-def _gaussian(name: str) -> Array:
-    text = name.partition(":")[2]
-    if not re.fullmatch(r"[1-9]\d{0,8}(x[1-9]\d{0,8}){0,7}", text):
-        raise DomainError(f"{printable(name, limit=120)!r} gives no shape", "e.g. gaussian:64 or gaussian:3x32x32")
-    shape = tuple(int(size) for size in text.split("x"))
-    if math.prod(shape) * _GAUSSIAN_SAMPLES > _GAUSSIAN_MAX:
-        limit = f"{_GAUSSIAN_MAX // _GAUSSIAN_SAMPLES:,} values"
-        raise DomainError(f"a sample of {text} is too large", f"up to {limit} in one sample")
-    generator = torch.Generator().manual_seed(_GAUSSIAN_SEED)
-    noise = torch.randn((_GAUSSIAN_SAMPLES, *shape), generator=generator).numpy()
-    return Array.of(noise, None)
-
-
-def _inputs(values: npt.NDArray[np.generic], mode: str, shown: str) -> torch.Tensor:
-    if values.dtype.kind == "i" and values.dtype.itemsize == 8:
-        if mode != "none":
-            raise DataError(f"{shown}: int64 values are tokens, which have no mean", "drop --normalize")
-        return torch.from_numpy(np.array(values, dtype=np.int64))
-    return torch.from_numpy(standardise(values, mode))
-
-
-def _labels(labels: npt.NDArray[np.int64] | None) -> torch.Tensor | None:
-    return None if labels is None else torch.from_numpy(labels)
+    try:
+        there = Path(name).exists()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{shown}: cannot be read (not a possible path)", "check the path") from error
+    if not looks_like_file and not there:
+        raise unknown_name("data set", shown, _NAMES)
