@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from propstats.auditing.audit import audit as audit
     from propstats.auditing.bound import BoundReport as BoundReport
     from propstats.auditing.bound import bound as bound
+    from propstats.auditing.loading.access import Access as Access
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from propstats.theory.weights.scales import scales as scales
 else:
     _HOMES = {
+        "Access": "auditing.loading.access",
         "Activation": "activations",
         "AuditReport": "auditing.records",
         "BoundReport": "auditing.bound",

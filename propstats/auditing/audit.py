@@ -10,6 +10,7 @@ from torch import nn
 from propstats.auditing.expecting.expect import from_network, one_step
 from propstats.auditing.judging.judge import Evidence, departs, judge
 from propstats.auditing.judging.trend import trend
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.measuring.probe import Call, Probe, probe
 from propstats.auditing.measuring.statistics import SquareMean
 from propstats.auditing.records import (
@@ -31,7 +32,7 @@ def audit(
     model: str | os.PathLike[str] | nn.Module,
     data: str | torch.Tensor = "digits",
     *,
-    arch: str | None = None,
+    access: Access = SAFE,
     normalize: str | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -43,10 +44,10 @@ def audit(
     input on and from the layer's own input.
 
     Args:
-        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
-            file is executed. A module is left as it was.
+        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), a folder of such, or a
+            module, which is left as it was. Nothing in a file is executed unless `access` says so.
         data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
-        arch: `package.module:factory`, which builds the network that the weights belong to.
+        access: What is permitted when a file is loaded, and what its weights belong to.
         normalize: `none`, `global` or `feature`; by default what the data set is used with.
         seed: Seed of the random directions.
         progress: Called with the number of samples that are done and that there are.
@@ -61,7 +62,7 @@ def audit(
     >>> report.passed, report.coverage.analysed
     (True, 3)
     """
-    subject = load_subject(model, data, arch=arch, normalize=normalize)
+    subject = load_subject(model, data, access=access, normalize=normalize)
     network, inputs = subject.network, subject.inputs
     total, done = len(inputs), 0
 

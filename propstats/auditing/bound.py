@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from propstats.auditing.covariance import MeasuredCovariance, measure
 from propstats.auditing.data.load import load_data
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.matrices import Matrices, Matrix, read_matrices
 from propstats.auditing.records import DataInfo, ModelInfo, Skipped
 from propstats.errors import DomainError, ModelError
@@ -70,7 +71,7 @@ def bound(
     std: float = 1.0,
     data: str | None = None,
     normalize: str | None = None,
-    arch: str | None = None,
+    access: Access = SAFE,
     progress: Callable[[int, int], None] | None = None,
 ) -> BoundReport:
     """Return, for each weight of a file, how far `Cov(Wx)` is from diagonal, exactly and by Proposition 1.
@@ -80,7 +81,7 @@ def bound(
         std: Standard deviation of the inputs, which the proposition takes to be uncorrelated.
         data: Real inputs for the first layer, as in `propstats.audit`.
         normalize: What to do with the data first, as in `propstats.audit`.
-        arch: The user's own `package.module:factory`, for files that hold weights only.
+        access: What is permitted when the file is loaded, and what its weights belong to.
         progress: Called with the number of weights that are done and of all.
 
     Raises:
@@ -96,7 +97,7 @@ def bound(
         raise DomainError(f"std must be a positive number, got {std:g}")
     if normalize is not None and data is None:
         raise DomainError("--normalize is for data", "add --data")
-    matrices = read_matrices(path, arch=arch)
+    matrices = read_matrices(path, access)
     weights = []
     for done, matrix in enumerate(matrices.found):
         weights.append(_of(matrix, matrices, std))

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from propstats.auditing.data.arrays import read_arrays
-from propstats.auditing.loading.load import read_content
+from propstats.auditing.loading.access import SAFE, Access
+from propstats.auditing.loading.folders import is_folder
+from propstats.auditing.loading.load import network_of, read_content
 from propstats.auditing.loading.sniff import open_regular
-from propstats.auditing.loading.weights import build, load_weights
 from propstats.auditing.records import ModelInfo, Skipped
 from propstats.errors import ModelError
 from propstats.text import printable
@@ -57,7 +58,7 @@ class Matrices:
     skipped: tuple[Skipped, ...]
 
 
-def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> Matrices:
+def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matrices:
     """Read the weights of a .npy array, of a state_dict or safetensors, or of a pickled network; nothing is executed.
 
     Filters are flattened. In a network, transposed convolutions and groups are taken for what they are; weights without
@@ -65,7 +66,7 @@ def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> M
 
     Args:
         path: The file; its kind is told from its bytes.
-        arch: The user's own `package.module:factory` that builds the network, for files that hold weights only.
+        access: What is permitted when the file is loaded, and what its weights belong to.
 
     Raises:
         UnsafeModelError: If loading the file would execute code; nothing was executed.
@@ -73,7 +74,7 @@ def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> M
         DataError: If an array file cannot be used.
     """
     if _is_array(path):
-        if arch is not None:
+        if access.arch is not None:
             raise ModelError(f"{printable(os.fspath(path), limit=300)}: an array needs no network", "drop --arch")
         array = read_arrays(path)
         plain = array.inputs.dtype in (np.float32, np.float64)
@@ -81,20 +82,18 @@ def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> M
         shown = printable(os.fspath(path), limit=300)
         matrix = Matrix("array", "weight", tuple(weight.shape), weight.flatten(1))
         return Matrices(ModelInfo(shown, array.sha256, "array", False, weight.numel()), (matrix,), ())
-    content = read_content(path)
-    if isinstance(content.content, nn.Module):
-        model: nn.Module | None = content.content
-    elif arch is not None:
-        model = build(arch)
-        load_weights(model, content.content, name=content.path, arch=arch)
-    else:
-        model = None
+    content = read_content(path, access)
+    info, notes = content.info, content.info.notes
+    model = content.content if isinstance(content.content, nn.Module) else None
+    if isinstance(content.content, dict) and access.arch is not None:
+        model, unfit = network_of(content.content, info, access)
+        notes = (*notes, *unfit)
     if model is not None:
         try:
             entries = list(_of_modules(model))
         except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:  # a file may hold any settings
             what = "its layers' settings do not fit their weights"
-            raise ModelError(f"{content.path}: {what}", "save the network again") from error
+            raise ModelError(f"{info.path}: {what}", "save the network again") from error
         count = sum(parameter.numel() for parameter in model.parameters())
     else:
         assert isinstance(content.content, dict)
@@ -103,12 +102,14 @@ def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> M
         count = sum(tensor.numel() for tensor in tensors.values())
     found = tuple(entry for entry in entries if isinstance(entry, Matrix))
     if not found:
-        raise ModelError(f"{content.path}: holds no matrix of weights", "a weight has two axes or more")
+        raise ModelError(f"{info.path}: holds no matrix of weights", "a weight has two axes or more")
     skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
-    return Matrices(ModelInfo(content.path, content.sha256, content.format, False, count), found, skipped)
+    return Matrices(replace(info, parameters=count, notes=notes), found, skipped)
 
 
 def _is_array(path: str | os.PathLike[str]) -> bool:
+    if is_folder(path):
+        return False
     with open_regular(path) as file:
         return file.read(6) == b"\x93NUMPY"
 

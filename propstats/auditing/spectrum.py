@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.measuring.probe import evaluating
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.auditing.subject import load_subject
@@ -76,7 +77,7 @@ def spectrum(
     *,
     inputs: int = 16,
     top: int = 10,
-    arch: str | None = None,
+    access: Access = SAFE,
     normalize: str | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -88,12 +89,12 @@ def spectrum(
     directions (Hutchinson); memory stays bounded whatever the width.
 
     Args:
-        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
-            file is executed. A module is left as it was.
+        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), a folder of such, or a
+            module, which is left as it was. Nothing in a file is executed unless `access` says so.
         data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
         inputs: At how many samples, drawn without replacement.
         top: How many of the largest values.
-        arch: `package.module:factory`, which builds the network that the weights belong to.
+        access: What is permitted when a file is loaded, and what its weights belong to.
         normalize: `none`, `global` or `feature`; by default what the data set is used with.
         seed: Seed of the samples and directions.
         progress: Called with the number of inputs that are done and that there are.
@@ -113,7 +114,7 @@ def spectrum(
     for name, value in (("inputs", inputs), ("top", top)):
         if value < 1:
             raise DomainError(f"{name} must be at least 1, got {value}")
-    subject = load_subject(model, data, arch=arch, normalize=normalize)
+    subject = load_subject(model, data, access=access, normalize=normalize)
     if not subject.inputs.is_floating_point():
         raise DataError("the inputs are tokens, by which nothing is differentiated", "audit measures such networks")
     stream = Stream(seed, 0, torch.device("cpu"), torch.float64)

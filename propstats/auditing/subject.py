@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.data.load import Dataset, load_data
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.load import load_model
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.errors import DataError
@@ -27,16 +28,16 @@ def load_subject(
     model: str | os.PathLike[str] | nn.Module,
     data: str | torch.Tensor,
     *,
-    arch: str | None = None,
+    access: Access = SAFE,
     normalize: str | None = None,
 ) -> Subject:
     """Load a network and data, and bring them together.
 
     Args:
-        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
-            file is executed.
+        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), a folder of such, or a
+            module. Nothing in a file is executed unless `access` says so.
         data: A name or a file that `propstats.auditing.data.load.load_data` knows, or a tensor of shape (samples, ...).
-        arch: `package.module:factory`, which builds the network that the weights belong to.
+        access: What is permitted when a file is loaded, and what its weights belong to.
         normalize: `none`, `global` or `feature`; by default what the data set is used with.
 
     Raises:
@@ -47,9 +48,8 @@ def load_subject(
         parameters = sum(p.numel() for p in model.parameters())
         network, info = model, ModelInfo(None, None, "torch module in memory", False, parameters)
     else:
-        loaded = load_model(model, arch=arch)
-        network = loaded.model
-        info = ModelInfo(loaded.path, loaded.sha256, loaded.format, loaded.trusted, loaded.parameters)
+        loaded = load_model(model, access)
+        network, info = loaded.model, loaded.info
     dataset = Dataset("tensor", "", data, None, "none") if isinstance(data, torch.Tensor) else load_data(
         data, normalize=normalize
     )  # fmt: skip

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from propstats.auditing.loading.sniff import check_zip, open_regular, sniff
+from propstats.auditing.loading.archive import check_zip
+from propstats.auditing.loading.sniff import open_regular, sniff
 from propstats.errors import ModelError
 
 
