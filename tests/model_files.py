@@ -40,6 +40,12 @@ from torch import nn
 print("hello from the user's module")
 def make():
     return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+def tied():
+    model = nn.Sequential(*make(), nn.ReLU(), nn.Linear(3, 4))
+    model[4].weight = model[0].weight
+    return model
+def sized(width):
+    return nn.Sequential(nn.Linear(3, width), nn.ReLU(), nn.Linear(width, 2))
 def wrapped():
     return nn.ModuleDict({"module": make()})
 def broken():

@@ -34,6 +34,7 @@ from propstats.text import printable
 _ARCH: Final = "save its state_dict and pass --arch package.module:factory"
 _LEGACY_PICKLES: Final = 5  # magic number, protocol, system, object, keys of the storages
 _LIGHTNING: Final = "pytorch-lightning_version"
+_MOST_PROPOSED: Final = 8
 _UNVERIFIED: Final = "checksums were not verified"
 
 
@@ -193,7 +194,7 @@ def _way_out(unsafe: set[str]) -> str:
         return "run the lazy layers once on data, then save the network again"
     tops = {name.split(".")[0] for name in unsafe}
     # The names are the file's: what is no network's must not be proposed to a hasty reader.
-    if tops & ({*sys.stdlib_module_names, "torch", "numpy"} - {"__main__"}) or len(unsafe) > 3:
+    if tops & ({*sys.stdlib_module_names, "torch", "numpy"} - {"__main__"}) or len(unsafe) > _MOST_PROPOSED:
         return _ARCH
     options = []
     for name in sorted(unsafe):

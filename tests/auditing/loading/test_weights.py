@@ -26,6 +26,11 @@ from propstats.errors import DomainError
         lambda w: {"model_state": w},
         lambda w: {"model": {"state_dict": w, "model_args": {"width": 4}}},
         lambda w: {f"module.{key}": value for key, value in w.items()},
+        lambda w: {"net": {f"model.{key}": value for key, value in w.items()}},
+        lambda w: {
+            "state_dict": {f"net.module.{key}": value for key, value in w.items()},
+            "hyper_parameters": {"a": 1},
+        },
         lambda w: {"state_dict": {f"_orig_mod.module.{key}": value for key, value in w.items()}},
     ],
 )
@@ -63,6 +68,52 @@ def test_a_prefix_that_belongs_to_the_network_stays(tmp_path: Path, arch: str) -
     path = tmp_path / "w.pt"
     torch.save({f"module.{key}": value for key, value in weights().items()}, path)
     assert "module.0.weight" in load_model(path, Access(arch="propstats_user_arch:wrapped")).model.state_dict()
+
+
+def test_a_prefix_that_only_the_network_has(tmp_path: Path, arch: str) -> None:
+    torch.save(weights(), tmp_path / "w.pt")
+    model = load_model(tmp_path / "w.pt", Access(arch="propstats_user_arch:wrapped")).model
+    assert torch.equal(model.state_dict()["module.0.weight"], weights()["0.weight"])
+
+
+def test_a_tied_weight_need_not_be_there_twice(tmp_path: Path, arch: str) -> None:
+    whole = weights() | {"4.weight": weights()["0.weight"], "4.bias": weights()["0.bias"]}
+    torch.save({key: value for key, value in whole.items() if key != "4.weight"}, tmp_path / "w.pt")
+    model = load_model(tmp_path / "w.pt", Access(arch="propstats_user_arch:tied")).model
+    assert torch.equal(model.state_dict()["4.weight"], weights()["0.weight"])
+    torch.save({key: value for key, value in whole.items() if "weight" not in key}, tmp_path / "w.pt")
+    refused(tmp_path / "w.pt", "3 missing (0.weight, 2.weight, 4.weight)", arch="propstats_user_arch:tied")
+
+
+def test_a_part_of_the_weights(tmp_path: Path, arch: str) -> None:
+    torch.save({**weights(), "head.weight": torch.ones(2, 2), "0.bias": torch.ones(7)}, tmp_path / "w.pt")
+    text = refused(
+        tmp_path / "w.pt", "1 unexpected (head.weight); 1 of another shape (0.bias 7 instead of 4)", arch=arch
+    )
+    assert "--partial" in text
+    loaded = load_model(tmp_path / "w.pt", Access(arch=arch, partial=True))
+    assert torch.equal(loaded.model.state_dict()["2.weight"], weights()["2.weight"])
+    assert loaded.model.state_dict()["0.bias"].shape == (4,)
+    (note,) = loaded.info.notes
+    assert "1 unexpected (head.weight); 1 of another shape" in note
+    torch.save({"other": torch.ones(2)}, tmp_path / "w.pt")
+    refused(tmp_path / "w.pt", "no weight of the file fits", Access(arch=arch, partial=True))
+
+
+def test_lightning(tmp_path: Path, arch: str) -> None:
+    """Its own loader imports what `_instantiator` names (CVE-2026-58659); here it is text."""
+    checkpoint = {
+        "pytorch-lightning_version": "2.6.0",
+        "state_dict": {f"model.{key}": value for key, value in weights().items()} | {"loss.weight": torch.ones(2)},
+        "hyper_parameters": {"_instantiator": "os.system", "command": "touch marker"},
+        "callbacks": {},
+    }
+    torch.save(checkpoint, tmp_path / "last.ckpt")
+    refused(tmp_path / "last.ckpt", "1 unexpected (loss.weight)", arch=arch)
+    loaded = load_model(tmp_path / "last.ckpt", Access(arch=arch, partial=True))
+    assert loaded.info.format == "Lightning checkpoint"
+    assert not (tmp_path / "marker").exists()
+    assert not Path("marker").exists()
 
 
 def test_the_factory(tmp_path: Path, arch: str, capsys: pytest.CaptureFixture[str]) -> None:
