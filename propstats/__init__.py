@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
     from propstats.auditing.spectrum import spectrum as spectrum
+    from propstats.auditing.static.audit import audit_weights as audit_weights
+    from propstats.auditing.static.records import StaticReport as StaticReport
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
     from propstats.estimate import Quantity as Quantity
@@ -77,12 +79,14 @@ else:
         "Quantity": "estimate",
         "Route": "estimate",
         "Signal": "estimate",
+        "StaticReport": "auditing.static.records",
         "Sweep": "simulation.sweep",
         "UnitMoments": "theory.unit",
         "WeightScales": "theory.weights.scales",
         "activation": "activations",
         "activation_names": "activations",
         "audit": "auditing.audit",
+        "audit_weights": "auditing.static.audit",
         "bound": "auditing.bound",
         "demo": "experiments.demo",
         "derive": "theory.derivation",

@@ -1,7 +1,7 @@
 """The matrices of weights in a file, with a unit's weights in each row."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,11 +51,13 @@ class Matrices:
         model: The file.
         found: Its weights.
         skipped: What has two axes or more and is no weight, with the reason.
+        tensors: All tensors of the file by name, those with one axis too.
     """
 
     model: ModelInfo
     found: tuple[Matrix, ...]
     skipped: tuple[Skipped, ...]
+    tensors: Mapping[str, torch.Tensor]
 
 
 def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matrices:
@@ -81,7 +83,9 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
         weight = torch.from_numpy(array.inputs if plain else array.inputs.astype(np.float64))
         shown = printable(os.fspath(path), limit=300)
         matrix = Matrix("array", "weight", tuple(weight.shape), weight.flatten(1))
-        return Matrices(ModelInfo(shown, array.sha256, "array", False, weight.numel()), (matrix,), ())
+        return Matrices(
+            ModelInfo(shown, array.sha256, "array", False, weight.numel()), (matrix,), (), {"array": weight}
+        )
     content = read_content(path, access)
     info, notes = content.info, content.info.notes
     model = content.content if isinstance(content.content, nn.Module) else None
@@ -95,6 +99,7 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
             what = "its layers' settings do not fit their weights"
             raise ModelError(f"{info.path}: {what}", "save the network again") from error
         count = sum(parameter.numel() for parameter in model.parameters())
+        tensors = {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     else:
         assert isinstance(content.content, dict)
         tensors = {key: value for key, value in content.content.items() if isinstance(value, torch.Tensor)}
@@ -104,7 +109,7 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
     if not found:
         raise ModelError(f"{info.path}: holds no matrix of weights", "a weight has two axes or more")
     skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
-    return Matrices(replace(info, parameters=count, notes=notes), found, skipped)
+    return Matrices(replace(info, parameters=count, notes=notes), found, skipped, tensors)
 
 
 def _is_array(path: str | os.PathLike[str]) -> bool:

@@ -85,7 +85,9 @@ def load_weights(
     hint = "is this the factory, and are these the sizes, it was trained with?"
     shown = printable(arch, limit=120)
     if mismatch and not partial:
-        raise ModelError(f"{name}: the weights do not fit {shown}: {mismatch}", f"{hint} --partial goes on with what fits")
+        raise ModelError(
+            f"{name}: the weights do not fit {shown}: {mismatch}", f"{hint} --partial goes on with what fits"
+        )
     fitting = {key: value for key, value in renamed.items() if key in own and key not in others}
     if not fitting:
         raise ModelError(f"{name}: no weight of the file fits {shown}: {mismatch}", hint)
