@@ -33,7 +33,8 @@ def _truncated(weight: torch.Tensor, std: float) -> torch.Tensor:
 
 def _unit(weight: torch.Tensor) -> torch.Tensor:
     drawn = weight.normal_()
-    return drawn / torch.linalg.vector_norm(drawn, dim=1, keepdim=True)
+    lengths: torch.Tensor = torch.linalg.vector_norm(drawn, dim=1, keepdim=True)
+    return drawn / lengths
 
 
 @pytest.mark.parametrize(
