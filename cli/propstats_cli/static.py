@@ -51,8 +51,8 @@ def _render(out: "Console", report: "StaticReport") -> None:
     print_table(out, table)
     out.print(
         "sigma_w^2: fan_in E w^2, what a random signal's second moment is multiplied by; lengths: of a unit's weights, "
-        "mean ± deviation; norm/edge: spectral norm over that of random weights; coherence: largest |cos| of two units' "
-        "weights; looks like: schemes that fit within five standard errors, or law, nearest scheme and the variance "
+        "mean ± deviation; norm/edge: spectral norm over that of random weights; coherence: largest |cos| of two "
+        "units' weights; looks like: schemes that fit within five standard errors, or law, nearest scheme and variance "
         "over its",
         soft_wrap=True,
     )

@@ -88,9 +88,12 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
         )
     content = read_content(path, access)
     info, notes = content.info, content.info.notes
-    model = content.content if isinstance(content.content, nn.Module) else None
-    if isinstance(content.content, dict) and access.arch is not None:
-        model, unfit = network_of(content.content, info, access)
+    held = content.content
+    if isinstance(held, torch.jit.ScriptModule):  # a program, whose layers are not those of torch.nn
+        held = dict(held.state_dict())
+    model = held if isinstance(held, nn.Module) else None
+    if isinstance(held, dict) and access.arch is not None:
+        model, unfit = network_of(held, info, access)
         notes = (*notes, *unfit)
     if model is not None:
         try:
@@ -101,8 +104,8 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
         count = sum(parameter.numel() for parameter in model.parameters())
         tensors = {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     else:
-        assert isinstance(content.content, dict)
-        tensors = {key: value for key, value in content.content.items() if isinstance(value, torch.Tensor)}
+        assert isinstance(held, dict)
+        tensors = {key: value for key, value in held.items() if isinstance(value, torch.Tensor)}
         entries = [_plain(key, "weight", tensor) for key, tensor in tensors.items() if tensor.ndim > 1]
         count = sum(tensor.numel() for tensor in tensors.values())
     found = tuple(entry for entry in entries if isinstance(entry, Matrix))

@@ -10,6 +10,7 @@ from torch import nn
 from propstats.auditing.data.load import Dataset, load_data
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.load import load_model
+from propstats.auditing.loading.programs import watchable
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.errors import DataError
 
@@ -54,6 +55,7 @@ def load_subject(
         data, normalize=normalize
     )  # fmt: skip
     inputs, layout = _fit(network, dataset.inputs)
+    network = watchable(network, inputs[:2], name=info.path or "the network")
     shape = tuple(dataset.inputs.shape[1:])
     described = DataInfo(dataset.name, dataset.sha256 or None, len(inputs), shape, layout, dataset.normalization)
     return Subject(network, inputs, info, described)

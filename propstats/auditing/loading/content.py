@@ -24,6 +24,7 @@ from propstats.auditing.loading.permitted import (
     permitting,
 )
 from propstats.auditing.loading.pickles import global_names
+from propstats.auditing.loading.programs import read_exported, read_scripted
 from propstats.auditing.loading.sniff import Sniffed, open_regular, sniff
 from propstats.auditing.loading.validate import check_module, check_tensor
 from propstats.auditing.loading.weights import find_weights
@@ -63,6 +64,8 @@ def read_file(path: str | os.PathLike[str], access: Access) -> ModelContent:
         ModelError: If the file is missing, damaged, or of another kind.
     """
     found = sniff(path)
+    if found.kind in ("torchscript", "torch export") and access.trust:
+        return _program(path, found, access)
     _refuse(found)
     allowed = permitted(access)
     with open_regular(path) as file:
@@ -88,6 +91,21 @@ def read_file(path: str | os.PathLike[str], access: Access) -> ModelContent:
     tier: Tier = "allowed" if used else "safe"
     info = ModelInfo(found.path, sha256, form, False, parameters, tier, used, torch.__version__, notes)
     return ModelContent(content, info)
+
+
+def _program(path: str | os.PathLike[str], found: Sniffed, access: Access) -> ModelContent:
+    """Read a file that is a program, for a user who trusts it."""
+    with open_regular(path) as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        is_script = found.kind == "torchscript"
+        check_zip(file, name=found.path, verify=access.verify, code=f"{found.root}code/" if is_script else None)
+        content = read_scripted(file, found) if is_script else read_exported(file, found)
+    form = "TorchScript" if is_script else "torch export"
+    count = sum(parameter.numel() for parameter in content.parameters())
+    notes = ("trusted: the file's own program runs", *(() if access.verify else (_UNVERIFIED,)))
+    return ModelContent(
+        content, ModelInfo(found.path, sha256, form, True, count, "trusted", (), torch.__version__, notes)
+    )
 
 
 def check_weights(weights: dict[str, object], *, name: str) -> int:
@@ -129,6 +147,8 @@ def _refuse(found: Sniffed) -> None:
     else:
         return
     hint = "save the weights, torch.save(model.state_dict(), ...), and pass --arch package.module:factory"
+    if found.kind != "pickle":
+        hint += "; if you know where it comes from, --trust runs it"
     raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", hint)
 
 
