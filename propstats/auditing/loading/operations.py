@@ -78,8 +78,10 @@ class FoundLayer:
     input: int = 0
 
 
-def function_of(target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """Return the function that people call for an operation, with its arguments; the operation itself if none is known."""
+def function_of(
+    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Return the function that people call for an operation (or else the operation) with its arguments."""
     return _FUNCTIONS.get(str(target), target), args, kwargs
 
 

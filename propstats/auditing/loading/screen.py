@@ -1,7 +1,7 @@
 """A torch.export archive, looked through before torch loads it: torch 2.13 runs code in four of its parts.
 
-They are pickled sample inputs, pickled weights, formulas of sizes (`expr_str`, given to sympy's eval) and guards (given to
-exec). Whoever trusts a file trusts the network in it, not a program that hides in its sizes.
+They are pickled sample inputs, pickled weights, formulas of sizes (`expr_str`, given to sympy's eval) and guards (given
+to exec). Whoever trusts a file trusts the network in it, not a program that hides in its sizes.
 """
 
 import ast
@@ -26,8 +26,10 @@ _TARGETS: Final = re.compile(
     r"|_operator\.(getitem|add|sub|mul|floordiv|truediv|mod|neg|pow|eq|ne|lt|le|gt|ge|and_|or_)"
 )
 #: What formulas of sizes are made of: sympy's names for what integers do.
-_NAMES: Final = re.compile(r"[su]\d+|Symbol|Add|Mul|Pow|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|CeilDiv|Eq|Ne|Abs|True|False|Integer|oo"
-    r"|int_oo|floor|ceiling|TruncToInt|IntTrueDiv|ToFloat|Identity")  # fmt: skip
+_NAMES: Final = re.compile(
+    r"[su]\d+|Symbol|Integer|True|False|oo|int_oo|Add|Mul|Pow|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|CeilDiv|Eq|Ne|Abs"
+    r"|floor|ceiling|TruncToInt|IntTrueDiv|ToFloat|Identity"
+)
 _GUARDED: Final = frozenset({"size", "shape", "ndim", "dim", "dtype", "device"})
 _MOST_MODEL: Final = 500_000_000
 _MOST_FORMULA: Final = 2000

@@ -104,7 +104,8 @@ def _check_entries(module: nn.Module, name: str, path: str, known: frozenset[int
         if key not in _REFERENCE:
             _check_attribute(module, key, value, where, known)
     for child, value in module._modules.items():
-        named = isinstance(child, str) and child != "" and "." not in child
+        # What a terminal would obey is no name.
+        named = isinstance(child, str) and child != "" and "." not in child and printable(child) == child
         if not named or not (value is None or isinstance(value, nn.Module)):
             what = f"has a part {printable(child, limit=40)} of type {type(value).__name__}"
             raise ModelError(f"{where} {what}, not a module", _HINT)
