@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from propstats.auditing.bound import bound as bound
     from propstats.auditing.data.find import Places as Places
     from propstats.auditing.data.load import load_data as load_data
+    from propstats.auditing.loading.access import Access as Access
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
     from propstats.auditing.spectrum import spectrum as spectrum
+    from propstats.auditing.static.audit import audit_weights as audit_weights
+    from propstats.auditing.static.records import StaticReport as StaticReport
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
     from propstats.estimate import Quantity as Quantity
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from propstats.theory.weights.scales import scales as scales
 else:
     _HOMES = {
+        "Access": "auditing.loading.access",
         "Activation": "activations",
         "AuditReport": "auditing.records",
         "BoundReport": "auditing.bound",
@@ -78,12 +82,14 @@ else:
         "Quantity": "estimate",
         "Route": "estimate",
         "Signal": "estimate",
+        "StaticReport": "auditing.static.records",
         "Sweep": "simulation.sweep",
         "UnitMoments": "theory.unit",
         "WeightScales": "theory.weights.scales",
         "activation": "activations",
         "activation_names": "activations",
         "audit": "auditing.audit",
+        "audit_weights": "auditing.static.audit",
         "bound": "auditing.bound",
         "demo": "experiments.demo",
         "derive": "theory.derivation",

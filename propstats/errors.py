@@ -68,6 +68,12 @@ class UnsafeModelError(ModelError):
     code = "unsafe_model"
 
 
+class WeightsOnlyError(ModelError):
+    """A model file that holds weights, and there is no network to put them into."""
+
+    code = "weights_only"
+
+
 class DataError(PropstatsError):
     """Data that cannot be used."""
 

@@ -4,16 +4,19 @@
 def printable(text: object, *, limit: int | None = None) -> str:
     r"""Return text on one line in which all that is not printable is written as an escape.
 
-    Names come from strangers' files: a terminal would obey their escape sequences, and no encoding takes half of a
-    surrogate pair.
+    Names come from strangers' files: a terminal would obey their escape sequences, no encoding takes half of a
+    surrogate pair, and CI services obey lines that begin with `::` or `##[`.
 
     Args:
         text: Anything; its `str` is shown.
         limit: The most characters to keep; more end in an ellipsis.
 
-    >>> print(printable("fc\x1b[31m\n"), printable("layer.weight", limit=8))
-    fc\x1b[31m\n layer...
+    >>> print(printable("fc\x1b[31m\n"), printable("layer.weight", limit=8), printable("::error::fc"))
+    fc\x1b[31m\n layer... \x3a:error::fc
     """
     raw = str(text)
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in (raw if limit is None else raw[: 4 * limit]))
+    if shown.lstrip().startswith(("::", "##[")):
+        start = len(shown) - len(shown.lstrip())
+        shown = f"{shown[:start]}\\x{ord(shown[start]):02x}{shown[start + 1 :]}"
     return shown if limit is None or len(shown) <= limit else shown[: limit - 3] + "..."

@@ -1,5 +1,6 @@
 """Models, weights and files of them that tests load, and how to tamper with them."""
 
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,12 @@ from torch import nn
 print("hello from the user's module")
 def make():
     return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+def tied():
+    model = nn.Sequential(*make(), nn.ReLU(), nn.Linear(3, 4))
+    model[4].weight = model[0].weight
+    return model
+def sized(width):
+    return nn.Sequential(nn.Linear(3, width), nn.ReLU(), nn.Linear(width, 2))
 def wrapped():
     return nn.ModuleDict({"module": make()})
 def broken():
@@ -70,3 +77,56 @@ def rezip(path: Path, change: Callable[[bytes], bytes], *, entry: str = "data.pk
         for name, data in content.items():
             archive.writestr(name, change(data) if name.endswith(f"/{entry}") else data)
     return path
+
+
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.linear, self.act = nn.LayerNorm(width), nn.Linear(width, width), nn.GELU("tanh")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        branch: torch.Tensor = self.act(self.linear(self.norm(x)))
+        return x + branch
+
+
+class Residual(nn.Module):
+    """A network with most of what exported graphs hold: layers, functions, a sum, a layer used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(1, 4, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.blocks = nn.Sequential(Block(64), Block(64))
+        self.head, self.scale = nn.Linear(64, 5), nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.norm(self.stem(x))).flatten(1)
+        y = self.blocks[0](self.blocks(y)) * self.scale
+        found: torch.Tensor = self.head(y)
+        return found
+
+
+def residual() -> nn.Module:
+    torch.manual_seed(0)
+    model = Residual()
+    model(torch.randn(16, 1, 8, 8))  # statistics of its own
+    return model.eval()
+
+
+def save_exported(path: Path) -> nn.Module:
+    model = residual()
+    batch = ({0: torch.export.Dim("batch", min=1)},)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exported = torch.export.export(model, (torch.randn(4, 1, 8, 8),), dynamic_shapes=batch)
+        torch.export.save(exported, path.with_suffix(".pt2"))
+    path.with_suffix(".pt2").rename(path)
+    return model
+
+
+def save_scripted(path: Path, *, traced: bool) -> nn.Module:
+    model = residual()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        script = torch.jit.trace(model, torch.randn(4, 1, 8, 8)) if traced else torch.jit.script(model)
+        torch.jit.save(script, str(path))
+    return model

@@ -14,41 +14,59 @@ if TYPE_CHECKING:
 
 
 def audit(
-    model: Annotated[str, typer.Argument(help="A pickled module of torch.nn classes, a state_dict or safetensors.")],
+    model: Annotated[str, typer.Argument(help="A pickled module, a state_dict, safetensors, or a folder.")],
     data: options.Data = "digits",
     arch: options.Arch = None,
+    allow: options.Allow = None,
+    class_: options.Class = None,
+    partial: options.Partial = False,
+    trust: options.Trust = False,
+    no_verify: options.NoVerify = False,
     normalize: options.Normalize = None,
     data_dir: options.DataDir = None,
     offline: options.Offline = False,
     samples: options.Samples = 2048,
     seed: options.Seed = 0,
+    static: Annotated[bool, typer.Option("--static", help="Look at the weights alone, without running them.")] = False,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
     json: options.Json = False,
 ) -> Answer:
     """Audit a real network on real data.
 
     Does signal survive, forwards and backwards? If not, where does it die, and what helps? The file is loaded
-    without executing anything in it. Exit code 1 if the verdict is FAIL.
+    without executing anything in it. Weights without --arch are looked at alone: their scales, schemes and faults.
+    Exit code 1 if the verdict is FAIL.
 
     \b
     Examples:
       propstats audit model.pt --data digits
+      propstats audit weights.safetensors
       propstats audit weights.safetensors --arch mypackage.models:make --data images.npy --html report.html
     """
     from propstats.auditing.audit import audit as run
+    from propstats.errors import WeightsOnlyError
     from propstats_cli.progress import bars
+    from propstats_cli.static import static_audit
 
-    with bars() as show:
-        report = run(
-            model,
-            data,
-            arch=arch,
-            normalize=normalize,
-            places=options.places(data_dir, offline),
-            samples=samples or None,
-            seed=seed,
-            progress=lambda done, total: show("auditing", done, total),
-        )
+    access = options.access(arch, allow, class_, partial, trust, no_verify)
+    if static:
+        return static_audit(model, access, json=json)
+    try:
+        with bars() as show:
+            report = run(
+                model,
+                data,
+                access=access,
+                normalize=normalize,
+                places=options.places(data_dir, offline),
+                samples=samples or None,
+                seed=seed,
+                progress=lambda done, total: show("auditing", done, total),
+            )
+    except WeightsOnlyError:
+        if html is not None:  # a page shows the signal, and there is none
+            raise
+        return static_audit(model, access, json=json)
     if html is not None:
         import shlex
         import sys

@@ -21,6 +21,11 @@ def bound(
     data_dir: options.DataDir = None,
     offline: options.Offline = False,
     arch: options.Arch = None,
+    allow: options.Allow = None,
+    class_: options.Class = None,
+    partial: options.Partial = False,
+    trust: options.Trust = False,
+    no_verify: options.NoVerify = False,
     std: Annotated[float, typer.Option("--std", help="Standard deviation of uncorrelated inputs.")] = 1.0,
     json: options.Json = False,
 ) -> Answer:
@@ -45,7 +50,7 @@ def bound(
             data=data,
             normalize=normalize,
             places=options.places(data_dir, offline),
-            arch=arch,
+            access=options.access(arch, allow, class_, partial, trust, no_verify),
             progress=lambda done, total: show("weights", done, total),
         )
     return Answer("bound", result, True, json, lambda out: _render(out, result))

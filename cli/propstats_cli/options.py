@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ from propstats.errors import DomainError
 if TYPE_CHECKING:
     from propstats.activations import Activation
     from propstats.auditing.data.find import Places
+    from propstats.auditing.loading.access import Access
 
 
 def complete_activation(incomplete: str) -> list[str]:
@@ -56,8 +58,46 @@ Offline = Annotated[bool, typer.Option("--offline", help="Never download a data 
 Samples = Annotated[int, typer.Option("--samples", min=0, help="Samples to use, chosen at random; 0 for all.")]
 Arch = Annotated[
     str | None,
-    typer.Option("--arch", metavar="MODULE:FACTORY", help="Your function that builds the network, for weights alone."),
+    typer.Option(
+        "--arch",
+        metavar="MODULE:FACTORY",
+        help="What builds the network, for weights alone: your function, or torchvision:NAME, timm:NAME, hf:FOLDER.",
+    ),
 ]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option("--allow", metavar="MODULE:CLASS", help="A class of yours in a pickled network; repeatable."),
+]
+Class = Annotated[
+    list[str] | None,
+    typer.Option("--class", metavar="OLD=MODULE:CLASS", help="The same, saved under another name; repeatable."),
+]
+Partial = Annotated[bool, typer.Option("--partial", help="Go on with the weights that fit the network.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Run the program in a TorchScript or .pt2 file.")]
+NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not verify the file's checksums.")]
+
+
+def access(
+    arch: str | None, allow: list[str] | None, class_: list[str] | None, partial: bool, trust: bool, no_verify: bool
+) -> "Access":
+    """Return what a user permits when a model file is loaded.
+
+    Args:
+        arch: The value of `--arch`.
+        allow: The values of `--allow`.
+        class_: The values of `--class`.
+        partial: Whether `--partial` was given.
+        trust: Whether `--trust` was given; that is said on stderr.
+        no_verify: Whether `--no-verify` was given.
+
+    Raises:
+        DomainError: If a value is not of its form.
+    """
+    from propstats.auditing.loading.access import Access
+
+    if trust:
+        print("propstats: --trust: if the model file is a program, it runs with your rights", file=sys.stderr)
+    return Access(tuple(allow or ()), tuple(class_ or ()), arch, trust, not no_verify, partial)
 
 
 def unit(

@@ -23,6 +23,11 @@ def propagate(
         str | None, typer.Option("--shape", metavar="3x32x32", help="Shape of a torch module's input.")
     ] = None,
     arch: options.Arch = None,
+    allow: options.Allow = None,
+    class_: options.Class = None,
+    partial: options.Partial = False,
+    trust: options.Trust = False,
+    no_verify: options.NoVerify = False,
     test: Annotated[bool, typer.Option("--test", help="As at test time: dropout does nothing.")] = False,
     json: options.Json = False,
 ) -> Answer:
@@ -43,7 +48,7 @@ def propagate(
     result = compute(
         network,
         shape=None if shape is None else _shape(shape),
-        arch=arch,
+        access=options.access(arch, allow, class_, partial, trust, no_verify),
         mean=data_mean,
         std=data_std,
         correlation=correlation,

@@ -13,6 +13,7 @@ from propstats.auditing.data.load import DEFAULT_SAMPLES
 from propstats.auditing.expecting.expect import from_network, one_step
 from propstats.auditing.judging.judge import Evidence, departs, judge
 from propstats.auditing.judging.trend import trend
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.measuring.call import Call
 from propstats.auditing.measuring.probe import Probe, probe
 from propstats.auditing.measuring.statistics import SquareMean
@@ -36,7 +37,7 @@ def audit(
     model: str | os.PathLike[str] | nn.Module,
     data: Any = "digits",
     *,
-    arch: str | None = None,
+    access: Access = SAFE,
     normalize: str | None = None,
     samples: int | None = DEFAULT_SAMPLES,
     places: Places | None = None,
@@ -50,11 +51,11 @@ def audit(
     input on and from the layer's own input.
 
     Args:
-        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
-            file is executed. A module is left as it was.
+        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), a folder of such, or a
+            module, which is left as it was. Nothing in a file is executed unless `access` says so.
         data: A name, file or factory that `propstats.auditing.data.load.load_data` knows, a tensor of shape
             (samples, ...), a torch DataLoader, or an iterable of batches.
-        arch: `package.module:factory`, which builds the network that the weights belong to.
+        access: What is permitted when a file is loaded, and what its weights belong to.
         normalize: `none`, `global`, `feature` or `batch`; by default what the data set is used with.
         samples: How many samples to use, chosen at random (of a stream, the first ones); None for all.
         places: Where data sets with a name are kept, and whether they may be downloaded.
@@ -71,7 +72,7 @@ def audit(
     >>> report.passed, report.coverage.analysed
     (True, 3)
     """
-    subject = load_subject(model, data, arch=arch, normalize=normalize, samples=samples, seed=seed, places=places)
+    subject = load_subject(model, data, access=access, normalize=normalize, samples=samples, seed=seed, places=places)
     total, done = subject.dataset.samples, 0
 
     def advance(samples: int) -> None:

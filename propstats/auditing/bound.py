@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from propstats.auditing.covariance import MeasuredCovariance, measure
 from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import load_data
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.matrices import Matrices, Matrix, read_matrices
 from propstats.auditing.records import DataInfo, ModelInfo, Skipped
 from propstats.errors import DomainError, ModelError
@@ -72,7 +73,7 @@ def bound(
     data: str | None = None,
     normalize: str | None = None,
     places: Places | None = None,
-    arch: str | None = None,
+    access: Access = SAFE,
     progress: Callable[[int, int], None] | None = None,
 ) -> BoundReport:
     """Return, for each weight of a file, how far `Cov(Wx)` is from diagonal, exactly and by Proposition 1.
@@ -83,7 +84,7 @@ def bound(
         data: Real inputs for the first layer, as in `propstats.audit`.
         normalize: What to do with the data first, as in `propstats.audit`.
         places: Where data sets with a name are kept, and whether they may be downloaded.
-        arch: The user's own `package.module:factory`, for files that hold weights only.
+        access: What is permitted when the file is loaded, and what its weights belong to.
         progress: Called with the number of weights that are done and of all.
 
     Raises:
@@ -99,7 +100,7 @@ def bound(
         raise DomainError(f"std must be a positive number, got {std:g}")
     if normalize is not None and data is None:
         raise DomainError("--normalize is for data", "add --data")
-    matrices = read_matrices(path, arch=arch)
+    matrices = read_matrices(path, access)
     weights = []
     for done, matrix in enumerate(matrices.found):
         weights.append(_of(matrix, matrices, std))

@@ -1,17 +1,18 @@
 """The matrices of weights in a file, with a unit's weights in each row."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
 from propstats.auditing.data.files import read_file
-from propstats.auditing.loading.load import read_content
+from propstats.auditing.loading.access import SAFE, Access
+from propstats.auditing.loading.folders import is_folder
+from propstats.auditing.loading.load import network_of, read_content
 from propstats.auditing.loading.sniff import open_regular
-from propstats.auditing.loading.weights import build, load_weights
 from propstats.auditing.records import ModelInfo, Skipped
 from propstats.errors import ModelError
 from propstats.text import printable
@@ -50,14 +51,16 @@ class Matrices:
         model: The file.
         found: Its weights.
         skipped: What has two axes or more and is no weight, with the reason.
+        tensors: All tensors of the file by name, those with one axis too.
     """
 
     model: ModelInfo
     found: tuple[Matrix, ...]
     skipped: tuple[Skipped, ...]
+    tensors: Mapping[str, torch.Tensor]
 
 
-def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> Matrices:
+def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matrices:
     """Read the weights of a .npy array, of a state_dict or safetensors, or of a pickled network; nothing is executed.
 
     Filters are flattened. In a network, transposed convolutions and groups are taken for what they are; weights without
@@ -65,7 +68,7 @@ def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> M
 
     Args:
         path: The file; its kind is told from its bytes.
-        arch: The user's own `package.module:factory` that builds the network, for files that hold weights only.
+        access: What is permitted when the file is loaded, and what its weights belong to.
 
     Raises:
         UnsafeModelError: If loading the file would execute code; nothing was executed.
@@ -73,42 +76,48 @@ def read_matrices(path: str | os.PathLike[str], *, arch: str | None = None) -> M
         DataError: If an array file cannot be used.
     """
     if _is_array(path):
-        if arch is not None:
+        if access.arch is not None:
             raise ModelError(f"{printable(os.fspath(path), limit=300)}: an array needs no network", "drop --arch")
         array = read_file(path)
         plain = array.inputs.dtype in (np.float32, np.float64)
         weight = torch.from_numpy(np.array(array.inputs, dtype=None if plain else np.float64))
         shown = printable(os.fspath(path), limit=300)
         matrix = Matrix("array", "weight", tuple(weight.shape), weight.flatten(1))
-        return Matrices(ModelInfo(shown, array.sha256, "array", False, weight.numel()), (matrix,), ())
-    content = read_content(path)
-    if isinstance(content.content, nn.Module):
-        model: nn.Module | None = content.content
-    elif arch is not None:
-        model = build(arch)
-        load_weights(model, content.content, name=content.path, arch=arch)
-    else:
-        model = None
+        return Matrices(
+            ModelInfo(shown, array.sha256, "array", False, weight.numel()), (matrix,), (), {"array": weight}
+        )
+    content = read_content(path, access)
+    info, notes = content.info, content.info.notes
+    held = content.content
+    if isinstance(held, torch.jit.ScriptModule):  # a program, whose layers are not those of torch.nn
+        held = dict(held.state_dict())
+    model = held if isinstance(held, nn.Module) else None
+    if isinstance(held, dict) and access.arch is not None:
+        model, unfit = network_of(held, info, access)
+        notes = (*notes, *unfit)
     if model is not None:
         try:
             entries = list(_of_modules(model))
         except (RuntimeError, TypeError, ValueError, ZeroDivisionError) as error:  # a file may hold any settings
             what = "its layers' settings do not fit their weights"
-            raise ModelError(f"{content.path}: {what}", "save the network again") from error
+            raise ModelError(f"{info.path}: {what}", "save the network again") from error
         count = sum(parameter.numel() for parameter in model.parameters())
+        tensors = {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     else:
-        assert isinstance(content.content, dict)
-        tensors = {key: value for key, value in content.content.items() if isinstance(value, torch.Tensor)}
+        assert isinstance(held, dict)
+        tensors = {key: value for key, value in held.items() if isinstance(value, torch.Tensor)}
         entries = [_plain(key, "weight", tensor) for key, tensor in tensors.items() if tensor.ndim > 1]
         count = sum(tensor.numel() for tensor in tensors.values())
     found = tuple(entry for entry in entries if isinstance(entry, Matrix))
     if not found:
-        raise ModelError(f"{content.path}: holds no matrix of weights", "a weight has two axes or more")
+        raise ModelError(f"{info.path}: holds no matrix of weights", "a weight has two axes or more")
     skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
-    return Matrices(ModelInfo(content.path, content.sha256, content.format, False, count), found, skipped)
+    return Matrices(replace(info, parameters=count, notes=notes), found, skipped, tensors)
 
 
 def _is_array(path: str | os.PathLike[str]) -> bool:
+    if is_folder(path):
+        return False
     with open_regular(path) as file:
         return file.read(6) == b"\x93NUMPY"
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.rules.graph import Graph
 from propstats.rules.propagation import Propagation, propagate_graph
 from propstats.rules.statistics import InputStatistics
@@ -20,7 +21,7 @@ def propagate(
     network: "str | os.PathLike[str] | nn.Module | Graph",
     *,
     shape: tuple[int, ...] | None = None,
-    arch: str | None = None,
+    access: Access = SAFE,
     mean: float | None = None,
     std: float | None = None,
     correlation: float | None = None,
@@ -30,10 +31,10 @@ def propagate(
 
     Args:
         network: A network file (TOML or JSON), a torch module in a file (of torch.nn classes; nothing in the file is
-            executed), a module, or a graph of rules. Of a module, the sizes of its weights count, not what training
-            has made of their directions.
+            executed unless `access` says so), a module, or a graph of rules. Of a module, the sizes of its weights
+            count, not what training has made of their directions.
         shape: Shape of the input of a module, without the batch; needed where its layers do not say it.
-        arch: `package.module:factory`, which builds the module that weights in a file belong to.
+        access: What is permitted when a model file is loaded, and what its weights belong to.
         mean: Mean of the data; a network file's own, or 0, if left out.
         std: Their standard deviation; a network file's own, or 1.
         correlation: Correlation of two inputs; a network file's own, or 0.
@@ -50,7 +51,7 @@ def propagate(
     >>> result.passed, round(result.forward.rate, 1)  # torch's default: 1/sqrt 6 a layer
     (False, 0.4)
     """
-    name, graph, statistics = _read(network, shape, arch, training)
+    name, graph, statistics = _read(network, shape, access, training)
     given = {"mean": mean, "std": std, "correlation": correlation}
     statistics = replace(statistics, **{key: value for key, value in given.items() if value is not None})
     return propagate_graph(graph, statistics, name=name)
@@ -59,7 +60,7 @@ def propagate(
 def _read(
     network: "str | os.PathLike[str] | nn.Module | Graph",
     shape: tuple[int, ...] | None,
-    arch: str | None,
+    access: Access,
     training: bool,
 ) -> tuple[str, Graph, InputStatistics]:
     if isinstance(network, Graph):
@@ -73,8 +74,8 @@ def _read(
             return found.name, found.graph, found.statistics
         from propstats.auditing.loading.load import load_model
 
-        loaded = load_model(path, arch=arch)
-        module, name = loaded.model, loaded.path
+        loaded = load_model(path, access)
+        module, name = loaded.model, loaded.info.path or ""
     else:
         module, name = network, type(network).__name__
     from propstats.rules.from_torch_graph import graph_of

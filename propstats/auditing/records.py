@@ -16,16 +16,24 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+Tier = Literal["memory", "safe", "allowed", "trusted"]
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Which model was audited.
 
     Args:
-        path: The file; None for a module in memory.
-        sha256: Of the file.
-        format: What the file is, told from its bytes.
-        trusted: Whether code of the file was permitted to run.
+        path: The file or folder it came from, if any.
+        sha256: Of the file; of a folder, of the lines that `sha256sum` prints for its files.
+        format: What the bytes of the file say it is.
+        trusted: Whether the file's own program was permitted to run.
         parameters: How many numbers its parameters hold.
+        tier: What was permitted: nothing of the file's own (`safe`), classes that the user vouched for (`allowed`),
+            or all (`trusted`); `memory` if there was no file.
+        allowed: Names in the file that the user vouched for.
+        torch: Version of torch that read it.
+        notes: What a reader should know of how it was loaded.
     """
 
     path: str | None
@@ -33,6 +41,10 @@ class ModelInfo:
     format: str
     trusted: bool
     parameters: int
+    tier: Tier = "memory"
+    allowed: tuple[str, ...] = ()
+    torch: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from torch import nn
 
 from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import DEFAULT_SAMPLES
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.measuring.running import evaluating
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.auditing.subject import load_subject
@@ -79,7 +80,7 @@ def spectrum(
     *,
     inputs: int = 16,
     top: int = 10,
-    arch: str | None = None,
+    access: Access = SAFE,
     normalize: str | None = None,
     places: Places | None = None,
     seed: int = 0,
@@ -92,13 +93,13 @@ def spectrum(
     directions (Hutchinson); memory stays bounded whatever the width.
 
     Args:
-        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
-            file is executed. A module is left as it was.
+        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), a folder of such, or a
+            module, which is left as it was. Nothing in a file is executed unless `access` says so.
         data: A name, file or factory that `propstats.auditing.data.load.load_data` knows, a tensor of shape
             (samples, ...), a torch DataLoader, or an iterable of batches.
         inputs: At how many samples, drawn without replacement.
         top: How many of the largest values.
-        arch: `package.module:factory`, which builds the network that the weights belong to.
+        access: What is permitted when a file is loaded, and what its weights belong to.
         normalize: `none`, `global`, `feature` or `batch`; by default what the data set is used with.
         places: Where data sets with a name are kept, and whether they may be downloaded.
         seed: Seed of the samples and directions.
@@ -119,8 +120,9 @@ def spectrum(
     for name, value in (("inputs", inputs), ("top", top)):
         if value < 1:
             raise DomainError(f"{name} must be at least 1, got {value}")
-    samples = DEFAULT_SAMPLES
-    subject = load_subject(model, data, arch=arch, normalize=normalize, samples=samples, seed=seed, places=places)
+    subject = load_subject(
+        model, data, access=access, normalize=normalize, samples=DEFAULT_SAMPLES, seed=seed, places=places
+    )
     if not subject.inputs.is_floating_point():
         raise DataError("the inputs are tokens, by which nothing is differentiated", "audit measures such networks")
     stream = Stream(seed, 0, torch.device("cpu"), torch.float64)

@@ -12,7 +12,9 @@ from torch import nn
 from propstats.auditing.data.dataset import Dataset, fitted
 from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import open_data
+from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.load import load_model
+from propstats.auditing.loading.programs import watchable
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.errors import DataError
 
@@ -40,7 +42,7 @@ def load_subject(
     model: str | os.PathLike[str] | nn.Module,
     data: Any,
     *,
-    arch: str | None = None,
+    access: Access = SAFE,
     normalize: str | None = None,
     samples: int | None = None,
     seed: int = 0,
@@ -49,11 +51,11 @@ def load_subject(
     """Load a network and data, and bring them together.
 
     Args:
-        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), or a module. Nothing in a
-            file is executed.
+        model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), a folder of such, or a
+            module. Nothing in a file is executed unless `access` says so.
         data: A name, file or factory that `propstats.auditing.data.load.load_data` knows, a tensor of shape
             (samples, ...), a DataLoader, or an iterable of batches.
-        arch: `package.module:factory`, which builds the network that the weights belong to.
+        access: What is permitted when a file is loaded, and what its weights belong to.
         normalize: `none`, `global`, `feature` or `batch`; by default what the data set is used with.
         samples: How many samples to use; None for all.
         seed: Of the choice of samples.
@@ -67,10 +69,11 @@ def load_subject(
         parameters = sum(p.numel() for p in model.parameters())
         network, info = model, ModelInfo(None, None, "torch module in memory", False, parameters)
     else:
-        loaded = load_model(model, arch=arch)
-        network = loaded.model
-        info = ModelInfo(loaded.path, loaded.sha256, loaded.format, loaded.trusted, loaded.parameters)
+        loaded = load_model(model, access)
+        network, info = loaded.model, loaded.info
     dataset, layout = _fit(network, open_data(data, normalize=normalize, samples=samples, seed=seed, places=places))
+    if isinstance(network, torch.jit.ScriptModule):
+        network = watchable(network, next(dataset.batches(2)).inputs, name=info.path or "the network")
     return Subject(network, dataset, info, dataset.info(layout))
 
 

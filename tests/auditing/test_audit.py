@@ -9,6 +9,7 @@ from networks import mlp
 from torch import nn
 
 from propstats.auditing.audit import audit
+from propstats.auditing.loading.access import Access
 from propstats.auditing.records import AuditReport, Severity
 from propstats.errors import DataError, ModelError
 
@@ -234,7 +235,7 @@ def test_formats_give_the_same_report(tmp_path: Path, monkeypatch: pytest.Monkey
     for name in ("weights.pt", "weights.safetensors"):
         with pytest.raises(ModelError, match="holds weights only"):
             audit(name, "digits")
-        assert audit(name, "digits", arch="factory_of_the_user:make").layers == whole.layers
+        assert audit(name, "digits", access=Access(arch="factory_of_the_user:make")).layers == whole.layers
 
 
 def test_data_are_flattened_only_where_that_fits_and_it_is_said() -> None:

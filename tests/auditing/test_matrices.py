@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from propstats.auditing.loading.access import Access
 from propstats.auditing.matrices import Matrix, read_matrices
 from propstats.errors import DataError, ModelError, PropstatsError, UnsafeModelError
 
@@ -117,7 +118,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read_matrices(tmp_path / "flat.npy")
     np.save(tmp_path / "w.npy", np.ones((3, 3)))
     with pytest.raises(ModelError, match="an array needs no network"):
-        read_matrices(tmp_path / "w.npy", arch="a:b")
+        read_matrices(tmp_path / "w.npy", Access(arch="a:b"))
 
 
 def test_matrix_is_a_plain_record() -> None:

@@ -116,7 +116,7 @@ def test_bound(answer: Callable[..., Answer], tmp_path: Path) -> None:
     code, document, err = answer("bound", str(tmp_path / "weights.pt"))
     data = document["data"]
     assert (code, err) == (0, "")
-    assert data["model"].keys() == {"path", "sha256", "format", "trusted", "parameters"}
+    assert data["model"].keys() >= {"path", "sha256", "format", "trusted", "parameters", "tier", "allowed", "torch"}
     assert len(data["weights"]) == 3
     for weight in data["weights"]:
         for name in ("coherence", "canonical_error_bound", "off_diagonal", "ratio"):
@@ -130,7 +130,7 @@ def test_audit(answer: Callable[..., Answer], tmp_path: Path) -> None:
     data = document["data"]
     assert code == 1
     assert {"model", "data", "coverage", "layers", "findings", "trend"} <= data.keys()
-    assert data["model"].keys() == {"path", "sha256", "format", "trusted", "parameters"}
+    assert data["model"].keys() >= {"path", "sha256", "format", "trusted", "parameters", "tier", "allowed", "torch"}
     assert {"name", "sha256", "samples"} <= data["data"].keys()
     assert data["coverage"].keys() == {"analysed", "skipped"}
     for layer in data["layers"]:

@@ -9,7 +9,8 @@ import torch
 from propstats.auditing.data.arrays import pick, together
 from propstats.auditing.data.rows import Array, Numbers
 from propstats.auditing.data.stream import as_array
-from propstats.auditing.loading.sniff import check_zip, open_regular, sniff
+from propstats.auditing.loading.archive import check_zip
+from propstats.auditing.loading.sniff import open_regular, sniff
 from propstats.auditing.loading.validate import check_tensor
 from propstats.errors import DataError, ModelError
 from propstats.text import printable

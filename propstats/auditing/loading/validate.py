@@ -1,6 +1,6 @@
 """Is a network that came out of a file put together like one, so that walking and running it is safe?"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import torch
@@ -16,7 +16,6 @@ MAX_CALLS: Final = 1_000_000
 _SMALL: Final = 1 << 20
 _HINT: Final = "save its state_dict and pass --arch package.module:factory"
 _REFERENCE: Final[Mapping[str, object]] = dict(vars(nn.Module()))
-_FUNCTIONS: Final = (torch.nn.functional.relu, torch.nn.functional.gelu, torch.relu)
 
 
 def check_tensor(tensor: torch.Tensor, *, name: str, where: str) -> None:
@@ -46,18 +45,20 @@ def check_tensor(tensor: torch.Tensor, *, name: str, where: str) -> None:
         raise ModelError(f"{shown} claims {claimed:,} bytes, {held:,} are there: not an honest file", _HINT)
 
 
-def check_module(root: nn.Module, *, name: str) -> None:
+def check_module(root: nn.Module, *, name: str, known: Collection[object] = ()) -> None:
     """Refuse a module tree that torch itself would not have built.
 
     Args:
         root: The network, as unpickled.
         name: How to name it in the error.
+        known: Functions and classes that modules may carry as attributes.
 
     Raises:
         ModelError: If the tree has a cycle, is absurdly deep or wide, or holds something that is no module;
             if a module lacks its usual entries, has hooks, shadows a method or carries a function that is
-            not an activation of torch; if a weight is not a real tensor.
+            not known; if a weight is not a real tensor.
     """
+    identities = frozenset(id(value) for value in known)
     heights: dict[int, int] = {}
     calls: dict[int, int] = {}
     open_: set[int] = set()
@@ -77,7 +78,7 @@ def check_module(root: nn.Module, *, name: str) -> None:
         elif key in open_:
             raise ModelError(f"{name}: module {_shown(path)} contains itself", _HINT)
         elif key not in heights:
-            _check_entries(module, name, path)
+            _check_entries(module, name, path, identities)
             open_.add(key)
             stack.append((module, path, True))
             children = module._modules.items()
@@ -88,7 +89,7 @@ def _shown(path: str) -> str:
     return printable(path.lstrip("."), limit=60) or "(the whole)"
 
 
-def _check_entries(module: nn.Module, name: str, path: str) -> None:
+def _check_entries(module: nn.Module, name: str, path: str, known: frozenset[int]) -> None:
     where = f"{name}: module {_shown(path)} ({type(module).__name__})"
     entries = vars(module)
     for key, usual in _REFERENCE.items():
@@ -101,9 +102,10 @@ def _check_entries(module: nn.Module, name: str, path: str) -> None:
             raise ModelError(f"{where} carries hooks ({key})", _HINT)
     for key, value in entries.items():
         if key not in _REFERENCE:
-            _check_attribute(module, key, value, where)
+            _check_attribute(module, key, value, where, known)
     for child, value in module._modules.items():
-        named = isinstance(child, str) and child != "" and "." not in child
+        # What a terminal would obey is no name.
+        named = isinstance(child, str) and child != "" and "." not in child and printable(child) == child
         if not named or not (value is None or isinstance(value, nn.Module)):
             what = f"has a part {printable(child, limit=40)} of type {type(value).__name__}"
             raise ModelError(f"{where} {what}, not a module", _HINT)
@@ -129,11 +131,11 @@ def _check_tensors(
             check_tensor(value, name=name, where=f"{path}.{key}".lstrip("."))
 
 
-def _check_attribute(module: nn.Module, key: object, value: object, where: str) -> None:
+def _check_attribute(module: nn.Module, key: object, value: object, where: str, known: frozenset[int]) -> None:
     shown = printable(key, limit=40)
     if not isinstance(key, str) or callable(getattr(type(module), key, None)):
         raise ModelError(f"{where}: its attribute {shown} hides a method", _HINT)
-    if callable(value) and not any(value is function for function in _FUNCTIONS):
+    if callable(value) and id(value) not in known:
         raise ModelError(f"{where}: its attribute {shown} is a {type(value).__name__}, which can be called", _HINT)
     for tensor in _tensors_in(value):
         check_tensor(tensor, name=where, where=shown)

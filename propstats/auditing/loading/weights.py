@@ -1,22 +1,19 @@
-"""Weights without a network: find them in a checkpoint, build the network the user names, and put them in."""
+"""Weights without a network: find them in a checkpoint, and put them into a network."""
 
-import importlib
-import sys
 import warnings
 from collections.abc import Mapping
-from contextlib import redirect_stdout
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import nn
 
-from propstats.errors import DomainError, ModelError
+from propstats.errors import ModelError
 from propstats.text import printable
 
-_WRAPPERS: Final = ("state_dict", "model_state_dict", "model_state", "model")
-_PREFIXES: Final = ("module.", "_orig_mod.")
-_LISTED: Final = 5
+_WRAPPERS: Final = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
+#: What DataParallel, torch.compile and trainers put in front of the names.
+_PREFIXES: Final = ("module.", "_orig_mod.", "model.", "net.", "network.")
+_LISTED: Final = 10
 
 
 def find_weights(content: object, *, name: str) -> nn.Module | dict[str, object]:
@@ -45,7 +42,7 @@ def find_weights(content: object, *, name: str) -> nn.Module | dict[str, object]
         what = f"holds a {printable(type(content).__name__, limit=120)}, neither a network nor its weights"
         raise ModelError(f"{name}: {what}", "save the module or its state_dict with torch.save")
     if not any(isinstance(value, torch.Tensor) for value in content.values()):
-        keys = ", ".join(printable(key, limit=30) for key in list(content)[:_LISTED]) or "nothing"
+        keys = ", ".join(printable(key, limit=30) for key in list(content)[:5]) or "nothing"
         what = f"holds no weights that can be told from its keys ({keys})"
         raise ModelError(f"{name}: {what}", "save model.state_dict() with torch.save")
     if not all(isinstance(key, str) for key in content):
@@ -57,90 +54,96 @@ def _wraps(value: object) -> bool:
     return isinstance(value, nn.Module) or (isinstance(value, dict) and len(value) > 0)
 
 
-def build(arch: str) -> nn.Module:
-    """Import the user's factory and call it; the current directory is importable meanwhile.
+def load_weights(
+    model: nn.Module, weights: Mapping[str, object], *, name: str, arch: str, partial: bool = False
+) -> tuple[str, ...]:
+    """Put weights into a network; every name and every shape has to match, unless a part of them is enough.
 
-    Args:
-        arch: `package.module:factory`, called without arguments.
-
-    Returns:
-        The network, with real memory behind its weights.
-
-    Raises:
-        DomainError: If `arch` has another form.
-        ModelError: If the import or the factory fails, or does not give a module.
-    """
-    shown = printable(arch, limit=120)
-    module_name, _, attribute = arch.partition(":")
-    if not all(part.isidentifier() for part in [*module_name.split("."), *attribute.split(".")]):
-        raise DomainError(f"arch {shown!r} is not of the form package.module:factory", "e.g. mypackage.models:make")
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        # Whatever the user's code prints is not the answer.
-        with redirect_stdout(sys.stderr):
-            importlib.invalidate_caches()
-            factory: Any = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                factory = getattr(factory, part)
-            model = factory() if not isinstance(factory, nn.Module) else None
-    except (Exception, SystemExit) as error:
-        lines = str(error).splitlines()
-        reason = f"{type(error).__name__}: {printable(lines[0], limit=120)}" if lines else type(error).__name__
-        raise ModelError(f"--arch {shown} failed: {reason}", "it must import and build without arguments") from error
-    finally:
-        if here in sys.path:
-            sys.path.remove(here)
-    if not isinstance(model, nn.Module):
-        got = "is a module, not a factory" if model is None else f"gave a {type(model).__name__}, not a module"
-        raise ModelError(f"--arch {shown} {got}", "name a function or class that returns a torch.nn.Module")
-    if any(tensor.device.type == "meta" for tensor in [*model.parameters(), *model.buffers()]):
-        raise ModelError(f"--arch {shown} builds on the meta device, without memory", "build on the CPU")
-    return model
-
-
-def load_weights(model: nn.Module, weights: Mapping[str, object], *, name: str, arch: str) -> None:
-    """Put weights into a network; every name and every shape has to match.
+    Prefixes that wrappers put in front of the names (`module.`, `_orig_mod.`, `model.`, `net.`) make no difference. A
+    weight that the network ties to another one need not be there twice.
 
     Args:
         model: The network; changed in place.
-        weights: Its weights by name; a prefix that all names share (`module.`, `_orig_mod.`) is taken off.
+        weights: Its weights by name.
         name: How to name the file in the error.
         arch: How to name the network in the error.
+        partial: Whether to go on with the weights that fit.
+
+    Returns:
+        What did not fit, in words.
 
     Raises:
         ModelError: If names are missing, unexpected, or of another shape; the first of each are listed.
     """
     own = model.state_dict()
-    stripped = dict(weights)
-    while stripped.keys() != own.keys():
-        prefix = next((p for p in _PREFIXES if all(key.startswith(p) for key in stripped)), None)
-        if prefix is None:
-            break
-        stripped = {key.removeprefix(prefix): value for key, value in stripped.items()}
+    renamed = _renamed(weights, own)
+    missing = _missing(own, renamed)
+    unexpected = [key for key in renamed if key not in own]
+    others = _of_another_shape(own, renamed)
+    groups = (("missing", missing), ("unexpected", unexpected), ("of another shape", list(others.values())))
+    mismatch = "; ".join(f"{len(found)} {word} ({_first(found)})" for word, found in groups if found)
+    hint = "is this the factory, and are these the sizes, it was trained with?"
+    shown = printable(arch, limit=120)
+    if mismatch and not partial:
+        raise ModelError(
+            f"{name}: the weights do not fit {shown}: {mismatch}", f"{hint} --partial goes on with what fits"
+        )
+    fitting = {key: value for key, value in renamed.items() if key in own and key not in others}
+    if not fitting:
+        raise ModelError(f"{name}: no weight of the file fits {shown}: {mismatch}", hint)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.load_state_dict(stripped, strict=True)
+            model.load_state_dict(fitting, strict=False)
     except Exception as error:  # load_state_dict may run hooks of the network, which may raise anything
-        what = _mismatch(own, stripped) or f"load_state_dict failed ({type(error).__name__})"
-        message = f"{name}: the weights do not fit {printable(arch, limit=120)}: {what}"
-        raise ModelError(message, "is this the factory, and are these the sizes, it was trained with?") from error
+        what = f"the weights do not fit {shown}: load_state_dict failed ({type(error).__name__})"
+        raise ModelError(f"{name}: {what}", hint) from error
+    return (f"weights do not fit all of {shown}: {mismatch}",) if mismatch else ()
 
 
-def _mismatch(own: Mapping[str, torch.Tensor], weights: Mapping[str, object]) -> str:
-    missing = [key for key in own if key not in weights]
-    unexpected = [key for key in weights if key not in own]
-    shapes = []
+def _bare(key: str) -> str:
+    while (prefix := next((prefix for prefix in _PREFIXES if key.startswith(prefix)), None)) is not None:
+        key = key.removeprefix(prefix)
+    return key
+
+
+def _renamed(weights: Mapping[str, object], own: Mapping[str, torch.Tensor]) -> dict[str, object]:
+    """Name weights as the network does, where wrappers' prefixes are all that differs."""
+    by_bare: dict[str, list[str]] = {}
+    for key in own:
+        by_bare.setdefault(_bare(key), []).append(key)
+    taken = {key for key in weights if key in own}
+    renamed = {}
+    for key, value in weights.items():
+        candidates = by_bare.get(_bare(key), [])
+        if key not in own and len(candidates) == 1 and candidates[0] not in taken:
+            key = candidates[0]
+            taken.add(key)
+        renamed[key] = value
+    return renamed
+
+
+def _missing(own: Mapping[str, torch.Tensor], weights: Mapping[str, object]) -> list[str]:
+    def place(key: str) -> tuple[int, int] | None:
+        try:
+            return own[key].untyped_storage().data_ptr(), int(own[key].storage_offset())
+        except (RuntimeError, ValueError, AttributeError, TypeError):  # a lazy parameter has none, nor an extra state
+            return None
+
+    there = {place(key) for key in own if key in weights} - {None}
+    return [key for key in own if key not in weights and place(key) not in there]
+
+
+def _of_another_shape(own: Mapping[str, torch.Tensor], weights: Mapping[str, object]) -> dict[str, str]:
+    found = {}
     for key, value in weights.items():
         if key in own and isinstance(value, torch.Tensor):
             try:
                 if own[key].shape != value.shape:
-                    shapes.append(f"{key} {_size(value)} instead of {_size(own[key])}")
-            except RuntimeError:  # a lazy parameter has no shape yet
+                    found[key] = f"{key} {_size(value)} instead of {_size(own[key])}"
+            except (RuntimeError, AttributeError):  # a lazy parameter has no shape yet
                 continue
-    groups = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    return "; ".join(f"{len(found)} {word} ({_first(found)})" for word, found in groups if found)
+    return found
 
 
 def _size(tensor: torch.Tensor) -> str:

@@ -38,12 +38,11 @@ def test_pickles_that_call(
     "body",
     [
         # Linear called with sizes, in place or through the memo; made with an argument; an instance called by
-        # the tensor rebuilder; a class put into a list.
+        # the tensor rebuilder.
         b"ctorch.nn.modules.linear\nLinear\nM\x00\x40M\x00\x40\x86R.",
-        b"ctorch.nn.modules.linear\nLinear\nq\x00)\x81q\x010h\x00M\x00\x40M\x00\x40\x86R.",
+        b"ctorch.nn.modules.linear\nLinear\nq\x00)\x81q\x01h\x00M\x00\x40M\x00\x40\x86R.",
         b"ctorch.nn.modules.linear\nLinear\nK\x01\x85\x81.",
         b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch.nn.modules.linear\nIdentity\n)\x81ctorch\nTensor\n))tR.",
-        b"]ctorch.nn.modules.linear\nLinear\na.",
     ],
 )
 def test_a_pickle_may_only_make_empty_instances(tmp_path: Path, body: bytes) -> None:
@@ -51,13 +50,13 @@ def test_a_pickle_may_only_make_empty_instances(tmp_path: Path, body: bytes) -> 
     refused(rezip(tmp_path / "m.pt", lambda _: b"\x80\x02" + body), "more than rebuild itself", unsafe=True)
 
 
-def test_calling_an_instance_is_refused_by_torch(tmp_path: Path) -> None:
+def test_calling_an_instance_is_refused(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "m.pt")
     body = b"\x80\x02ctorch.nn.modules.linear\nLinear\nq\x00)\x81)R."
-    refused(rezip(tmp_path / "m.pt", lambda _: body), "torch cannot read it")
+    refused(rezip(tmp_path / "m.pt", lambda _: body), "more than rebuild itself", unsafe=True)
 
 
 def test_protocol_four_is_refused_in_one_line(tmp_path: Path) -> None:
     for modern in (True, False):
         torch.save(weights(), tmp_path / "m.pt", pickle_protocol=4, _use_new_zipfile_serialization=modern)
-        refused(tmp_path / "m.pt", "torch cannot read it")
+        refused(tmp_path / "m.pt", "was saved with pickle protocol 4")

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from propstats.auditing.loading.sniff import check_zip, open_regular, sniff
+from propstats.auditing.loading import archive as archive_module
+from propstats.auditing.loading.archive import check_zip
+from propstats.auditing.loading.sniff import open_regular, sniff
 from propstats.errors import ModelError
 
 
@@ -108,13 +110,19 @@ def test_zips_that_are_no_models(tmp_path: Path) -> None:
     _refused(_zip(path, [("m/version", b"3"), ("m/byteorder", b"little")]), "half-way")
 
 
-def test_traps_in_a_zip(tmp_path: Path) -> None:
+def test_traps_in_a_zip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.pt"
     data = ("m/data.pkl", b"\x80\x02}.")
     _check(_zip(path, [data, ("m/data/0", b"\0" * 1000)]))
     _refused(_zip(path, [data, data]), "same name")
     _refused(_zip(path, [data, ("m/data/0", b"\0" * 10_000_000)], zipfile.ZIP_DEFLATED), "compressed")
-    _refused(_zip(path, [data, *((f"m/{i}", b"") for i in range(100_001))]), "zip entries")
+    # Whoever looks without regard to case would find another one than whoever looks with it.
+    _refused(_zip(path, [data, ("m/DATA.pkl", b".")]), "same name")
+    with zipfile.ZipFile(_zip(path, [data]), "a") as archive:
+        archive.comment = b"hello"
+    _refused(path, "comment")
+    monkeypatch.setattr(archive_module, "MAX_ENTRIES", 100)
+    _refused(_zip(path, [data, *((f"m/{i}", b"") for i in range(100))]), "101 zip entries; at most 100")
 
 
 def test_entries_that_overlap_are_a_bomb(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from model_files import weights
 from refusals import refused
 from safetensors.torch import save_file
 
+from propstats.auditing.loading.access import Access
 from propstats.auditing.loading.load import load_model
 from propstats.errors import DomainError
 
@@ -25,6 +26,11 @@ from propstats.errors import DomainError
         lambda w: {"model_state": w},
         lambda w: {"model": {"state_dict": w, "model_args": {"width": 4}}},
         lambda w: {f"module.{key}": value for key, value in w.items()},
+        lambda w: {"net": {f"model.{key}": value for key, value in w.items()}},
+        lambda w: {
+            "state_dict": {f"net.module.{key}": value for key, value in w.items()},
+            "hyper_parameters": {"a": 1},
+        },
         lambda w: {"state_dict": {f"_orig_mod.module.{key}": value for key, value in w.items()}},
     ],
 )
@@ -32,9 +38,9 @@ from propstats.errors import DomainError
 def test_weights(tmp_path: Path, arch: str, wrap: Callable[[dict[str, torch.Tensor]], object], modern: bool) -> None:
     path = tmp_path / "w.pt"
     torch.save(wrap(weights()), path, _use_new_zipfile_serialization=modern)
-    loaded = load_model(path, arch=arch)
-    assert loaded.format == ("torch state_dict" if modern else "torch legacy state_dict")
-    assert loaded.parameters == 26
+    loaded = load_model(path, Access(arch=arch))
+    assert loaded.info.format == ("torch state_dict" if modern else "torch legacy state_dict")
+    assert loaded.info.parameters == 26
     assert all(torch.equal(loaded.model.state_dict()[key], value) for key, value in weights().items())
     assert not loaded.model.training
     assert str(Path.cwd()) not in sys.path
@@ -44,8 +50,8 @@ def test_weights(tmp_path: Path, arch: str, wrap: Callable[[dict[str, torch.Tens
 def test_safetensors(tmp_path: Path, arch: str) -> None:
     path = tmp_path / "w.pt"
     save_file(weights(), path)
-    loaded = load_model(path, arch=arch)
-    assert loaded.format == "safetensors"
+    loaded = load_model(path, Access(arch=arch))
+    assert loaded.info.format == "safetensors"
     assert torch.equal(loaded.model.state_dict()["2.bias"], weights()["2.bias"])
     refused(path, "(4 tensors, 26 parameters)")
     raw = path.read_bytes()
@@ -61,13 +67,59 @@ def test_safetensors(tmp_path: Path, arch: str) -> None:
 def test_a_prefix_that_belongs_to_the_network_stays(tmp_path: Path, arch: str) -> None:
     path = tmp_path / "w.pt"
     torch.save({f"module.{key}": value for key, value in weights().items()}, path)
-    assert "module.0.weight" in load_model(path, arch="propstats_user_arch:wrapped").model.state_dict()
+    assert "module.0.weight" in load_model(path, Access(arch="propstats_user_arch:wrapped")).model.state_dict()
+
+
+def test_a_prefix_that_only_the_network_has(tmp_path: Path, arch: str) -> None:
+    torch.save(weights(), tmp_path / "w.pt")
+    model = load_model(tmp_path / "w.pt", Access(arch="propstats_user_arch:wrapped")).model
+    assert torch.equal(model.state_dict()["module.0.weight"], weights()["0.weight"])
+
+
+def test_a_tied_weight_need_not_be_there_twice(tmp_path: Path, arch: str) -> None:
+    whole = weights() | {"4.weight": weights()["0.weight"], "4.bias": weights()["0.bias"]}
+    torch.save({key: value for key, value in whole.items() if key != "4.weight"}, tmp_path / "w.pt")
+    model = load_model(tmp_path / "w.pt", Access(arch="propstats_user_arch:tied")).model
+    assert torch.equal(model.state_dict()["4.weight"], weights()["0.weight"])
+    torch.save({key: value for key, value in whole.items() if "weight" not in key}, tmp_path / "w.pt")
+    refused(tmp_path / "w.pt", "3 missing (0.weight, 2.weight, 4.weight)", arch="propstats_user_arch:tied")
+
+
+def test_a_part_of_the_weights(tmp_path: Path, arch: str) -> None:
+    torch.save({**weights(), "head.weight": torch.ones(2, 2), "0.bias": torch.ones(7)}, tmp_path / "w.pt")
+    text = refused(
+        tmp_path / "w.pt", "1 unexpected (head.weight); 1 of another shape (0.bias 7 instead of 4)", arch=arch
+    )
+    assert "--partial" in text
+    loaded = load_model(tmp_path / "w.pt", Access(arch=arch, partial=True))
+    assert torch.equal(loaded.model.state_dict()["2.weight"], weights()["2.weight"])
+    assert loaded.model.state_dict()["0.bias"].shape == (4,)
+    (note,) = loaded.info.notes
+    assert "1 unexpected (head.weight); 1 of another shape" in note
+    torch.save({"other": torch.ones(2)}, tmp_path / "w.pt")
+    refused(tmp_path / "w.pt", "no weight of the file fits", Access(arch=arch, partial=True))
+
+
+def test_lightning(tmp_path: Path, arch: str) -> None:
+    """Its own loader imports what `_instantiator` names (CVE-2026-58659); here it is text."""
+    checkpoint = {
+        "pytorch-lightning_version": "2.6.0",
+        "state_dict": {f"model.{key}": value for key, value in weights().items()} | {"loss.weight": torch.ones(2)},
+        "hyper_parameters": {"_instantiator": "os.system", "command": "touch marker"},
+        "callbacks": {},
+    }
+    torch.save(checkpoint, tmp_path / "last.ckpt")
+    refused(tmp_path / "last.ckpt", "1 unexpected (loss.weight)", arch=arch)
+    loaded = load_model(tmp_path / "last.ckpt", Access(arch=arch, partial=True))
+    assert loaded.info.format == "Lightning checkpoint"
+    assert not (tmp_path / "marker").exists()
+    assert not Path("marker").exists()
 
 
 def test_the_factory(tmp_path: Path, arch: str, capsys: pytest.CaptureFixture[str]) -> None:
     path, module = tmp_path / "w.pt", arch.partition(":")[0]
     torch.save(weights(), path)
-    load_model(path, arch=f"{module}:Space.make")
+    load_model(path, Access(arch=f"{module}:Space.make"))
     refused(path, "ModuleNotFoundError", arch="propstats_no_such_module:make")
     refused(path, "AttributeError", arch=f"{module}:absent")
     refused(path, "RuntimeError: first", arch=f"{module}:broken")
@@ -75,9 +127,9 @@ def test_the_factory(tmp_path: Path, arch: str, capsys: pytest.CaptureFixture[st
     refused(path, "gave a int, not a module", arch=f"{module}:number")
     refused(path, "is a module, not a factory", arch=f"{module}:ready")
     refused(path, "meta device", arch=f"{module}:meta")
-    for form in ("", "make", ":make", f"{module}:", f"{module}:make()", "a b:c"):
+    for form in ("", "make", ":make", f"{module}:", f"{module}:make(", "a b:c"):
         with pytest.raises(DomainError, match=r"package\.module:factory"):
-            load_model(path, arch=form)
+            load_model(path, Access(arch=form))
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "hello" in printed.err
@@ -90,8 +142,8 @@ def test_weights_that_do_not_fit(tmp_path: Path, arch: str) -> None:
     assert "missing" not in text
     text = refused(path, "2 missing (3.weight, 3.bias)", arch=arch.replace("make", "wide"))
     assert "3 of another shape (0.weight 4x3 instead of 5x3, 0.bias 4 instead of 5, " in text
-    torch.save({f"k{i}": torch.ones(1) for i in range(9)}, path)
-    refused(path, "9 unexpected (k0, k1, k2, k3, k4, ...)", arch=arch)
+    torch.save({f"k{i}": torch.ones(1) for i in range(11)}, path)
+    refused(path, "11 unexpected (k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, ...)", arch=arch)
 
 
 @pytest.mark.parametrize(

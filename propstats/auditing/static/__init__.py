@@ -1,0 +1,1 @@
+"""Weights alone: what can be said of a network without running it."""
