@@ -14,7 +14,7 @@ from propstats.estimate import Estimate, Route
 from propstats.expectation.sampling.delta import Averages, quantities
 from propstats.expectation.sampling.draws import independent, resolve_device, workers_for
 from propstats.expectation.sampling.integrand import Integrand
-from propstats.expectation.sampling.stratified import REPLICATES, STUDENT, stratified
+from propstats.expectation.sampling.stratified import REPLICATES, stratified
 from propstats.expectation.sampling.unseen import density, integral_where_unseen, tails_of
 
 Array = NDArray[np.float64]
@@ -40,9 +40,9 @@ def moments(
     that never came have no spread, and a rare event may be all there is.
 
     `iid` averages independent samples. `stratified` averages 64 replicates of evenly spread ones, whose spread gives
-    the error: for the error of a million it needs some hundred to thousand times fewer. That error is widened so that
-    five of them mean as much as five standard errors of independent samples. The numbers depend on the seed and on
-    how many samples are asked for, on nothing else: not on the number of threads.
+    the error: for the error of a million it needs some hundred to thousand times fewer. That error has 63 degrees of
+    freedom. The numbers depend on the seed and on how many samples are asked for, on nothing else: not on the number
+    of threads.
 
     Args:
         activation: The activation.
@@ -69,7 +69,10 @@ def moments(
     averages, used = METHODS[method](integrand, samples, seed, where)
     known = {"s": std, "shift": integrand.shift, "slope_shift": integrand.slope_shift}
     found = quantities(averages, known | _jump_terms(activation, integrand))
-    return {name: Estimate(value, error, Route.SAMPLING, used) for name, (value, error) in found.items()}
+    freedom = REPLICATES - 1 if method == "stratified" else None
+    return {
+        name: Estimate(value, error, Route.SAMPLING, used, freedom=freedom) for name, (value, error) in found.items()
+    }
 
 
 def _by_independent(integrand: Integrand, samples: int, seed: int, device: torch.device) -> tuple[Averages, int]:
@@ -92,8 +95,7 @@ def _by_stratified(integrand: Integrand, samples: int, seed: int, device: torch.
     z = integrand.mean / max(integrand.std, sys.float_info.min)
     law, at_zero = (integrand.mean, integrand.std), used / (math.pi * (1 + z * z))
     unseen = integral_where_unseen(integrand.at, law, running.mean, tails, at_zero)
-    covariance = running.covariance * (STUDENT**2 / REPLICATES)
-    return _averages(integrand, running.mean, covariance, unseen, size), used
+    return _averages(integrand, running.mean, running.covariance / REPLICATES, unseen, size), used
 
 
 _Method = Callable[[Integrand, int, int, torch.device], tuple[Averages, int]]
