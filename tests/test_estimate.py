@@ -1,11 +1,15 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm as normal
+from scipy.stats import t as student
 
 from propstats.estimate import STANDARD_ERRORS, Estimate, Quantity, Route, Signal
+from propstats.simulation.averages import mean_of
 
 _BOUNDS = [Route.CLOSED_FORM, Route.CERTIFIED, Route.QUADRATURE]
 _STATISTICAL = [Route.SAMPLING, Route.MEASURED]
@@ -61,6 +65,47 @@ def test_a_standard_error_of_zero() -> None:
     assert not Estimate(1.0, 0.0, Route.SAMPLING).agrees_with(Estimate(1.1, 0.0, Route.CLOSED_FORM))
 
 
+@pytest.mark.parametrize("draws", [2, 3, 4, 7, 30, 100, 199, 1000, 10**6])
+def test_few_samples_follow_students_t(draws: int) -> None:
+    """As rare as five standard errors of a million samples: 1.1 million of them for two, 1321 for three."""
+    beyond = student.isf(normal.sf(STANDARD_ERRORS), draws - 1)
+    found = Estimate(0.0, 1.0, Route.MEASURED, draws)
+    for side in (-1.0, 1.0):
+        assert math.isclose(
+            found.z(Estimate(side * beyond, 0.0, Route.CERTIFIED)), side * STANDARD_ERRORS, rel_tol=2e-5
+        )
+        assert found.agrees_with(Estimate(side * beyond * 0.9999, 0.0, Route.CERTIFIED))
+        assert not found.agrees_with(Estimate(side * beyond * 1.0001, 0.0, Route.CERTIFIED))
+
+
+@given(st.floats(-1e4, 1e4), st.integers(1, 10**6))
+def test_z_is_the_normal_deviate_of_the_same_probability(distance: float, freedom: int) -> None:
+    z = Estimate(0.0, 1.0, Route.SAMPLING, freedom=freedom).z(Estimate(distance, 0.0, Route.CERTIFIED))
+    assert math.copysign(1.0, z) == math.copysign(1.0, distance)
+    assert abs(z) <= abs(distance)
+    rarity = student.sf(abs(distance), freedom)
+    if rarity > 1e-300:
+        assert math.isclose(abs(z), normal.isf(rarity), rel_tol=1e-3, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("draws", [(2,), (3,), (10,), (4, 8)])
+def test_false_alarms_are_as_rare_as_stated(draws: tuple[int, ...]) -> None:
+    """Sound runs of few draws, beside an exact number or one another, are beyond a limit as often as normal numbers."""
+    random = np.random.default_rng(draws)
+    exact = Estimate(0.0, 0.0, Route.CLOSED_FORM)
+    runs = [[mean_of(random.standard_normal(n)) for n in draws] for _ in range(4000)]
+    z = np.abs([run[0].z(run[1] if len(run) > 1 else exact) for run in runs])
+    for limit in (1.0, 2.0, 3.0):
+        rate = 2 * normal.sf(limit)
+        assert abs(np.mean(z > limit) - rate) <= STANDARD_ERRORS * math.sqrt(rate * (1 - rate) / len(runs))
+
+
+def test_a_standard_error_from_one_sample_says_nothing() -> None:
+    single = mean_of(np.array([3.0]))
+    assert single.z(Estimate(0.0, 0.0, Route.CLOSED_FORM)) == 0.0
+    assert single.agrees_with(mean_of(np.array([5.0, 5.1])))
+
+
 def test_undefined_contradicts_nothing() -> None:
     undefined = Estimate(math.nan, math.inf, Route.CLOSED_FORM)
     assert not undefined.is_defined
@@ -100,7 +145,7 @@ def test_records_do_not_change() -> None:
 def test_the_best_route_is_on_top() -> None:
     closed = Estimate(1.0, 1e-14, Route.CLOSED_FORM)
     nodes = Estimate(1.0, 1e-16, Route.QUADRATURE)
-    sampled = Estimate(1.0 + 3e-3, 1e-3, Route.SAMPLING, 1000)
+    sampled = Estimate(1.0 + 3e-3, 1e-3, Route.SAMPLING, 10**12)
     quantity = Quantity.of({Route.CLOSED_FORM: closed, Route.QUADRATURE: nodes, Route.SAMPLING: sampled}, "1")
     assert (quantity.value, quantity.error, quantity.route, quantity.formula) == (1.0, 1e-16, Route.QUADRATURE, "1")
     assert quantity.agree

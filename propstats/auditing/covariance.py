@@ -79,7 +79,7 @@ def measure(matrix: Matrix, rows: NDArray[np.generic], inputs: torch.Tensor) -> 
     off = math.sqrt(found[2])
 
     def estimate(value: float, error: float) -> Estimate:
-        return Estimate(value, error, Route.MEASURED, len(inputs))
+        return Estimate(value, error, Route.MEASURED, len(inputs), freedom=_GROUPS - 1)
 
     return MeasuredCovariance(
         layer=matrix.name,

@@ -103,7 +103,7 @@ def _record(record: object) -> Json:
 def _entries(record: object) -> Iterator[tuple[str, object]]:
     for field in dataclasses.fields(record):  # type: ignore[arg-type]  # known to be a dataclass
         value = getattr(record, field.name)
-        if not (isinstance(record, Estimate) and field.name in ("samples", "digits") and value is None):
+        if not (isinstance(record, Estimate) and field.name in ("samples", "digits", "freedom") and value is None):
             yield field.name, value
     for name in _ANSWERS:
         if isinstance(getattr(type(record), name, None), property):

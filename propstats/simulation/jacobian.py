@@ -11,7 +11,7 @@ from propstats.activations import Activation, activation
 from propstats.errors import DomainError
 from propstats.estimate import Estimate
 from propstats.expectation import quadrature
-from propstats.simulation.averages import mean_of, normalised_variance_of
+from propstats.simulation.averages import mean_of, mean_of_counts, normalised_variance_of
 from propstats.simulation.network import draw_jacobians
 from propstats.theory.network import DenseNetwork
 from propstats.theory.spectra.free_product import FreeProduct
@@ -157,7 +157,7 @@ def jacobian(
         draws=draws,
         seed=seed,
         theory=predict(network, free),
-        simulation=_simulated(values, ranks),
+        simulation=summarise(values, ranks),
         signal=tuple(
             LayerSecondMoment(layer, network.second_moments[layer], mean_of(q[:, layer]))
             for layer in range(network.depth + 1)
@@ -190,7 +190,12 @@ def _gamma(gamma: float | str | None, unit: Activation, law: Law) -> float:
         raise DomainError(f"gamma must be 'jacobian' or a number, got {gamma!r}") from None
 
 
-def _simulated(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> SpectrumSummary:
+def summarise(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> SpectrumSummary:
+    """Summarise simulated singular values, of shape (draws, values), and the ranks of the Jacobians, with their errors.
+
+    >>> summarise(np.array([[2.0, 0.0], [2.0, 1.0]]), np.array([1, 2])).mean_square.value
+    2.25
+    """
     # In units of the root mean square, whose powers then stay in range.
     unit = math.sqrt(float((values**2).mean())) or 1.0
     square, fourth = ((values / unit) ** 2).mean(axis=1), ((values / unit) ** 4).mean(axis=1)
@@ -198,7 +203,7 @@ def _simulated(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> Spectru
         mean_square=mean_of(square * unit**2),
         normalised_variance=normalised_variance_of(square, fourth),
         max=mean_of(values[:, 0]),
-        zero_fraction=mean_of(1.0 - ranks / values.shape[1]),
+        zero_fraction=mean_of_counts(values.shape[1] - ranks, values.shape[1]),
     )
 
 

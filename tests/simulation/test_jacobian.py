@@ -8,10 +8,14 @@ import pytest
 
 from propstats.activations import activation
 from propstats.errors import DomainError, UnknownNameError
-from propstats.estimate import Route
+from propstats.estimate import Estimate, Route
 from propstats.expectation import quadrature
-from propstats.simulation.jacobian import jacobian
+from propstats.simulation.averages import mean_of_counts
+from propstats.simulation.jacobian import jacobian, summarise
+from propstats.simulation.network import draw_jacobians
+from propstats.theory.network import DenseNetwork
 from propstats.theory.spectra.summary import SpectrumSummary
+from propstats.theory.weights.schemes import weight_scheme
 
 _NAMES = [field.name for field in dataclasses.fields(SpectrumSummary)]
 
@@ -108,6 +112,31 @@ def test_a_network_that_is_always_dead_has_no_ratio() -> None:
     result = jacobian(width=2, depth=40, draws=5)
     assert result.simulation.mean_square.value == 0.0
     assert not result.simulation.normalised_variance.is_defined
+
+
+@pytest.mark.parametrize(
+    ("draws", "width", "options"), [(2, 16, {}), (3, 16, {}), (3, 16, {"act": "tanh", "scheme": "lecun"})]
+)
+def test_few_draws_raise_no_false_alarm(draws: int, width: int, options: Mapping[str, Any]) -> None:
+    """Fifty runs of two or three draws, whose scatter says next to nothing: by normal quantiles a third would alarm."""
+    found = jacobian(depth=3, width=width, draws=1, **options)
+    network = DenseNetwork(
+        activation(found.activation), weight_scheme(found.scheme), found.widths, found.gamma, found.beta, found.sigma_b
+    )
+    drawn = list(draw_jacobians(network, draws=50 * draws))
+    rms = math.exp(0.5 * sum(math.log(law.moment(1)) for law in network.slope_laws))
+    for run in range(0, len(drawn), draws):
+        few = drawn[run : run + draws]
+        simulated = summarise(rms * np.stack([d.singular_values for d in few]), np.array([d.rank for d in few]))
+        for name in _NAMES:
+            assert getattr(found.theory, name).agrees_with(getattr(simulated, name)), (run, name)
+
+
+def test_ranks_that_are_all_alike_prove_nothing() -> None:
+    """Whole numbers coincide: their standard error is never 0, and still finds a share that is wrong."""
+    alike = mean_of_counts(np.array([8, 8, 8]), 16)
+    assert alike.agrees_with(Estimate(7 / 16, 0.0, Route.CLOSED_FORM))
+    assert not mean_of_counts(np.full(100, 8), 16).agrees_with(Estimate(7 / 16, 0.0, Route.CLOSED_FORM))
 
 
 def test_one_draw_has_no_standard_error() -> None:

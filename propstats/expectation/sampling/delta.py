@@ -1,7 +1,7 @@
 """From averages to quantities: every quantity is a smooth function of six averages, known with their covariance."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from propstats.activations.compile import compiled
 from propstats.activations.derivative import differentiate
-from propstats.activations.expression import substitute, symbols_of
+from propstats.activations.expression import Expr, substitute, symbols_of
 from propstats.activations.namespaces import float_namespace
 from propstats.activations.syntax import parse
-from propstats.expectation.moments import BASE, derived_formulas
+from propstats.expectation.moments import BASE, derived_formulas, needs
 
 Array = NDArray[np.float64]
 
 #: What is averaged over `x = mu + s z`: y, d, z phi', y^2, d^2 and z phi' y, with `y = phi(x) - shift` and
 #: `d = phi'(x) - slope_shift`.
 AVERAGED = ("y", "d", "zd", "yy", "dd", "zdy")
+#: Those of them that need no slope.
+VALUES = ("y", "yy")
 #: What is known exactly: the shifts, and what samples miss of phi' where phi jumps.
 KNOWN = ("s", "shift", "slope_shift", "jump_slope", "jump_rate0", "jump_rate1")
 _BASE_FROM_AVERAGES: Mapping[str, str] = {
@@ -57,8 +59,20 @@ class Averages:
     rounding: Array
 
 
-def quantities(averages: Averages, known: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Return every quantity with its standard error, by the delta method; NaN where the samples cannot tell.
+def is_of_values(names: Iterable[str]) -> bool:
+    """Whether these quantities need no slope.
+
+    >>> is_of_values(["mean", "gain"]), is_of_values(["jacobian_factor"])
+    (True, False)
+    """
+    base = {base for name in names for base in needs(name)}
+    return not any(symbols_of(_base_formulas()[name]) & (set(AVERAGED) - set(VALUES)) for name in base)
+
+
+def quantities(
+    averages: Averages, known: Mapping[str, float], names: Collection[str] | None = None
+) -> dict[str, tuple[float, float]]:
+    """Return quantities with their standard errors, by the delta method; NaN where the samples cannot tell.
 
     The delta method takes a formula for straight. How far it is not, within three standard errors in the direction that
     moves it and along the axes of what the averages do, is added to the error; so are what the samples cannot have
@@ -67,12 +81,14 @@ def quantities(averages: Averages, known: Mapping[str, float]) -> dict[str, tupl
     Args:
         averages: The averages and their errors.
         known: A value for each name in `KNOWN`.
+        names: Which quantities; all if none are named.
     """
     constants = [known[name] for name in KNOWN]
-    functions = _functions()
+    asked = None if names is None else {base for name in names for base in needs(name)} | set(names)
+    functions = {name: both for name, both in _functions().items() if asked is None or name in asked}
     gradients = np.array(
         [_floats(gradient, averages.mean, constants, len(AVERAGED)) for _, gradient in functions.values()]
-    )
+    ).reshape(-1, len(AVERAGED))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         # Where the averages go, in one standard error of the result.
         spread = gradients @ averages.covariance
@@ -96,11 +112,11 @@ def quantities(averages: Averages, known: Mapping[str, float]) -> dict[str, tupl
         error = math.hypot(deviation, bend, seen - value, float(roundings[k]) + 4 * _EPS * abs(value))
         found[name] = (value, error) if math.isfinite(error) and math.isfinite(value) else _UNDEFINED
     # Roots and ratios of averages that a handful of rare samples dominate have no standard error.
-    unsteady = {name for name in _POSITIVE if not found[name][1] <= found[name][0] / 3}
+    unsteady = {name for name in _POSITIVE if name in found and not found[name][1] <= found[name][0] / 3}
     for name, formula in derived_formulas().items():
-        if symbols_of(formula) & unsteady:
+        if name in found and symbols_of(formula) & unsteady:
             found[name] = _UNDEFINED
-    return found
+    return found if names is None else {name: found[name] for name in names}
 
 
 def _axes(covariance: Array) -> list[Array]:
@@ -123,10 +139,16 @@ def _floats(function: _Function, point: Array, constants: list[float], size: int
 
 
 @cache
+def _base_formulas() -> Mapping[str, Expr]:
+    """Return the base moments as formulas in the averages and what is known."""
+    return {name: parse(_BASE_FROM_AVERAGES[name], {*AVERAGED, *KNOWN}) for name in BASE}
+
+
+@cache
 def _functions() -> Mapping[str, tuple[_Function, _Function]]:
     """Return every quantity as a function of the averages and what is known, with its gradient in the averages."""
     names = (*AVERAGED, *KNOWN)
-    formulas = {name: parse(_BASE_FROM_AVERAGES[name], set(names)) for name in BASE}
+    formulas = dict(_base_formulas())
     formulas |= {name: substitute(formula, formulas) for name, formula in derived_formulas().items()}
     return {
         name: (

@@ -87,22 +87,42 @@ def fill_normal(out: torch.Tensor, seed: int, block: int) -> None:
         out.normal_(generator=torch.Generator(out.device).manual_seed(block_seed(seed, block)))
 
 
-def independent(integrand: Integrand, samples: int, seed: int, device: torch.device, workers: int) -> RunningMoments:
-    """Return the moments of the six rows over independent samples, the same for any number of workers."""
+def _normal_pieces(room: torch.Tensor, count: int, seed: int, block: int) -> Iterator[torch.Tensor]:
+    """Yield the standard normal numbers of one block piece by piece, each in the same memory, which stays in cache.
+
+    An accelerator, whose memory holds a whole block, gets it whole.
+    """
+    if room.device.type != "cpu":
+        fill_normal(room[:count], seed, block)
+        yield room[:count]
+        return
+    random = generator(seed, block)
+    for start in range(0, count, room.numel()):
+        piece = room[: count - start]
+        random.standard_normal(out=piece.numpy())
+        yield piece
+
+
+def independent(
+    integrand: Integrand, samples: int, seed: int, device: torch.device, workers: int, *, slopes: bool = True
+) -> RunningMoments:
+    """Return the moments of the six rows over independent samples, the same for any number of workers.
+
+    Without slopes, the rows that need them are 0, and are not computed.
+    """
     rooms: SimpleQueue[_Room] = SimpleQueue()
     for _ in range(workers):
-        rooms.put(_Room(min(samples, BLOCK), device))
+        rooms.put(_Room(min(samples, BLOCK), device, slopes))
 
     def one_block(block: int) -> RunningMoments:
         room = rooms.get()
-        z = room.z[: min(BLOCK, samples - block * BLOCK)]
-        fill_normal(z, seed, block)
+        count = min(BLOCK, samples - block * BLOCK)
         sums = np.zeros((len(AVERAGED), len(AVERAGED) + 1))
-        for piece in torch.split(z, room.rows.size):
-            rows = room.rows if piece.numel() == room.rows.size else Rows(piece.numel(), device)
-            sums += integrand.fill(piece, rows).gram()
+        for piece in _normal_pieces(room.z, count, seed, block):
+            rows = room.rows if piece.numel() == room.rows.size else Rows(piece.numel(), device, slopes=slopes)
+            sums[room.which] += integrand.fill(piece, rows).gram()
         rooms.put(room)
-        return RunningMoments.of_sums(z.numel(), sums[:, -1], sums[:, :-1])
+        return RunningMoments.of_sums(count, sums[:, -1], sums[:, :-1])
 
     blocks = in_order(one_block, math.ceil(samples / BLOCK), workers)
     return reduce(RunningMoments.merge, blocks, RunningMoments.empty(len(AVERAGED)))
@@ -111,6 +131,9 @@ def independent(integrand: Integrand, samples: int, seed: int, device: torch.dev
 class _Room:
     """What one worker writes to, again and again: fresh memory costs as much as the numbers in it."""
 
-    def __init__(self, size: int, device: torch.device) -> None:
+    def __init__(self, size: int, device: torch.device, slopes: bool) -> None:
+        size = min(size, PIECE) if device.type == "cpu" else size
         self.z = torch.empty(size, dtype=torch.float64, device=device)
-        self.rows = Rows(min(size, PIECE) if device.type == "cpu" else size, device)
+        self.rows = Rows(size, device, slopes=slopes)
+        which = [AVERAGED.index(name) for name in self.rows.names]
+        self.which = np.ix_(which, [*which, len(AVERAGED)])

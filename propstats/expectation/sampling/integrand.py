@@ -15,38 +15,47 @@ from propstats.activations.compile import compiled
 from propstats.activations.derivative import differentiate
 from propstats.activations.namespaces import torch_namespace
 from propstats.activations.syntax import parse
-from propstats.expectation.sampling.delta import AVERAGED
+from propstats.expectation.sampling.delta import AVERAGED, VALUES
 
 Array = NDArray[np.float64]
 
 
 class Rows:
-    """Room for the six rows at n points, and below them a row of ones, with which their products are sums."""
+    """Room for the rows at n points, and below them a row of ones, with which their products are sums.
 
-    def __init__(self, size: int, device: torch.device) -> None:
-        self.size = size
+    Args:
+        size: n.
+        device: Where they are.
+        slopes: Whether there are six rows; otherwise those of phi alone, y and y^2.
+    """
+
+    def __init__(self, size: int, device: torch.device, *, slopes: bool = True) -> None:
+        self.size, self.slopes = size, slopes
         self.x = torch.empty(size, dtype=torch.float64, device=device)
-        self.whole = torch.ones(len(AVERAGED) + 1, size, dtype=torch.float64, device=device)
+        self.names = AVERAGED if slopes else VALUES
+        self.whole = torch.ones(len(self.names) + 1, size, dtype=torch.float64, device=device)
         # Taken apart once: torch's smallest operations take microseconds.
-        self.y, self.d, self.zd, _, _, self.zdy, _ = self.whole.unbind()
-        self.linear, self.squares = self.whole[:2], self.whole[3:5]
+        rows = dict(zip(self.names, self.whole.unbind(), strict=False))
+        self.y, self.d, self.zd, self.zdy = (rows.get(name, rows["y"]) for name in ("y", "d", "zd", "zdy"))
+        count = 2 if slopes else 1
+        self.linear, self.squares = self.whole[:count], self.whole[len(self.names) // 2 :][:count]
 
     @property
     def averaged(self) -> torch.Tensor:
-        """The six rows; shape (6, n)."""
-        return self.whole[: len(AVERAGED)]
+        """The rows; shape (6, n), or (2, n)."""
+        return self.whole[:-1]
 
     def gram(self) -> Array:
-        """Return the sums of all products of the six rows, and in the last column their plain sums; shape (6, 7).
+        """Return the sums of all products of the rows, and in the last column their plain sums; shape (6, 7) or (2, 3).
 
         On the CPU by numpy, whose BLAS is twice as fast as torch's for so few rows; by `dot`, because `matmul`
-        keeps other threads from running, and not of six rows with themselves, for which it takes a slower way.
+        keeps other threads from running, and not of rows with themselves, for which it takes a slower way.
         """
         if self.whole.device.type != "cpu":
             return np.asarray((self.averaged @ self.whole.T).cpu().numpy())
         plain: Array = self.whole.numpy()
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(np.dot(plain[: len(AVERAGED)], plain.T))
+            return np.asarray(np.dot(plain[:-1], plain.T))
 
 
 class Integrand:
@@ -62,7 +71,8 @@ class Integrand:
 
     def __init__(self, activation: Activation, mean: float, std: float) -> None:
         self.mean, self.std = mean, std
-        self._evaluate = _value_and_slope(activation.text, tuple(activation.params))
+        self._evaluate = _compiled(activation.text, tuple(activation.params), slopes=True)
+        self._value = _compiled(activation.text, tuple(activation.params), slopes=False)
         self._params = tuple(activation.params.values())
         self._mean = torch.tensor(mean, dtype=torch.float64)
         centre = self._evaluate(self._mean.reshape(1), *self._params)
@@ -70,8 +80,12 @@ class Integrand:
         self.shift, self.slope_shift = (c if math.isfinite(c) else 0.0 for c in map(float, centre))
 
     def fill(self, z: torch.Tensor, rows: Rows) -> Rows:
-        """Write the six rows at z, of shape (n,) and in float64, into their room; return it."""
+        """Write the rows at z, of shape (n,) and in float64, into their room; return it."""
         torch.add(self._mean, z, alpha=self.std, out=rows.x)
+        if not rows.slopes:
+            _minus(self._value(rows.x, *self._params)[0], self.shift, rows.y)
+            torch.mul(rows.linear, rows.linear, out=rows.squares)
+            return rows
         value, slope = self._evaluate(rows.x, *self._params)
         _minus(value, self.shift, rows.y)
         _minus(slope, self.slope_shift, rows.d)
@@ -94,13 +108,14 @@ def _minus(values: Any, shift: float, out: torch.Tensor) -> None:
 
 
 @lru_cache(maxsize=256)
-def _value_and_slope(text: str, names: tuple[str, ...]) -> Callable[..., tuple[Any, ...]]:
-    """Compile a formula and its derivative for tensors; what they have in common is computed once."""
+def _compiled(text: str, names: tuple[str, ...], *, slopes: bool) -> Callable[..., tuple[Any, ...]]:
+    """Compile a formula, and its derivative, for tensors; what they have in common is computed once."""
     # At its first comparison torch imports itself once more, which compiled formulas, without builtins, cannot.
     torch.gt(torch.zeros(1), 0.0)
     formula = parse(text, {"x", *names})
     namespace = {**torch_namespace(), "where": _choose}
-    return compiled([formula, differentiate(formula, "x")], ["x", *names], namespace)
+    formulas = [formula, differentiate(formula, "x")] if slopes else [formula]
+    return compiled(formulas, ["x", *names], namespace)
 
 
 def _choose(condition: Any, then: Any, otherwise: Any) -> Any:

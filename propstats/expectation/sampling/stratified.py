@@ -24,8 +24,6 @@ Array = NDArray[np.float64]
 #: Unbiased estimates, whose spread gives the standard error. With fewer, jumps that none of them meets in the same
 #: part would too often leave no spread: two jumps miss 16 replicates once in 700 times, but 64 never.
 REPLICATES = 64
-#: Student's t with 63 degrees of freedom is beyond 5.5654 as rarely as a normal number is beyond STANDARD_ERRORS.
-STUDENT = 5.565406832237956 / 5.0
 #: Four parts for each replicate.
 MIN_SAMPLES = 4 * REPLICATES
 #: How many strata are worked through at a time, in all replicates.

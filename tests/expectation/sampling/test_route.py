@@ -13,6 +13,7 @@ from propstats.expectation import quadrature
 from propstats.expectation.moments import BASE
 from propstats.expectation.sampling import METHODS, block_seed, moments
 from propstats.expectation.sampling.draws import BLOCK, PIECE
+from propstats.expectation.sampling.integrand import Integrand, Rows
 
 _SOME = ("relu", "tanh", "gelu")
 
@@ -33,6 +34,42 @@ def test_global_generators_are_left_alone(method: str) -> None:
     assert repr(np.random.get_state()) == legacy  # noqa: NPY002
     torch.manual_seed(8)
     assert moments(activation("relu"), samples=5_000, method=method) == once
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "names", [("mean", "var"), ("gain", "second_moment"), ("jacobian_factor",), ("stability_slope",), ()]
+)
+def test_only_what_is_asked_for(names: tuple[str, ...], method: str) -> None:
+    """The same samples, summed in another order; of the error, the part of the curvature is probed along other axes."""
+    for name in (*_SOME, "step"):
+        full = moments(activation(name), mean=0.3, std=1.7, samples=20_000, method=method)
+        some = moments(activation(name), mean=0.3, std=1.7, samples=20_000, method=method, names=names)
+        assert tuple(some) == names
+        for quantity, estimate in some.items():
+            assert estimate.is_defined == full[quantity].is_defined, quantity
+            if estimate.is_defined:
+                assert math.isclose(estimate.value, full[quantity].value, rel_tol=1e-12), quantity
+                assert math.isclose(estimate.error, full[quantity].error, rel_tol=0.01), quantity
+
+
+def test_the_slope_is_not_computed_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    fill = Integrand.fill
+
+    def counting(self: Integrand, z: torch.Tensor, rows: Rows) -> Rows:
+        seen.append((rows.slopes, z.numel()))
+        return fill(self, z, rows)
+
+    monkeypatch.setattr(Integrand, "fill", counting)
+    moments(activation("tanh"), samples=3 * PIECE, names=("mean", "unit_variance_gain"))
+    assert sum(n for slopes, n in seen if not slopes) == 3 * PIECE
+    assert sum(n for slopes, n in seen if slopes) < PIECE  # where the samples are too few
+
+
+def test_an_unknown_quantity() -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown quantity 'varr' \(did you mean var"):
+        moments(activation("tanh"), names=("varr",))
 
 
 @pytest.mark.parametrize("name", _SOME)

@@ -8,12 +8,12 @@ from scipy.stats import norm, t
 
 from propstats.activations import Activation, activation, activation_names
 from propstats.errors import DomainError
-from propstats.estimate import STANDARD_ERRORS
+from propstats.estimate import STANDARD_ERRORS, Estimate, Route
 from propstats.expectation import quadrature
 from propstats.expectation.sampling import moments
 from propstats.expectation.sampling import stratified as module
 from propstats.expectation.sampling.integrand import Integrand
-from propstats.expectation.sampling.stratified import MIN_SAMPLES, REPLICATES, STUDENT, stratified
+from propstats.expectation.sampling.stratified import MIN_SAMPLES, REPLICATES, stratified
 
 _CPU = torch.device("cpu")
 _INPUTS = [(0.0, 1.0), (0.3, 1.7), (-8.0, 1.0), (10.0, 0.01), (50.0, 1.0), (0.0, 1e3), (-20.0, 1.0), (0.1, 1e5)]
@@ -68,11 +68,11 @@ def test_five_errors_are_never_exceeded(rough: Activation) -> None:
     z = []
     for seed in range(200):
         running, _ = stratified(integrand, 640, seed, _CPU, 1)
-        error = math.sqrt(running.covariance[0, 0] / REPLICATES) * STUDENT
+        error = math.sqrt(running.covariance[0, 0] / REPLICATES)
         z.append((integrand.shift + running.mean[0] - exact.value) / error)
-    assert max(map(abs, z)) <= STANDARD_ERRORS
-    # 200 z-scores of variance 1 have a mean square of 1 +- 0.1 if normal.
-    assert np.mean(np.square(z)) <= 1 + STANDARD_ERRORS * 0.1
+    assert max(map(abs, z)) <= t.isf(norm.sf(STANDARD_ERRORS), REPLICATES - 1)
+    # Of 200 z-scores of Student's t, the mean square is 63/61 +- 0.1 if replicates are normal.
+    assert np.mean(np.square(z)) <= 63 / 61 + STANDARD_ERRORS * 0.1
 
 
 @pytest.mark.parametrize("rough", _ROUGH, ids=str)
@@ -135,8 +135,11 @@ def test_too_few_samples(samples: int) -> None:
 
 
 def test_five_errors_mean_the_same_with_few_replicates() -> None:
-    rare = norm.sf(STANDARD_ERRORS)
-    assert math.isclose(STUDENT * STANDARD_ERRORS, t.isf(rare, REPLICATES - 1), rel_tol=1e-9)
+    found = moments(activation("tanh"), samples=4096, method="stratified")["second_moment"]
+    assert found.freedom == REPLICATES - 1
+    beyond = t.isf(norm.sf(STANDARD_ERRORS), REPLICATES - 1)
+    exact = Estimate(found.value + beyond * found.error, 0.0, Route.QUADRATURE)
+    assert math.isclose(found.z(exact), STANDARD_ERRORS, rel_tol=1e-9)
 
 
 def test_a_point_mass() -> None:
