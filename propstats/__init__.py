@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from propstats.expectation.dual import dual_slope as dual_slope
     from propstats.experiments.demo import DemoResult as DemoResult
     from propstats.experiments.demo import demo as demo
+    from propstats.report.diff import AuditDiff as AuditDiff
+    from propstats.report.diff import diff as diff
+    from propstats.report.saved import load_report as load_report
     from propstats.rules.propagation import Propagation as Propagation
     from propstats.simulation.design import Design as Design
     from propstats.simulation.design import design as design
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "Activation": "activations",
+        "AuditDiff": "report.diff",
         "AuditReport": "auditing.records",
         "BoundReport": "auditing.bound",
         "CheckedDerivation": "theory.derivation",
@@ -85,6 +89,7 @@ else:
         "demo": "experiments.demo",
         "derive": "theory.derivation",
         "design": "simulation.design",
+        "diff": "report.diff",
         "dropout": "theory.dropout",
         "dual": "expectation.dual",
         "dual_moments": "theory.dual",
@@ -92,6 +97,7 @@ else:
         "gate_moments": "theory.gate",
         "hermite": "theory.hermite",
         "jacobian": "simulation.jacobian",
+        "load_report": "report.saved",
         "mean_field": "theory.mean_field.field",
         "moments": "theory.unit",
         "phase": "theory.mean_field.phase",

@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,6 +10,7 @@ from propstats.errors import DomainError
 
 if TYPE_CHECKING:
     from propstats.activations import Activation
+    from propstats.auditing.records import Finding
 
 
 def complete_activation(incomplete: str) -> list[str]:
@@ -39,6 +42,7 @@ ProvenDigits = Annotated[
 Mean = Annotated[float, typer.Option("--mean", help="Mean of the Gaussian input.")]
 Std = Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian input.")]
 Rectified = Annotated[bool, typer.Option("--rectified", help="The input passes a ReLU first.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and of the answer the verdict alone.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Normalize = Annotated[
     str | None, typer.Option("--normalize", help="none, global or feature; by default what the data set is used with.")
@@ -47,6 +51,21 @@ Arch = Annotated[
     str | None,
     typer.Option("--arch", metavar="MODULE:FACTORY", help="Your function that builds the network, for weights alone."),
 ]
+
+
+class FailOn(StrEnum):
+    """From which severity on a finding is a failure."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    CHANGE = "change"  # any finding, and against a baseline any statistic that moved
+    NEVER = "never"
+
+    def allows(self, findings: "Iterable[Finding]") -> bool:
+        """Whether none of these findings is a failure."""
+        bad = {FailOn.ERROR: ("error",), FailOn.WARNING: ("error", "warning"), FailOn.NEVER: ()}
+        return not any(self not in bad or finding.severity in bad[self] for finding in findings)
 
 
 def unit(
