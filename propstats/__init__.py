@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
     from propstats.auditing.spectrum import spectrum as spectrum
+    from propstats.auditing.watching.assertions import assert_canonical as assert_canonical
+    from propstats.auditing.watching.assertions import assert_survives as assert_survives
+    from propstats.auditing.watching.callbacks import LightningMonitor as LightningMonitor
+    from propstats.auditing.watching.callbacks import TransformersMonitor as TransformersMonitor
+    from propstats.auditing.watching.monitor import Monitor as Monitor
+    from propstats.auditing.watching.monitor import monitor as monitor
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
     from propstats.estimate import Quantity as Quantity
@@ -70,8 +76,10 @@ else:
         "GateMoments": "theory.gate",
         "HermiteSpectrum": "theory.hermite",
         "JacobianSpectrum": "simulation.jacobian",
+        "LightningMonitor": "auditing.watching.callbacks",
         "MeanField": "theory.mean_field.records",
         "MeasuredSpectrum": "auditing.spectrum",
+        "Monitor": "auditing.watching.monitor",
         "PhaseDiagram": "theory.mean_field.phase",
         "PoolMoments": "theory.pooling.records",
         "Propagation": "rules.propagation",
@@ -80,10 +88,13 @@ else:
         "Route": "estimate",
         "Signal": "estimate",
         "Sweep": "simulation.sweep",
+        "TransformersMonitor": "auditing.watching.callbacks",
         "UnitMoments": "theory.unit",
         "WeightScales": "theory.weights.scales",
         "activation": "activations",
         "activation_names": "activations",
+        "assert_canonical": "auditing.watching.assertions",
+        "assert_survives": "auditing.watching.assertions",
         "audit": "auditing.audit",
         "bound": "auditing.bound",
         "demo": "experiments.demo",
@@ -100,6 +111,7 @@ else:
         "load_report": "report.saved",
         "mean_field": "theory.mean_field.field",
         "moments": "theory.unit",
+        "monitor": "auditing.watching.monitor",
         "phase": "theory.mean_field.phase",
         "pool": "theory.pooling.pool",
         "propagate": "auditing.propagate",
