@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -124,7 +125,7 @@ class Tap:
             self._guard(lambda: self._emit(Reading(step, layer, True, measured(gradient))))
 
         if tensor.requires_grad:
-            tensor.register_hook(hook)
+            tensor.register_hook(hook)  # type: ignore[no-untyped-call]  # torch does not annotate it
 
 
 def first_tensor(output: object) -> torch.Tensor | None:
@@ -144,7 +145,7 @@ def measured(tensor: torch.Tensor) -> torch.Tensor:
     >>> measured(torch.tensor([[1.0, 2.0], [3.0, 2.0]])).tolist()
     [2.0, 4.5, 0.5, 0.0]
     """
-    values = tensor.detach()
+    values: Any = tensor.detach()
     to_local = getattr(values, "to_local", None)
     if callable(to_local):  # a sharded tensor: this process's part
         values = to_local()

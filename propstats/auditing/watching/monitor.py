@@ -84,6 +84,7 @@ class Monitor:
         self._every, self._writer, self._model = every, writer, model
         self._history: deque[Snapshot] = deque(maxlen=keep)
         self._readings: list[Reading] = []
+        self._is_inside = False
         self._eager = contextlib.ExitStack()
         self._tap: Tap | None = Tap(model, self._readings.append, self._guarded)
         self._root: list[torch.utils.hooks.RemovableHandle] = []
@@ -126,8 +127,10 @@ class Monitor:
         self.close()
 
     def _begin(self) -> None:
-        if self._tap is None or not self._model.training:
+        # Whoever calls `begin` himself may run a network whose hooks do so too: that is one step.
+        if self._tap is None or self._is_inside or not self._model.training:
             return
+        self._is_inside = True
         self.step += 1
         self._collect()
         if self.step % self._every == 0:
@@ -138,6 +141,7 @@ class Monitor:
 
     def _end(self) -> None:
         self._eager.close()
+        self._is_inside = False
         if self._tap is not None and self._tap.is_open:
             self._tap.close()
             if not self._readings:

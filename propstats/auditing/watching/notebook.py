@@ -35,11 +35,11 @@ def audit_html(report: "AuditReport") -> str:
     shown = _shown(report.layers)
     more = f"<p>{len(report.layers) - len(shown)} more layers</p>" if len(shown) < len(report.layers) else ""
     heads = "".join(f"<th>{head}</th>" for head in ("layer", "type", "signal std", "c", "gradient", "verdict"))
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, shown))}</tbody></table>{more}"
     return (
         f'<div><b style="color:{colour}">{verdict}</b> {_text(report.model.path or report.model.format)} on '
         f"{_text(report.data.name)} ({report.data.samples:,} samples)<br>{'; '.join(rates)}"
-        f"<ul>{''.join(findings)}</ul><details><summary>{len(report.layers)} layers</summary>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(map(_row, shown))}</tbody></table>{more}</details></div>"
+        f"<ul>{''.join(findings)}</ul><details><summary>{len(report.layers)} layers</summary>{table}</details></div>"
     )
 
 
