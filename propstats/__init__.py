@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from propstats.auditing.spectrum import spectrum as spectrum
     from propstats.auditing.static.audit import audit_weights as audit_weights
     from propstats.auditing.static.records import StaticReport as StaticReport
+    from propstats.auditing.watching.assertions import assert_canonical as assert_canonical
+    from propstats.auditing.watching.assertions import assert_survives as assert_survives
+    from propstats.auditing.watching.callbacks import LightningMonitor as LightningMonitor
+    from propstats.auditing.watching.callbacks import TransformersMonitor as TransformersMonitor
+    from propstats.auditing.watching.monitor import Monitor as Monitor
+    from propstats.auditing.watching.monitor import monitor as monitor
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
     from propstats.estimate import Quantity as Quantity
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
     from propstats.expectation.dual import dual_slope as dual_slope
     from propstats.experiments.demo import DemoResult as DemoResult
     from propstats.experiments.demo import demo as demo
+    from propstats.report.diff import AuditDiff as AuditDiff
+    from propstats.report.diff import diff as diff
+    from propstats.report.saved import load_report as load_report
     from propstats.rules.propagation import Propagation as Propagation
     from propstats.simulation.design import Design as Design
     from propstats.simulation.design import design as design
@@ -61,6 +70,7 @@ else:
     _HOMES = {
         "Access": "auditing.loading.access",
         "Activation": "activations",
+        "AuditDiff": "report.diff",
         "AuditReport": "auditing.records",
         "BoundReport": "auditing.bound",
         "CheckedDerivation": "theory.derivation",
@@ -72,8 +82,10 @@ else:
         "GateMoments": "theory.gate",
         "HermiteSpectrum": "theory.hermite",
         "JacobianSpectrum": "simulation.jacobian",
+        "LightningMonitor": "auditing.watching.callbacks",
         "MeanField": "theory.mean_field.records",
         "MeasuredSpectrum": "auditing.spectrum",
+        "Monitor": "auditing.watching.monitor",
         "PhaseDiagram": "theory.mean_field.phase",
         "Places": "auditing.data.find",
         "PoolMoments": "theory.pooling.records",
@@ -84,16 +96,20 @@ else:
         "Signal": "estimate",
         "StaticReport": "auditing.static.records",
         "Sweep": "simulation.sweep",
+        "TransformersMonitor": "auditing.watching.callbacks",
         "UnitMoments": "theory.unit",
         "WeightScales": "theory.weights.scales",
         "activation": "activations",
         "activation_names": "activations",
+        "assert_canonical": "auditing.watching.assertions",
+        "assert_survives": "auditing.watching.assertions",
         "audit": "auditing.audit",
         "audit_weights": "auditing.static.audit",
         "bound": "auditing.bound",
         "demo": "experiments.demo",
         "derive": "theory.derivation",
         "design": "simulation.design",
+        "diff": "report.diff",
         "dropout": "theory.dropout",
         "dual": "expectation.dual",
         "dual_moments": "theory.dual",
@@ -102,8 +118,10 @@ else:
         "hermite": "theory.hermite",
         "jacobian": "simulation.jacobian",
         "load_data": "auditing.data.load",
+        "load_report": "report.saved",
         "mean_field": "theory.mean_field.field",
         "moments": "theory.unit",
+        "monitor": "auditing.watching.monitor",
         "phase": "theory.mean_field.phase",
         "pool": "theory.pooling.pool",
         "propagate": "auditing.propagate",

@@ -1,16 +1,17 @@
 """`propstats audit`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from propstats_cli import options
-from propstats_cli.output import Answer, print_table
+from propstats_cli.output import Answer, ExitCode, envelope
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from propstats.auditing.records import AuditReport, DataInfo, Rate
+    from propstats.auditing.records import AuditReport
+    from propstats.report.diff import AuditDiff
 
 
 def audit(
@@ -28,31 +29,54 @@ def audit(
     samples: options.Samples = 2048,
     seed: options.Seed = 0,
     static: Annotated[bool, typer.Option("--static", help="Look at the weights alone, without running them.")] = False,
+    fail_on: Annotated[
+        options.FailOn, typer.Option("--fail-on", help="The least severe finding that exits with 1.")
+    ] = options.FailOn.ERROR,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="FILE", help="Fail only on what an earlier --json did not find.")
+    ] = None,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
+    junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="FILE", help="Draw an overview: .png, .svg or .pdf.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Write JSON, page, JUnit and figure to a directory.")
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Write the step's summary and annotations for GitHub Actions.")
+    ] = False,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> Answer:
     """Audit a real network on real data.
 
     Does signal survive, forwards and backwards? If not, where does it die, and what helps? The file is loaded
     without executing anything in it. Weights without --arch are looked at alone: their scales, schemes and faults.
-    Exit code 1 if the verdict is FAIL.
+    Exit code 1 if something is found that --fail-on names; with --baseline only if it is new or worse.
 
     \b
     Examples:
       propstats audit model.pt --data digits
       propstats audit weights.safetensors
       propstats audit weights.safetensors --arch mypackage.models:make --data images.npy --html report.html
+      propstats audit model.pt --baseline audit.json --junit audit.xml --github
     """
     from propstats.auditing.audit import audit as run
     from propstats.errors import WeightsOnlyError
+    from propstats.report.outputs import Outputs
+    from propstats.report.saved import load_report
     from propstats_cli.progress import bars
     from propstats_cli.static import static_audit
 
     access = options.access(arch, allow, class_, partial, trust, no_verify)
     if static:
         return static_audit(model, access, json=json)
+    # What cannot be read or written is said before the work, not after it.
+    outputs = Outputs.of(html, junit, plot, out, github=github)
+    earlier = load_report(baseline) if baseline is not None else None
     try:
-        with bars() as show:
+        with bars(quiet=quiet) as show:
             report = run(
                 model,
                 data,
@@ -64,91 +88,50 @@ def audit(
                 progress=lambda done, total: show("auditing", done, total),
             )
     except WeightsOnlyError:
-        if html is not None:  # a page shows the signal, and there is none
+        if outputs.wanted or earlier is not None:  # they show the signal, and there is none
             raise
         return static_audit(model, access, json=json)
-    if html is not None:
-        import shlex
+    changes = None
+    if earlier is not None:
+        from propstats.report.diff import diff
+
+        changes = diff(earlier, report, fail_on=fail_on.value)
+    passed = fail_on.allows(report.findings) if changes is None else changes.passed
+    answer = _document(report, changes)
+    document = envelope("audit", ExitCode.OK if passed else ExitCode.FINDINGS, data=answer)
+    written = outputs.write(report, document, command=_command_line())
+    if github:
         import sys
 
-        from propstats.files import write_atomically
-        from propstats.report.page import audit_page
+        from propstats.report.github import annotations
 
-        write_atomically(html, audit_page(report, command=shlex.join(["propstats", *sys.argv[1:]])))
-    return Answer("audit", report, report.passed, json, lambda out: _render(out, report, html))
+        print("\n".join(annotations(report.findings)), file=sys.stderr)  # stdout is the answer's
 
+    def render(console: "Console") -> None:
+        from propstats_cli import audit_table, diff_table
 
-def _render(out: "Console", report: "AuditReport", html: str | None = None) -> None:
-    """Print a report: facts, table, rates, findings, verdict."""
-    import math
+        if quiet:
+            audit_table.render_verdict(console, report)
+            return
+        audit_table.render(console, report)
+        if changes is not None:
+            diff_table.render(console, changes)
+        for path in written:
+            console.print(f"wrote     {audit_table.shown(str(path))}", soft_wrap=True)
 
-    from rich.markup import escape
-    from rich.table import Table
-
-    from propstats_cli.numbers import short
-
-    model, data = report.model, report.data
-    name = escape(model.path or "in memory")
-    out.print(f"model  {name}: {model.format}, {model.parameters:,} parameters", soft_wrap=True)
-    layout = "" if data.layout == "as it is" else f", {data.layout}"
-    out.print(
-        f"data   {escape(data.name)}: {_samples(data)} of {'x'.join(map(str, data.shape))}{layout}, "
-        f"normalised: {data.normalization}",
-        soft_wrap=True,
-    )
-    for note in data.notes:
-        out.print(f"       {escape(note)}", soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("layer", no_wrap=True)
-    table.add_column("type", no_wrap=True)
-    for heading in ("signal std", "expected", "c", "gradient", "expected"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-
-    def root(square: float | None) -> str:
-        return short(math.sqrt(square) if square is not None and square >= 0 else square)
-
-    for layer in report.layers:
-        expected, back = layer.expected or layer.one_step, layer.backward.input
-        table.add_row(
-            escape(layer.name) + (f" #{layer.call}" if layer.call else ""),
-            escape(layer.type),
-            root(layer.forward.var.value),
-            root(expected.var if expected else None),
-            short(layer.forward.c),
-            root(back.value if back else None),
-            root(expected.gradient_input if expected else None),
-            layer.verdict,
-        )
-    print_table(out, table)
-    out.print(
-        "signal std: over the data, mean of units; c: correlation of two inputs; gradient: root mean square at the "
-        "layer's input of v.output, v ~ N(0,1); expected: by theory, from the network's input and output",
-        soft_wrap=True,
-    )
-    for name, rate in (("forwards", report.trend.forward_rate), ("backwards", report.trend.backward_rate)):
-        if rate is not None:
-            out.print(f"{name:9} {_rate(rate)}", soft_wrap=True)
-    total = len(report.layers)
-    out.print(f"coverage  {report.coverage.analysed} of {total} layers have an expectation", soft_wrap=True)
-    for skipped in report.coverage.skipped:
-        out.print(f"          {escape(skipped.name)}: {escape(skipped.reason)}", soft_wrap=True)
-    for finding in report.findings:
-        colour = {"error": "bold red", "warning": "yellow"}.get(finding.severity, "dim")
-        out.print(f"[{colour}]{finding.severity}[/] {finding.rule}: {escape(finding.message)}", soft_wrap=True)
-        out.print(f"      -> {escape(finding.remedy)}", soft_wrap=True)
-    verdict = "[bold green]PASS[/]: signal survives" if report.passed else "[bold red]FAIL[/]: signal does not survive"
-    out.print(f"verdict   {verdict}")
-    if html is not None:
-        out.print(f"page      {escape(html)}", soft_wrap=True)
+    return Answer("audit", answer, passed, json, render)
 
 
-def _samples(data: "DataInfo") -> str:
-    of = f" of {data.available:,}" if data.available is not None and data.available > data.samples else ""
-    return f"{data.samples:,}{of} samples"
+def _document(report: "AuditReport", changes: "AuditDiff | None") -> Any:
+    from propstats.report.jsonable import to_jsonable
+
+    document = to_jsonable(report)
+    assert isinstance(document, dict)
+    return document if changes is None else document | {"baseline": to_jsonable(changes)}
 
 
-def _rate(rate: "Rate") -> str:
-    low, high = rate.interval
-    expected = f"; theory x{rate.expected:.3g}" if rate.expected is not None else ""
-    return f"x{rate.value:.3g} a layer of weights [{low:.3g}, {high:.3g}], x{rate.total:.2g} from end to end{expected}"
+def _command_line() -> str:
+    import shlex
+    import sys
+
+    return shlex.join(["propstats", *sys.argv[1:]])

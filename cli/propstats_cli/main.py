@@ -17,6 +17,7 @@ from propstats_cli.constants import constants
 from propstats_cli.demo import demo
 from propstats_cli.derive import derive
 from propstats_cli.design import design
+from propstats_cli.diff import diff
 from propstats_cli.dropout import dropout
 from propstats_cli.dual import dual
 from propstats_cli.explain import explain
@@ -63,6 +64,7 @@ _COMMANDS = {
         sweep,
         spectrum,
         audit,
+        diff,
         constants,
         claims,
         demo,

@@ -1,6 +1,8 @@
 """Options that several commands share."""
 
 import sys
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from propstats.activations import Activation
     from propstats.auditing.data.find import Places
     from propstats.auditing.loading.access import Access
+    from propstats.auditing.records import Finding
 
 
 def complete_activation(incomplete: str) -> list[str]:
@@ -42,6 +45,7 @@ ProvenDigits = Annotated[
 Mean = Annotated[float, typer.Option("--mean", help="Mean of the Gaussian input.")]
 Std = Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian input.")]
 Rectified = Annotated[bool, typer.Option("--rectified", help="The input passes a ReLU first.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and of the answer the verdict alone.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Data = Annotated[
     str, typer.Option("--data", help="A name (digits, cifar10, gaussian:SHAPE, ...), a file, or MODULE:FACTORY.")
@@ -98,6 +102,21 @@ def access(
     if trust:
         print("propstats: --trust: if the model file is a program, it runs with your rights", file=sys.stderr)
     return Access(tuple(allow or ()), tuple(class_ or ()), arch, trust, not no_verify, partial)
+
+
+class FailOn(StrEnum):
+    """From which severity on a finding is a failure."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    CHANGE = "change"  # any finding, and against a baseline any statistic that moved
+    NEVER = "never"
+
+    def allows(self, findings: "Iterable[Finding]") -> bool:
+        """Whether none of these findings is a failure."""
+        bad = {FailOn.ERROR: ("error",), FailOn.WARNING: ("error", "warning"), FailOn.NEVER: ()}
+        return not any(self not in bad or finding.severity in bad[self] for finding in findings)
 
 
 def unit(

@@ -118,8 +118,13 @@ def print_envelope(
     """Print the one JSON document of a command."""
     from propstats.report.jsonable import dump
 
+    sys.stdout.write(dump(envelope(command, exit_code, data=data, errors=errors)))
+
+
+def envelope(command: str | None, exit_code: int, *, data: Any = None, errors: Any = None) -> dict[str, Any]:
+    """Return the one JSON document of a command."""
     status = {ExitCode.OK: "ok", ExitCode.FINDINGS: "findings"}.get(ExitCode(exit_code), "error")
-    document = {
+    return {
         "schema": "propstats/1",
         "command": command,
         "status": status,
@@ -127,4 +132,3 @@ def print_envelope(
         "data": data if data is not None else {},
         "errors": errors or [],
     }
-    sys.stdout.write(dump(document))

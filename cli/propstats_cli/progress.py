@@ -7,15 +7,23 @@ from propstats_cli.output import console
 
 
 @contextmanager
-def bars() -> Iterator[Callable[[str, int, int], None]]:
+def bars(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Show one bar per phase; the function takes a phase, what is done and what there is. Nothing off a terminal."""
     err = console(stderr=True)
-    if not err.is_terminal:
+    if quiet or not err.is_terminal:
         yield lambda phase, done, total: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.progress import TimeRemainingColumn as Left
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class Rate(ProgressColumn):
+        """How many a second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.speed is not None and task.speed >= 1 else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), Left())
     with Progress(*columns, console=err, transient=True) as progress:
         tasks = {}
 

@@ -270,3 +270,9 @@ class AuditReport:
     def passed(self) -> bool:
         """Whether no finding is an error."""
         return all(finding.severity is not Severity.ERROR for finding in self.findings)
+
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook."""
+        from propstats.auditing.watching.notebook import audit_html
+
+        return audit_html(self)

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from propstats.auditing.judging.judge import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
@@ -19,29 +20,41 @@ def depth_figure(report: AuditReport) -> Figure:
 
     Points are measured, lines expected from the network's input and output alone; both show 95 % intervals.
     """
-    layers = [layer for layer in report.layers if layer.is_weights]
     with styled():
         figure = Figure(figsize=(9.0, 3.8))
-        forward, backward = figure.subplots(1, 2)
-        forward.set_title("(a) signal: standard deviation over the data")
-        _panel(forward, list(map(_signal, layers)), list(map(_expected_signal, layers)), first=True)
-        backward.set_title("(b) gradient: norm relative to the output end")
-        gradients = [_relative(list(map(point, layers))) for point in (_gradient, _expected_gradient)]
-        _panel(backward, *gradients, first=False)
-        shown = range(0, len(layers), max(1, math.ceil(len(layers) / _TICKS)))
-        names = [fitted(layers[i].name, 18) for i in shown]
-        for axes in (forward, backward):
-            axes.set_xlabel("layers of weights, from input to output")
-            slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, names)) > 40 else {}
-            axes.set_xticks(list(shown), names, parse_math=False, **slant)
-            axes.grid(visible=False, axis="x")
-        entries = [axes.get_legend_handles_labels() for axes in (forward, backward)]
-        legend = {text: handle for pair in entries for handle, text in zip(*pair, strict=True)}  # each once
-        texts = sorted(legend, key=lambda text: (text[0] == "f", text[0] != "m"))  # measured first, fails last
-        handles = [legend[text] for text in texts]
-        figure.legend(handles, texts, loc="outside lower center", ncols=5, frameon=False, columnspacing=1.2)
+        draw_depth(figure, report)
         figure.draw_without_rendering()
     return figure
+
+
+def draw_depth(figure: Figure | SubFigure, report: AuditReport) -> None:
+    """Draw the two panels and their legend into a figure, or a part of one."""
+    layers = [layer for layer in report.layers if layer.is_weights]
+    forward, backward = figure.subplots(1, 2)
+    forward.set_title("(a) signal: standard deviation over the data")
+    _panel(forward, list(map(_signal, layers)), list(map(_expected_signal, layers)), first=True)
+    backward.set_title("(b) gradient: norm relative to the output end")
+    gradients = [_relative(list(map(point, layers))) for point in (_gradient, _expected_gradient)]
+    _panel(backward, *gradients, first=False)
+    for axes in (forward, backward):
+        axes.set_xlabel("layers of weights, from input to output")
+        ticks(axes, [layer.name for layer in layers])
+    entries = [axes.get_legend_handles_labels() for axes in (forward, backward)]
+    legend = {text: handle for pair in entries for handle, text in zip(*pair, strict=True)}  # each once
+    texts = sorted(legend, key=lambda text: (text[0] == "f", text[0] != "m"))  # measured first, fails last
+    handles = [legend[text] for text in texts]
+    figure.legend(handles, texts, loc="outside lower center", ncols=5, frameon=False, columnspacing=1.2)
+
+
+def ticks(axes: Axes, names: Sequence[str]) -> None:
+    """Write the names of layers along an axis: as many as there is room for."""
+    places = range(0, len(names), max(1, math.ceil(len(names) / _TICKS)))
+    shown = [fitted(names[i], 18) for i in places]
+    slant: dict[str, Any] = (
+        {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if sum(map(len, shown)) > 40 else {}
+    )
+    axes.set_xticks(list(places), shown, parse_math=False, **slant)
+    axes.grid(visible=False, axis="x")
 
 
 _Point = tuple[float, float]  # a value, NaN where there is none, and its relative standard error

@@ -16,10 +16,10 @@ from propstats.report.formula import text_of
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 #: Properties that are part of the answer wherever a record defines them; all others are conveniences.
-_ANSWERS = ("agree", "passed", "var", "c")
+_ANSWERS = ("agree", "passed", "var", "c", "regressions")
 
 #: Why a number is null, worst first: a record has one code.
-_CODES = ("undefined", "infinite", "no_error")
+CODES = ("undefined", "infinite", "no_error")
 
 
 def to_jsonable(value: object) -> Json:
@@ -103,22 +103,31 @@ def _record(record: object) -> Json:
 def _entries(record: object) -> Iterator[tuple[str, object]]:
     for field in dataclasses.fields(record):  # type: ignore[arg-type]  # known to be a dataclass
         value = getattr(record, field.name)
-        if not (isinstance(record, Estimate) and field.name in ("samples", "digits", "freedom") and value is None):
+        if not (isinstance(record, Estimate) and is_left_out(field.name) and value is None):
             yield field.name, value
-    for name in _ANSWERS:
-        if isinstance(getattr(type(record), name, None), property):
-            value = getattr(record, name)
-            yield name, value
-            if name == "passed":
-                yield "verdict", "pass" if value else "fail"
-            if name == "agree" and callable(distance := getattr(record, "z", None)):
-                yield "z", distance()
+    for name in properties(type(record)):
+        value = getattr(record, name)
+        yield name, value
+        if name == "passed":
+            yield "verdict", "pass" if value else "fail"
+        if name == "agree" and callable(distance := getattr(record, "z", None)):
+            yield "z", distance()
+
+
+def properties(record: type) -> list[str]:
+    """Return the properties of a record that are part of its answer."""
+    return [name for name in _ANSWERS if isinstance(getattr(record, name, None), property)]
+
+
+def is_left_out(name: str) -> bool:
+    """Whether an estimate's field is no key at all where there is nothing to say."""
+    return name in ("samples", "digits", "freedom")
 
 
 def _coded(plain: dict[str, Json], codes: set[str]) -> dict[str, Json]:
     """Say why numbers are null, unless the record has a code of its own that must not be overwritten."""
     if codes and "code" not in plain:
-        plain["code"] = min(codes, key=_CODES.index)
+        plain["code"] = min(codes, key=CODES.index)
     return plain
 
 

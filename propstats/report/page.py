@@ -14,12 +14,15 @@ from markupsafe import Markup
 
 from propstats.auditing.records import AuditReport, Layer, Rate, Severity
 from propstats.estimate import Estimate
-from propstats.report.depth_figure import depth_figure
+from propstats.report.overview_figure import overview_figure
 from propstats.report.style import inline
 from propstats.text import printable
 
 NONE = "\N{EN DASH}"  # stands where there is nothing to say
-_FIGURE = "Spread of the signal and norm of the gradient over depth; the numbers are in the table of layers"
+_FIGURE = (
+    "Spread of the signal, norm of the gradient, correlation of two inputs and shares of dead units over depth; the "
+    "numbers are in the table of layers"
+)
 _SIGNS = {"ok": "\N{CHECK MARK}", "departs": "\N{NOT EQUAL TO}", "non-finite": "\N{BALLOT X}"}
 
 
@@ -50,7 +53,7 @@ def audit_page(report: AuditReport, *, command: str | None = None) -> str:
             ("Signal, forwards", report.trend.forward_rate),
             ("Gradient, backwards", report.trend.backward_rate),
         ],
-        figure=Markup(inline(depth_figure(report), _FIGURE)),  # names in it are outlines, not text
+        figure=Markup(inline(overview_figure(report, titled=False), _FIGURE)),  # names in it are outlines, not text
         rows=[_row(position, layer) for position, layer in enumerate(report.layers)],
         unchecked=list(_unchecked(report)),
         versions={name: _version(name) for name in ("propstats", "torch")} | {"Python": platform.python_version()},

@@ -57,10 +57,19 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         DomainError: If the name ends in something else.
         OutputError: If the file cannot be written.
     """
+    write_atomically(path, render(figure, kind_of(path)))
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that the end of a name asks for.
+
+    Raises:
+        DomainError: If there is none for it.
+    """
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in _METADATA:
         raise DomainError(f"no format for {printable(os.fspath(path))}", "end the name in .png, .svg or .pdf")
-    write_atomically(path, render(figure, kind))
+    return kind
 
 
 def render(figure: Figure, kind: str) -> bytes:
@@ -80,7 +89,7 @@ def styled() -> Iterator[None]:
 
 def inline(figure: Figure, description: str) -> str:
     """Return a figure as SVG for a page: without a ground, in colours of the page, light or dark."""
-    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+    for patch in (figure.patch, *(part.patch for part in figure.subfigs), *(axes.patch for axes in figure.axes)):
         patch.set_visible(False)
     svg = render(figure, "svg").decode("utf-8")
     svg = re.sub(r"\A.*?(?=<svg)|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

@@ -1,0 +1,291 @@
+"""A network watched while it trains."""
+
+import contextlib
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Protocol, Self
+
+import torch
+from torch import nn
+
+from propstats.auditing.records import Finding, Severity
+from propstats.auditing.watching.hooks import Reading, Tap
+from propstats.errors import DomainError
+
+_log = logging.getLogger("propstats")
+
+#: By layer: mean, second moment, variance over the batch, how many are not finite.
+_Table = dict[str, list[float]]
+
+
+class Writer(Protocol):
+    """Whatever takes numbers as TensorBoard's `SummaryWriter` does."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> object:
+        """Take one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerState:
+    """What one layer passed on in one step.
+
+    Args:
+        layer: Dotted name; of its second call in the step with ` #1` behind, and so on.
+        mean: Mean of its outputs.
+        rms: Root of their second moment.
+        spread: Root of their variance over the batch, in the mean over units: what is told apart.
+        gradient: Root mean square of the loss's gradient at the output; None where none came.
+        non_finite: How many outputs, and gradients, are infinite or NaN.
+    """
+
+    layer: str
+    mean: float
+    rms: float
+    spread: float
+    gradient: float | None
+    non_finite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All layers in one step."""
+
+    step: int
+    layers: tuple[LayerState, ...]
+
+
+class Monitor:
+    """Watches a network; `monitor` makes one.
+
+    Attributes:
+        step: How many times the network was run for training; whoever counts otherwise may set it.
+        findings: What went wrong, once each: `non-finite-forward` and `non-finite-backward` with the first layer and
+            step, `not-observed` if layers run where no hook is called, `monitor-failed` for a fault of the monitor
+            or the writer, which then stops.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        every: int = 100,
+        writer: Writer | None = None,
+        keep: int = 1000,
+        manual: bool = False,
+    ) -> None:
+        if every < 1 or keep < 1:
+            raise DomainError("every and keep must be at least 1", "every=100 measures each hundredth step")
+        self.step = -1
+        self.findings: list[Finding] = []
+        self._every, self._writer, self._model = every, writer, model
+        self._history: deque[Snapshot] = deque(maxlen=keep)
+        self._readings: list[Reading] = []
+        self._is_inside = False
+        self._eager = contextlib.ExitStack()
+        self._tap: Tap | None = Tap(model, self._readings.append, self._guarded)
+        self._root: list[torch.utils.hooks.RemovableHandle] = []
+        if not manual:
+            self._root = [
+                model.register_forward_pre_hook(_outside(self.begin)),
+                model.register_forward_hook(_outside(self.end), always_call=True),
+            ]
+
+    @property
+    def history(self) -> Sequence[Snapshot]:
+        """The steps that were measured, oldest first; the last ones, if they are more than `keep`."""
+        self._guarded(self._collect)
+        return tuple(self._history)
+
+    def begin(self) -> None:
+        """Note that a training step begins; the network's forward pass does it unless `manual` is set."""
+        self._guarded(self._begin)
+
+    def end(self) -> None:
+        """Note that the forward pass is over; gradients may still come."""
+        self._guarded(self._end)
+
+    def close(self) -> None:
+        """Take everything off the network; what was measured stays."""
+        self._guarded(self._collect)
+        if self.step < 0:
+            self._find(
+                "not-observed", Severity.INFO, None, "no forward pass in training mode was seen",
+                "of a network compiled in place, call begin() and end() around the forward pass",
+            )  # fmt: skip
+        self._remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        # Whoever calls `begin` himself may run a network whose hooks do so too: that is one step.
+        if self._tap is None or self._is_inside or not self._model.training:
+            return
+        self._is_inside = True
+        self.step += 1
+        self._collect()
+        if self.step % self._every == 0:
+            self._tap.open(self.step)
+            if any(map(_is_compiled, self._model.modules())):
+                # It runs as it was written for this one step: inside of what is compiled no hook is called.
+                self._eager.enter_context(torch.compiler.set_stance("force_eager"))
+
+    def _end(self) -> None:
+        self._eager.close()
+        self._is_inside = False
+        if self._tap is not None and self._tap.is_open:
+            self._tap.close()
+            if not self._readings:
+                self._find(
+                    "not-observed", Severity.INFO, None, "no layer was seen in a forward pass",
+                    "watch the network before it is compiled, exported or scripted",
+                )  # fmt: skip
+
+    def _collect(self) -> None:
+        """Fetch what was measured from the device, all at once."""
+        if not self._readings or (self._tap is not None and self._tap.is_open):
+            return
+        readings, self._readings[:] = list(self._readings), []
+        table = torch.stack([reading.numbers.cpu() for reading in readings]).double().tolist()
+        for step in dict.fromkeys(reading.step for reading in readings):
+            pairs = [(reading, row) for reading, row in zip(readings, table, strict=True) if reading.step == step]
+            # In the order of the run: the forward pass's from the input on, the gradients' from the output back.
+            forward = {reading.layer: row for reading, row in pairs if not reading.is_gradient}
+            gradient = {reading.layer: row for reading, row in pairs if reading.is_gradient}
+            self._judge(step, forward, "forward", "signal")
+            self._judge(step, gradient, "backward", "gradient")
+            self._remember(step, forward, gradient)
+
+    def _remember(self, step: int, forward: _Table, gradient: _Table) -> None:
+        if forward:
+            layers = tuple(_state(layer, row, gradient.get(layer)) for layer, row in forward.items())
+            self._history.append(Snapshot(step, layers))
+        else:  # the backward pass came after somebody had looked
+            found = next((i for i, snapshot in enumerate(self._history) if snapshot.step == step), None)
+            if found is None:
+                return
+            layers = tuple(_with_gradient(state, gradient.get(state.layer)) for state in self._history[found].layers)
+            self._history[found] = Snapshot(step, layers)
+        self._write(step, layers)
+
+    def _judge(self, step: int, table: _Table, direction: str, what: str) -> None:
+        first = next((layer for layer, row in table.items() if row[3]), None)
+        if first is not None:
+            count = int(table[first][3])
+            message = f"the {what} is first not finite at {first} in step {step} ({count} numbers)"
+            remedy = "look at the step before: lower the learning rate, clip gradients, or widen the number format"
+            self._find(f"non-finite-{direction}", Severity.ERROR, first, message, remedy, count)
+
+    def _find(
+        self, rule: str, severity: Severity, layer: str | None, message: str, remedy: str, value: float | None = None
+    ) -> None:
+        if all(finding.rule != rule for finding in self.findings):
+            expected = 0.0 if value is not None else None
+            self.findings.append(Finding(rule, severity, layer, value, None, expected, message, remedy))
+            _log.warning("%s: %s -> %s", rule, message, remedy)
+
+    def _write(self, step: int, layers: Sequence[LayerState]) -> None:
+        if self._writer is None or not _is_first_process():
+            return
+        try:
+            for state in layers:
+                for name in ("mean", "rms", "spread", "gradient"):
+                    value = getattr(state, name)
+                    if value is not None and math.isfinite(value):
+                        self._writer.add_scalar(f"propstats/{state.layer}/{name}", value, step)
+        except Exception as error:
+            self._failed("the writer", error)
+            self._writer = None
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Nothing that goes wrong here may end a training run."""
+        try:
+            action()
+        except Exception as error:
+            self._failed("the monitor", error)
+            self._remove()
+
+    def _failed(self, who: str, error: Exception) -> None:
+        message = f"{who} failed and was stopped: {type(error).__name__}: {' '.join(str(error).split())}"
+        self._find("monitor-failed", Severity.WARNING, None, message, "training goes on without it")
+
+    def _remove(self) -> None:
+        self._eager.close()
+        for handle in self._root:
+            handle.remove()
+        if self._tap is not None:
+            self._tap.remove()
+            self._tap = None
+
+
+def monitor(model: nn.Module, *, every: int = 100, writer: Writer | None = None, keep: int = 1000) -> Monitor:
+    """Watch a network while it trains: what each layer passes on, and the loss's gradient there.
+
+    Every so many forward passes in training mode, each layer's output and gradient are measured on at most 64 samples
+    and 8192 numbers of each; nothing is kept but a few numbers per layer, and they are fetched from the device once
+    a step. A number that is not finite becomes a finding and never an exception; the monitor itself fails silently,
+    with a finding. `close`, or leaving the `with` block, takes all hooks off.
+
+    It sees through DistributedDataParallel, FSDP2 (`fully_shard`) and activation checkpointing, each process its own
+    part of the data; of compiled networks it runs the measured steps uncompiled. What is exported or scripted has no
+    hooks, and says `not-observed`.
+
+    Args:
+        model: The network; its own loop trains it.
+        every: Measure each so-manieth forward pass, from the first one on.
+        writer: Takes the numbers as TensorBoard's `SummaryWriter.add_scalar` does; in the first process only.
+        keep: How many steps `history` remembers.
+
+    Raises:
+        DomainError: If `every` or `keep` is not positive.
+
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    >>> with monitor(model, every=1) as watch:
+    ...     model(torch.ones(16, 4)).sum().backward()
+    >>> [state.layer for state in watch.history[0].layers], watch.findings
+    (['0', '1', '2'], [])
+    """
+    return Monitor(model, every=every, writer=writer, keep=keep)
+
+
+def _state(layer: str, row: Sequence[float], gradient: Sequence[float] | None) -> LayerState:
+    mean, square, spread, wrong = row
+    return _with_gradient(LayerState(layer, mean, _root(square), _root(spread), None, int(wrong)), gradient)
+
+
+def _with_gradient(state: LayerState, gradient: Sequence[float] | None) -> LayerState:
+    if gradient is None:
+        return state
+    return replace(state, gradient=_root(gradient[1]), non_finite=state.non_finite + int(gradient[3]))
+
+
+def _outside(action: Callable[[], None]) -> Callable[..., None]:
+    """Make a hook of an action; where a compiler reads it, it shall find nothing to do."""
+
+    def hook(*_: object) -> None:
+        if not torch.compiler.is_compiling():
+            action()
+
+    return hook
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    return hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
+
+
+def _root(square: float) -> float:
+    return math.sqrt(square) if square >= 0 else math.nan
+
+
+def _is_first_process() -> bool:
+    distributed = torch.distributed
+    return not (distributed.is_available() and distributed.is_initialized()) or distributed.get_rank() == 0
