@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.expecting.expect import from_network, one_step
+from propstats.auditing.judging.closer import Closer
 from propstats.auditing.judging.judge import Evidence, departs, judge
 from propstats.auditing.judging.trend import trend
 from propstats.auditing.measuring.probe import Call, Probe, probe
@@ -20,6 +21,7 @@ from propstats.auditing.records import (
     ForwardStatistics,
     Layer,
     LayerVerdict,
+    Policy,
     Skipped,
 )
 from propstats.auditing.subject import load_subject
@@ -34,6 +36,7 @@ def audit(
     arch: str | None = None,
     normalize: str | None = None,
     seed: int = 0,
+    policy: str | Policy = Policy.SIGNAL,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
     """Say whether signal survives a network, forwards and backwards, and if not, where it dies and what to change.
@@ -49,6 +52,8 @@ def audit(
         arch: `package.module:factory`, which builds the network that the weights belong to.
         normalize: `none`, `global` or `feature`; by default what the data set is used with.
         seed: Seed of the random directions.
+        policy: What is asked: `signal`, whether signal survives; `canonical`, whether every layer has zero mean, unit
+            variance and uncorrelated units, as NormProp promises.
         progress: Called with the number of samples that are done and that there are.
 
     Raises:
@@ -74,7 +79,9 @@ def audit(
     measured = probe(network, inputs, seed=seed, progress=advance)
     layers = _layers(measured)
     slope = trend(layers)
-    findings = judge(Evidence(measured.calls, layers, slope, measured))
+    look = Closer(network, inputs)
+    shaped = inputs.reshape(-1, *subject.data.shape)
+    findings = judge(Evidence(measured.calls, layers, slope, measured, network, shaped, look), Policy(policy))
     skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason]
     skipped += [Skipped(name, "the forward pass never calls it as a module") for name in measured.never_called]
     analysed = sum(layer.one_step is not None for layer in layers)
