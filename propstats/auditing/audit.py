@@ -9,9 +9,10 @@ from torch import nn
 
 from propstats.auditing.expecting.expect import from_network, one_step
 from propstats.auditing.judging.closer import Closer
-from propstats.auditing.judging.judge import Evidence, departs, judge
+from propstats.auditing.judging.judge import Evidence, departs, judge, policy_named
 from propstats.auditing.judging.trend import trend
-from propstats.auditing.measuring.probe import Call, Probe, probe
+from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.probe import Probe, probe
 from propstats.auditing.measuring.statistics import SquareMean
 from propstats.auditing.records import (
     AuditReport,
@@ -36,7 +37,7 @@ def audit(
     arch: str | None = None,
     normalize: str | None = None,
     seed: int = 0,
-    policy: str | Policy = Policy.SIGNAL,
+    policy: str = Policy.SIGNAL,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
     """Say whether signal survives a network, forwards and backwards, and if not, where it dies and what to change.
@@ -57,6 +58,7 @@ def audit(
         progress: Called with the number of samples that are done and that there are.
 
     Raises:
+        UnknownNameError: If the policy is not known.
         ModelError: If the model cannot be loaded or run.
         DataError: If the data cannot be loaded, or the model refuses them; the message names the layer.
 
@@ -66,6 +68,7 @@ def audit(
     >>> report.passed, report.coverage.analysed
     (True, 3)
     """
+    asked = policy_named(policy)
     subject = load_subject(model, data, arch=arch, normalize=normalize)
     network, inputs = subject.network, subject.inputs
     total, done = len(inputs), 0
@@ -81,8 +84,8 @@ def audit(
     slope = trend(layers)
     look = Closer(network, inputs)
     shaped = inputs.reshape(-1, *subject.data.shape)
-    findings = judge(Evidence(measured.calls, layers, slope, measured, network, shaped, look), Policy(policy))
-    skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason]
+    findings = judge(Evidence(measured.calls, layers, slope, measured, network, shaped, look), asked)
+    skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason and _is_layer(c)]
     skipped += [Skipped(name, "the forward pass never calls it as a module") for name in measured.never_called]
     analysed = sum(layer.one_step is not None for layer in layers)
     return AuditReport(
@@ -104,7 +107,13 @@ def _layers(measured: Probe) -> list[Layer]:
     return [
         _layer(call, expected, one_step(call))
         for call, expected in zip(measured.calls, from_network(measured), strict=True)
+        if _is_layer(call)
     ]
+
+
+def _is_layer(call: Call) -> bool:
+    """Whether a call is shown: functions are once they have a rule."""
+    return call.module is not None or call.rule is not None
 
 
 def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Layer:
@@ -126,7 +135,7 @@ def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Laye
     return Layer(
         name=call.name,
         call=call.index,
-        type=type(call.module).__name__,
+        type=call.kind,
         shape=call.shape,
         is_weights=isinstance(call.rule, Weights),
         sigma_w=call.rule.sigma_w if isinstance(call.rule, Weights) else None,

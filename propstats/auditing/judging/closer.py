@@ -1,13 +1,13 @@
 """A closer look: what the units of a layer have in common, on some of the samples, where a rule asks for it."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 import torch
 from torch import nn
 
+from propstats.auditing.measuring.running import evaluating
 from propstats.estimate import Estimate, Route
 
 #: Samples that are looked at, in batches; units and positions of each that are kept: megabytes a layer at most.
@@ -82,18 +82,6 @@ class Closer:
             for handle in handles:
                 handle.remove()
         return inputs, outputs
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode, and every module back into its own mode afterwards."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def estimate(values: torch.Tensor, statistic: Statistic) -> Estimate:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from propstats.auditing.judging.closer import Closer
-from propstats.auditing.measuring.probe import Call, Probe
+from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.records import Layer, Trend
 
 

@@ -8,6 +8,7 @@ from propstats.auditing.judging.families.departures import departs as departs
 from propstats.auditing.judging.limits import FAIL_FACTOR as FAIL_FACTOR
 from propstats.auditing.judging.registry import FAMILIES
 from propstats.auditing.records import Finding, Policy, Severity
+from propstats.errors import unknown_name
 
 
 class FailOn(StrEnum):
@@ -29,6 +30,21 @@ def judge(evidence: Evidence, policy: Policy = Policy.SIGNAL) -> list[Finding]:
     found = [finding for family in FAMILIES if policy in family.policies for finding in family.check(evidence)]
     order = list(Severity)
     return sorted(found, key=lambda finding: order.index(finding.severity))
+
+
+def policy_named(name: str) -> Policy:
+    """Return a policy by its name.
+
+    Raises:
+        UnknownNameError: If there is none of this name.
+
+    >>> policy_named("canonical").value
+    'canonical'
+    """
+    known = [policy.value for policy in Policy]
+    if name not in known:
+        raise unknown_name("policy", name, known)
+    return Policy(name)
 
 
 def fails(findings: Sequence[Finding], fail_on: FailOn = FailOn.ERROR) -> bool:

@@ -9,7 +9,8 @@ from torch import nn
 from propstats.activations import Activation
 from propstats.auditing.expecting.expect import from_network
 from propstats.auditing.judging.trend import expected_rate
-from propstats.auditing.measuring.probe import Call, Probe
+from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.probe import Probe
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
 from propstats.rules.affine import Unchanged

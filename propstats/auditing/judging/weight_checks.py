@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from propstats.auditing.measuring.probe import Call
+from propstats.auditing.measuring.call import Call
 
 _WEIGHTS = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from propstats.auditing.judging.closer import evaluating
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.limits import DEPARTURE
 from propstats.auditing.judging.rule import ALWAYS, Family, FindingRule
 from propstats.auditing.judging.simultaneous import Measured, above, interval
-from propstats.auditing.measuring.probe import Call
+from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.running import evaluating
 from propstats.auditing.records import Finding, Severity
 
 _SAMPLES = 256

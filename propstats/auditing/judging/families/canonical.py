@@ -67,7 +67,7 @@ def _mean(layers: list[Layer]) -> Iterator[Finding]:
         if q.value > 0 and var.value > 0:
             error = var.value / q.value * math.hypot(var.error / var.value, q.error / q.value)
             shares.append(Measured(layer.name, layer.forward.c, error))
-    for found in _worst(above(shares, 0.5)):
+    for found in _first(above(shares, 0.5)):
         yield MEAN.finding(
             Severity.ERROR,
             found.layer,
@@ -85,7 +85,7 @@ def _variance(layers: list[Layer]) -> Iterator[Finding]:
     logs = [(layer, math.log(layer.forward.var.value)) for layer in known]
     measured = [Measured(layer.name, abs(x), layer.forward.var.error / layer.forward.var.value) for layer, x in logs]
     signs = {layer.name: math.copysign(1.0, x) for layer, x in logs}
-    for found in _worst(above(measured, math.log(DEPARTURE))):
+    for found in _first(above(measured, math.log(DEPARTURE))):
         ends = sorted(math.exp(signs[found.layer] * end) for end in found.interval)
         value = math.exp(signs[found.layer] * found.value)
         yield VARIANCE.finding(
@@ -107,7 +107,7 @@ def _correlated(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:
         if values is not None:
             found = estimate(values, rms_correlation)
             measured.append(Measured(layer.name, found.value**2, 2 * found.value * found.error))
-    for beyond in _worst(above(measured, 0.5)):
+    for beyond in _first(above(measured, 0.5)):
         low, high = (math.sqrt(max(end, 0.0)) for end in beyond.interval)
         value = math.sqrt(beyond.value)
         yield CORRELATED.finding(
@@ -162,7 +162,7 @@ def _incoherent(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:
             continue
         norm = estimate(values, lambda x: off_diagonal(covariance(x)))
         measured.append(Measured(layer.name, norm.value / bound.value, norm.error / bound.value))
-    for beyond in _worst(above(measured, 1.0)):
+    for beyond in _first(above(measured, 1.0)):
         yield INCOHERENCE.finding(
             Severity.WARNING,
             beyond.layer,
@@ -191,7 +191,7 @@ def _zig_zag(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:
         if inputs is not None and bool(inputs.isfinite().all()):
             agreement = sign_agreement(inputs)
             measured.append(Measured(layer.name, float(agreement.mean()), standard_error(agreement)))
-    for beyond in _worst(above(measured, ONE_SIGN)):
+    for beyond in _first(above(measured, ONE_SIGN)):
         yield ZIG_ZAG.finding(
             Severity.WARNING,
             beyond.layer,
@@ -210,9 +210,9 @@ def _outputs(evidence: Evidence, layer: Layer) -> torch.Tensor | None:
     return values if values is not None and bool(values.isfinite().all()) else None
 
 
-def _worst(found: list[Beyond]) -> list[Beyond]:
-    """Return the one that is furthest beyond: one finding stands for all layers of its kind."""
-    return [max(found, key=lambda beyond: beyond.value)] if found else []
+def _first(found: list[Beyond]) -> list[Beyond]:
+    """Return the first of them, where the fault begins: one finding stands for all layers of its kind."""
+    return found[:1]
 
 
 def _check(evidence: Evidence) -> Iterator[Finding]:
