@@ -19,6 +19,19 @@ def audit(
     arch: options.Arch = None,
     normalize: options.Normalize = None,
     seed: options.Seed = 0,
+    policy: Annotated[
+        str,
+        typer.Option("--policy", help="signal: does it survive? canonical: is every layer canonical?"),
+    ] = "signal",
+    fix: Annotated[
+        str | None, typer.Option("--fix", metavar="FILE", help="Rescale the weights, audit again, write the network.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", help="How to fix: theory (edge of chaos), lsuv, or backward.")
+    ] = "theory",
+    retrain_ok: Annotated[
+        bool, typer.Option("--retrain-ok", help="Fix weights that look trained, too: what they learned is lost.")
+    ] = False,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
     json: options.Json = False,
 ) -> Answer:
@@ -31,7 +44,24 @@ def audit(
     Examples:
       propstats audit model.pt --data digits
       propstats audit weights.safetensors --arch mypackage.models:make --data images.npy --html report.html
+      propstats audit model.pt --policy canonical --data images.npy --normalize feature
+      propstats audit fresh.pt --fix critical.pt --method theory
     """
+    if fix is not None:
+        from propstats_cli.fixing import fixed
+
+        return fixed(
+            model,
+            data,
+            fix,
+            method=method,
+            retrain_ok=retrain_ok,
+            arch=arch,
+            normalize=normalize,
+            seed=seed,
+            policy=policy,
+            json=json,
+        )
     from propstats.auditing.audit import audit as run
     from propstats_cli.progress import bars
 
@@ -42,6 +72,7 @@ def audit(
             arch=arch,
             normalize=normalize,
             seed=seed,
+            policy=policy,
             progress=lambda done, total: show("auditing", done, total),
         )
     if html is not None:

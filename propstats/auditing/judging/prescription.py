@@ -90,6 +90,12 @@ def prescribe(calls: Sequence[Call]) -> list[Prescription]:
     return list(found.values())
 
 
+def scaled_layers(calls: Sequence[Call]) -> list[str]:
+    """Return the names of the layers of weights whose scale matters, in the order of their first calls."""
+    normalised = _normalised(calls)
+    return list(dict.fromkeys(call.name for position, call in _weights(calls) if position not in normalised))
+
+
 def predict(probe: Probe, prescriptions: Sequence[Prescription]) -> Prediction:
     """Return what theory expects of the network once its weights are what was prescribed.
 
