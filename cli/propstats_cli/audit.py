@@ -35,6 +35,19 @@ def audit(
     baseline: Annotated[
         str | None, typer.Option("--baseline", metavar="FILE", help="Fail only on what an earlier --json did not find.")
     ] = None,
+    policy: Annotated[
+        str,
+        typer.Option("--policy", help="signal: does it survive? canonical: is every layer canonical?"),
+    ] = "signal",
+    fix: Annotated[
+        str | None, typer.Option("--fix", metavar="FILE", help="Rescale the weights, audit again, write the network.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", help="How to fix: theory (edge of chaos), lsuv, or backward.")
+    ] = "theory",
+    retrain_ok: Annotated[
+        bool, typer.Option("--retrain-ok", help="Fix weights that look trained, too: what they learned is lost.")
+    ] = False,
     html: Annotated[str | None, typer.Option("--html", metavar="FILE", help="Write one self-contained page.")] = None,
     junit: Annotated[str | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML.")] = None,
     plot: Annotated[
@@ -60,8 +73,27 @@ def audit(
       propstats audit model.pt --data digits
       propstats audit weights.safetensors
       propstats audit weights.safetensors --arch mypackage.models:make --data images.npy --html report.html
+      propstats audit model.pt --policy canonical --data images.npy --normalize feature
+      propstats audit fresh.pt --fix critical.pt --method theory
       propstats audit model.pt --baseline audit.json --junit audit.xml --github
     """
+    if fix is not None:
+        from propstats_cli.fixing import fixed
+
+        return fixed(
+            model,
+            data,
+            fix,
+            method=method,
+            retrain_ok=retrain_ok,
+            json=json,
+            access=options.access(arch, allow, class_, partial, trust, no_verify),
+            normalize=normalize,
+            places=options.places(data_dir, offline),
+            samples=samples or None,
+            seed=seed,
+            policy=policy,
+        )
     from propstats.auditing.audit import audit as run
     from propstats.errors import WeightsOnlyError
     from propstats.report.outputs import Outputs
@@ -85,6 +117,7 @@ def audit(
                 places=options.places(data_dir, offline),
                 samples=samples or None,
                 seed=seed,
+                policy=policy,
                 progress=lambda done, total: show("auditing", done, total),
             )
     except WeightsOnlyError:

@@ -11,7 +11,8 @@ from torch import nn
 from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import DEFAULT_SAMPLES
 from propstats.auditing.expecting.expect import from_network, one_step
-from propstats.auditing.judging.judge import Evidence, departs, judge
+from propstats.auditing.judging.closer import SAMPLES, Closer
+from propstats.auditing.judging.judge import Evidence, departs, judge, policy_named
 from propstats.auditing.judging.trend import trend
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.measuring.call import Call
@@ -25,6 +26,7 @@ from propstats.auditing.records import (
     ForwardStatistics,
     Layer,
     LayerVerdict,
+    Policy,
     Skipped,
 )
 from propstats.auditing.subject import load_subject
@@ -42,6 +44,7 @@ def audit(
     samples: int | None = DEFAULT_SAMPLES,
     places: Places | None = None,
     seed: int = 0,
+    policy: str = Policy.SIGNAL,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
     """Say whether signal survives a network, forwards and backwards, and if not, where it dies and what to change.
@@ -60,9 +63,12 @@ def audit(
         samples: How many samples to use, chosen at random (of a stream, the first ones); None for all.
         places: Where data sets with a name are kept, and whether they may be downloaded.
         seed: Seed of the random directions, and of the choice of samples.
+        policy: What is asked: `signal`, whether signal survives; `canonical`, whether every layer has zero mean, unit
+            variance and uncorrelated units, as NormProp promises.
         progress: Called with the number of samples that are done and that there are.
 
     Raises:
+        UnknownNameError: If the policy is not known.
         ModelError: If the model cannot be loaded or run.
         DataError: If the data cannot be loaded, or the model refuses them; the message names the layer.
 
@@ -72,6 +78,7 @@ def audit(
     >>> report.passed, report.coverage.analysed
     (True, 3)
     """
+    asked = policy_named(policy)
     subject = load_subject(model, data, access=access, normalize=normalize, samples=samples, seed=seed, places=places)
     total, done = subject.dataset.samples, 0
 
@@ -86,7 +93,10 @@ def audit(
         raise DataError("one sample has no variance over the data", "audit with at least 2 samples, better hundreds")
     layers = _layers(measured)
     slope = trend(layers)
-    findings = judge(Evidence(measured.calls, layers, slope, measured))
+    some = next(subject.batches(SAMPLES))
+    shaped = some.reshape(-1, *subject.data.shape)
+    look = Closer(subject.network, some)
+    findings = judge(Evidence(measured.calls, layers, slope, measured, subject.network, shaped, look), asked)
     skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason and _is_layer(c)]
     skipped += [Skipped(name, "the forward pass never calls it as a module") for name in measured.never_called]
     analysed = sum(layer.one_step is not None for layer in layers)

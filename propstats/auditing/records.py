@@ -8,6 +8,13 @@ from typing import Literal
 from propstats.estimate import Estimate
 
 
+class Policy(StrEnum):
+    """What an audit asks."""
+
+    SIGNAL = "signal"  # does signal survive, forwards and backwards?
+    CANONICAL = "canonical"  # zero mean, unit variance and uncorrelated units in every layer?
+
+
 class Severity(StrEnum):
     """How bad a finding is; errors fail the audit."""
 
@@ -229,10 +236,12 @@ class Finding:
         severity: How bad it is.
         layer: Name of the layer it is about, if one.
         value: The number that was measured.
-        interval: Its 95 % confidence interval.
+        interval: Its 95 % confidence interval, simultaneous for all layers that the rule looks at.
         expected: What theory expects instead.
         message: What is wrong, in a sentence with its numbers.
         remedy: What to do, with the predicted effect.
+        predicted: What `value` should be after the remedy, by theory; None where theory gives no number.
+        derivation: Where the threshold comes from, in a sentence.
     """
 
     rule: str
@@ -243,6 +252,8 @@ class Finding:
     expected: float | None
     message: str
     remedy: str
+    predicted: float | None = None
+    derivation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

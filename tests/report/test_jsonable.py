@@ -115,6 +115,8 @@ def test_verdict() -> None:
             "expected": None,
             "message": "all are dead",
             "remedy": "wake them",
+            "predicted": None,
+            "derivation": "",
             "code": "infinite",
         }
     ]

@@ -1,50 +1,77 @@
 """What to change, with the effect that theory predicts."""
 
 import math
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from propstats.activations import Activation
-from propstats.auditing.measuring.call import Call
+from propstats.auditing.judging.prescription import Prescription, predict, predict_rules, prescribe
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.records import Layer
 from propstats.errors import DomainError
-from propstats.expectation import quadrature
-from propstats.rules.elementwise import Elementwise
-from propstats.theory.mean_field.critical import critical_point
+from propstats.estimate import Estimate
+from propstats.rules.dense import Weights
 
 
-def main_activation(calls: Sequence[Call]) -> Activation | None:
-    """Return the activation that most layers use."""
-    used = Counter(str(c.rule.activation) for c in calls if isinstance(c.rule, Elementwise))
-    if not used:
-        return None
-    name = used.most_common(1)[0][0]
-    return next(c.rule.activation for c in calls if isinstance(c.rule, Elementwise) and str(c.rule.activation) == name)
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What to change, and what a rate should be afterwards; None where theory gives no number."""
+
+    text: str
+    predicted: Estimate | None
 
 
-def rescale_all(calls: Sequence[Call], layers: Sequence[Layer]) -> str:
-    """Say how to draw the weights so that neither signal nor gradient changes its scale."""
-    scales = [layer.sigma_w for layer in layers if layer.sigma_w is not None]
-    now = math.exp(sum(math.log(s) for s in scales if s > 0) / max(1, sum(s > 0 for s in scales)))
-    activation = main_activation(calls)
-    if activation is None:
-        return f"draw the weights with std 1/sqrt(fan_in) instead of {now:.3g}/sqrt(fan_in): theory predicts x1 a layer"
+def rescale_all(probe: Probe, layers: Sequence[Layer], direction: str) -> Remedy:
+    """Say how to draw the weights so that neither signal nor gradient changes its scale.
+
+    Args:
+        probe: What was measured.
+        layers: Its layers.
+        direction: Which rate the finding is about, `forward` or `backward`.
+    """
     try:
-        point = critical_point(activation)
-    except DomainError:
-        moments = quadrature.moments(activation)
-        shift, scale = moments["mean"].value, moments["normprop_scale"].value
-        return (
-            f"{activation} has a mean that no weight scale removes: use (y - {shift:.4g})/{scale:.4g} after it, and "
-            "weight rows of length 1 (NormProp)"
-        )
-    biases = f"biases with std {point.sigma_b:.3g}" if point.sigma_b else "biases 0"
-    return (
-        f"draw the weights with std {point.sigma_w:.4g}/sqrt(fan_in) instead of {now:.3g}/sqrt(fan_in), {biases}: "
-        f"the edge of chaos for {activation}, where theory predicts x1.00 a layer in both directions"
+        prescribed = prescribe(probe.calls)
+    except DomainError as error:
+        return Remedy(f"{error.message}: {error.hint}", None)
+    if not prescribed:
+        return Remedy("its layers are normalised: what is left is the scale of the branches that join", None)
+    prediction = predict(probe, prescribed)
+    predicted = prediction.forward if direction == "forward" else prediction.backward
+    scales = [layer.sigma_w for layer in layers if layer.sigma_w]
+    now = math.exp(sum(map(math.log, scales)) / len(scales)) if scales else 0.0
+    text = f"draw the weights with std {_recipe(prescribed)} instead of {now:.3g}/sqrt(fan_in)"
+    if predicted is not None:
+        way = "forwards" if direction == "forward" else "backwards"
+        text += f": theory predicts x{predicted.value:.3g} a layer {way}"
+    return Remedy(text, predicted)
+
+
+def _recipe(prescribed: Sequence[Prescription]) -> str:
+    """Write down scales that most layers share; the first layer, which no activation precedes, comes last."""
+    kinds = {(str(p.activation), p.sigma_w, p.sigma_b): p for p in prescribed if p.activation is not None}
+    if not kinds:
+        return "1/sqrt(fan_in), biases 0 (no activation lies between)"
+    texts = []
+    for p in kinds.values():
+        biases = f"biases with std {p.sigma_b:.3g}" if p.sigma_b else "biases 0"
+        texts.append(f"{p.sigma_w:.4g}/sqrt(fan_in), {biases} after {p.activation} (the edge of chaos)")
+    return "; ".join(texts)
+
+
+def rescale_one(probe: Probe, layer: Layer, factor: float, direction: str) -> Remedy:
+    """Say how to bring one layer back in line with the others.
+
+    Args:
+        probe: What was measured.
+        layer: The layer.
+        factor: How many times as large as in the others its step is.
+        direction: Which rate the finding is about.
+    """
+    text = f"multiply the weights of {layer.name} by {1 / factor:.3g}: the layers around it keep their scale"
+    rule = next((call.rule for call in probe.calls if call.name == layer.name), None)
+    if not isinstance(rule, Weights):
+        return Remedy(text, None)
+    rescaled = replace(
+        rule, weight_mean=rule.weight_mean / factor, weight_second_moment=rule.weight_second_moment / factor**2
     )
-
-
-def rescale_one(layer: Layer, factor: float) -> str:
-    """Say how to bring one layer back in line with the others."""
-    return f"multiply the weights of {layer.name} by {1 / factor:.3g}: the layers around it keep their scale"
+    prediction = predict_rules(probe, {layer.name: rescaled})
+    return Remedy(text, prediction.forward if direction == "forward" else prediction.backward)

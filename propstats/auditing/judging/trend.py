@@ -77,13 +77,14 @@ def _rate(path: Path) -> Rate | None:
     if len(squares) < 2 or not all(math.isfinite(value) for value in squares):
         return None
     if min(squares) <= 0.0:  # it died altogether: no rate describes that
-        return Rate(0.0, (0.0, 0.0), 0.0, _expected_rate(expected))
+        return Rate(0.0, (0.0, 0.0), 0.0, expected_rate(expected))
     slope, error = _slope([0.5 * math.log(value) for value in squares])
     interval = (math.exp(slope - error), math.exp(slope + error))
-    return Rate(math.exp(slope), interval, math.sqrt(squares[-1] / squares[0]), _expected_rate(expected))
+    return Rate(math.exp(slope), interval, math.sqrt(squares[-1] / squares[0]), expected_rate(expected))
 
 
-def _expected_rate(expected: Sequence[float | None]) -> float | None:
+def expected_rate(expected: Sequence[float | None]) -> float | None:
+    """Return the rate of a scale whose squares theory expects; None where it does not know all of them."""
     known = [value for value in expected if value is not None and value > 0]
     return math.exp(_slope([0.5 * math.log(value) for value in known])[0]) if len(known) == len(expected) else None
 

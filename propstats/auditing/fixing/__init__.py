@@ -1,0 +1,1 @@
+"""What a finding asks for, done: weights rescaled, audited again, and written."""

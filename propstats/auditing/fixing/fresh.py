@@ -1,0 +1,117 @@
+"""Are these weights as good as freshly drawn? Rescaling others changes what a network has learned."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from propstats.auditing.judging.simultaneous import holm
+
+#: Weights as drawn are called trained with this chance, over all tensors of a network.
+_LEVEL: Final = 1e-3
+#: Numbers of a tensor that are looked at: enough to see any distribution that is not one of these.
+_NUMBERS: Final = 100_000
+#: The largest singular value of drawn weights exceeds the Marchenko-Pastur edge by a few of these at most, in units of
+#: Tracy and Widom's scale: beyond ten the chance is below 1e-12.
+_BEYOND_EDGE: Final = 10.0
+#: Entries of an orthogonal matrix times its transpose, off their value, in float32.
+_ORTHOGONAL: Final = 1e-4
+
+_WEIGHTS: Final = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.Embedding)
+_NORMS: Final = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.LayerNorm, nn.GroupNorm)
+
+
+def signs_of_training(network: nn.Module) -> tuple[str, ...]:
+    """Return why the weights of a network do not look freshly drawn; empty if they do.
+
+    Every common initialiser draws independent numbers from a uniform, a normal or a truncated normal distribution, or
+    an orthogonal matrix. Each tensor is compared with the distributions (Kolmogorov and Smirnov, scale fitted, Holm's
+    method over the tensors) and its largest singular value with what independent numbers give. Scales and shifts of
+    normalisers start at 1 and 0. A network that was trained so little that none of this shows passes for fresh.
+
+    Args:
+        network: The network.
+
+    References:
+        Marchenko & Pastur 1967; Johnstone 2001, Annals of Statistics 29, Theorem 1.1 (the largest eigenvalue).
+
+    >>> generator = torch.manual_seed(0)
+    >>> signs_of_training(nn.Sequential(nn.Linear(50, 40), nn.ReLU(), nn.Linear(40, 10)))
+    ()
+    """
+    found = [f"{name}: scale or shift is not 1 or 0 everywhere" for name in _learned_norms(network)]
+    p_values: list[float] = []
+    names: list[str] = []
+    for name, weight in _tensors(network):
+        values = weight.detach().double()
+        flat = values.flatten().numpy()
+        if not np.isfinite(flat).all() or flat.std() == 0.0 or _is_orthogonal(values):
+            continue
+        if _beyond_edge(values):
+            found.append(f"{name}: a singular value is larger than independent weights have")
+            continue
+        p_values.append(_p_value(flat))
+        names.append(name)
+    drawn = holm(p_values, _LEVEL)
+    found += [
+        f"{name}: its weights follow no distribution that weights are drawn from"
+        for name, is_found in zip(names, drawn, strict=True)
+        if is_found
+    ]
+    return tuple(found)
+
+
+def _tensors(network: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, module in network.named_modules():
+        if isinstance(module, _WEIGHTS) and isinstance(module._parameters.get("weight"), torch.Tensor):
+            yield f"{name}.weight" if name else "weight", module.weight
+
+
+def _learned_norms(network: nn.Module) -> Iterator[str]:
+    for name, module in network.named_modules():
+        if isinstance(module, _NORMS) and module.weight is not None:
+            # Zeros are set on purpose, at the end of a residual branch.
+            scale = module.weight.detach()
+            shift = module.bias.detach() if module.bias is not None else torch.zeros(1)
+            if not (bool((scale == 1).all()) or bool((scale == 0).all())) or bool((shift != 0).any()):
+                yield name
+
+
+def _is_orthogonal(values: torch.Tensor) -> bool:
+    rows = values.flatten(1)
+    rows = rows if rows.shape[0] <= rows.shape[1] else rows.T
+    gram = rows @ rows.T
+    scale = float(gram.diagonal().mean())
+    return scale > 0 and float((gram / scale - torch.eye(len(gram), dtype=gram.dtype)).abs().max()) < _ORTHOGONAL
+
+
+def _beyond_edge(values: torch.Tensor) -> bool:
+    """Whether the largest singular value is beyond what independent entries of this size give."""
+    rows = values.flatten(1)
+    m, n = rows.shape
+    if min(m, n) < 2:
+        return False
+    largest = float(torch.linalg.matrix_norm(rows - rows.mean(), 2)) ** 2 / float(rows.var())
+    centre = (math.sqrt(m) + math.sqrt(n)) ** 2
+    scale = (math.sqrt(m) + math.sqrt(n)) * (1 / math.sqrt(m) + 1 / math.sqrt(n)) ** (1 / 3)
+    return largest > centre + _BEYOND_EDGE * scale
+
+
+def _p_value(flat: NDArray[np.float64]) -> float:
+    """Return the largest p-value of the distributions that weights are drawn from."""
+    from scipy import stats
+
+    values = flat[:: max(1, len(flat) // _NUMBERS)]
+    std = float(np.sqrt((values**2).mean()))
+    bound = max(float(np.abs(values).max()) * (1 + 1 / len(values)), math.sqrt(3.0) * std)
+    shapes = (
+        stats.uniform(-math.sqrt(3.0) * std, 2 * math.sqrt(3.0) * std),
+        stats.uniform(-bound, 2 * bound),
+        stats.norm(0.0, std),
+        stats.truncnorm(-2.0, 2.0, 0.0, std / 0.8796256610342397),
+    )
+    return max(float(stats.kstest(values, shape.cdf).pvalue) for shape in shapes)
