@@ -16,13 +16,14 @@ from propstats.rules.batch_norm import RunningNorm
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.gate import Gated
-from propstats.rules.geometry import Meetings, Window
+from propstats.rules.meetings import meetings
 from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.rule import Rule
+from propstats.theory.geometry import Axis, same_padding
 
 Shape = Sequence[int]
-Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
-TransposedConvolution = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+Sizes = int | Sequence[int]
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 class NoRuleError(Exception):
@@ -69,45 +70,80 @@ def _(module: nn.Linear, shape: Shape) -> Rule:
 @rule_for.register(nn.Conv1d)
 @rule_for.register(nn.Conv2d)
 @rule_for.register(nn.Conv3d)
-def _(module: Convolution, shape: Shape) -> Rule:
-    return _convolution(module, _window(module).meetings(shape[1:]))
-
-
 @rule_for.register(nn.ConvTranspose1d)
 @rule_for.register(nn.ConvTranspose2d)
 @rule_for.register(nn.ConvTranspose3d)
-def _(module: TransposedConvolution, shape: Shape) -> Rule:
-    window, axes = _window(module), range(len(shape) - 1)
-    after = [
-        (shape[axis + 1] - 1) * window.stride[axis]
-        - 2 * window.padding[axis]
-        + window.dilation[axis] * (window.kernel[axis] - 1)
-        + int(module.output_padding[axis])
-        + 1
-        for axis in axes
-    ]
-    # Its outputs meet its inputs as the inputs of a convolution meet the outputs.
-    return _convolution(module, window.meetings(after).reversed)
-
-
-def _convolution(module: Convolution | TransposedConvolution, meetings: Meetings) -> Rule:
-    # Each pair of an output and an input position inside the image is one term per channel.
-    found = measured_weights(
+def _(module: Convolution, shape: Shape) -> Rule:
+    transposed = isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
+    return convolution(
         module.weight,
         module.bias,
-        fan_in=module.in_channels / module.groups * meetings.pairs / meetings.outputs,
-        fan_out=module.out_channels / module.groups * meetings.pairs / meetings.inputs,
-        units=module.out_channels,
-    )
-    return replace(
-        found, taps=meetings.taps, shared_out=meetings.shared_by_outputs, shared_in=meetings.shared_by_inputs
+        shape[1:],
+        stride=module.stride,
+        padding=module.padding,
+        dilation=module.dilation,
+        groups=module.groups,
+        mode=module.padding_mode,
+        transposed=transposed,
+        output_padding=module.output_padding if transposed else 0,
     )
 
 
-def _window(module: Convolution | TransposedConvolution) -> Window:
-    if module.padding_mode != "zeros" or isinstance(module.padding, str):
-        raise NoRuleError(f"no rule for convolutions with padding {module.padding_mode!r} {module.padding!r} yet")
-    return Window(tuple(module.kernel_size), tuple(module.stride), tuple(module.padding), tuple(module.dilation))
+def convolution(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    sizes: Sequence[int],
+    *,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+    mode: str = "zeros",
+    transposed: bool = False,
+    output_padding: Sizes = 0,
+) -> Weights:
+    """Return the rule of a convolution with weights as they are; the arguments are those of torch's functions.
+
+    Args:
+        weight: The filters, as torch stores them.
+        bias: The biases.
+        sizes: Positions of the input, along each axis.
+        stride: Steps between outputs.
+        padding: Positions added at both ends, or `same` or `valid`.
+        dilation: Steps between taps.
+        groups: Groups of channels.
+        mode: What the padding holds.
+        transposed: Whether it is a transposed convolution.
+        output_padding: Positions added behind the output of a transposed one.
+    """
+    taps = weight.shape[2:]
+    if len(sizes) != len(taps):
+        raise NoRuleError(f"no rule for a convolution over {len(taps)} axes of an input without a batch")
+    numbers = [per_axis(value, len(taps)) for value in (stride, dilation, output_padding)]
+    ends = [(0, 0)] * len(taps)
+    if padding == "same":
+        ends = [same_padding(kernel, apart) for kernel, apart in zip(taps, numbers[1], strict=True)]
+    elif not isinstance(padding, str):
+        ends = [(around, around) for around in per_axis(padding, len(taps))]
+    rows = zip(sizes, taps, numbers[0], ends, numbers[1], numbers[2], strict=True)
+    axes = [Axis(size, k, step, end, apart, mode, transposed, extra) for size, k, step, end, apart, extra in rows]
+    # Each pair of an output and an input position inside the image is one term per channel.
+    met = meetings(axes)
+    first, second = weight.shape[:2]
+    inputs, outputs = (first // groups, second) if transposed else (second, first // groups)
+    found = measured_weights(
+        weight,
+        bias,
+        fan_in=inputs * met.pairs / met.outputs,
+        fan_out=outputs * met.pairs / met.inputs,
+        units=outputs * groups,
+    )
+    return replace(found, taps=met.taps, shared_out=met.shared_by_outputs, shared_in=met.shared_by_inputs)
+
+
+def per_axis(value: Sizes, axes: int) -> tuple[int, ...]:
+    """Return one number for each axis."""
+    return (value,) * axes if isinstance(value, int) else tuple(value) * (axes if len(value) == 1 else 1)
 
 
 @rule_for.register(nn.BatchNorm1d)

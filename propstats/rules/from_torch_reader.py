@@ -15,12 +15,12 @@ from propstats.rules.affine import Affine, Flatten, Unchanged
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch import NoRuleError
 from propstats.rules.from_torch_modules import standing_rule
-from propstats.rules.geometry import Window
 from propstats.rules.graph import Node
 from propstats.rules.join import Add, Concatenate
 from propstats.rules.order import INPUT
-from propstats.rules.pooling import AveragePool
+from propstats.rules.pooling import average_pool
 from propstats.rules.rule import Join, Rule
+from propstats.theory.pooling.layer import pool_layer
 
 #: Modules whose units are the last axis of their input, and those whose units are the first.
 UNITS_LAST = (
@@ -218,9 +218,8 @@ class Reader:
         if target in ("transpose", torch.transpose) and len(value.shape) == len(after) == 2:
             return Unchanged(), -1 if value.axis == 0 else 0
         if target in ("mean", torch.mean) and math.prod(after) == value.units and value.positions:
-            sizes = value.positions
-            window = Window(sizes, sizes, (0,) * len(sizes), (1,) * len(sizes))
-            return AveragePool(window.meetings(sizes), math.prod(sizes)), -1 if len(after) == 1 else value.axis
+            layer = pool_layer("global_average", size=value.positions)
+            return average_pool(layer), -1 if len(after) == 1 else value.axis
         raise NoRuleError(f"no rule for {getattr(target, '__name__', target)} here yet")
 
     def _heard(self, argument: object) -> _Value:

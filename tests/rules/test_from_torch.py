@@ -94,6 +94,10 @@ _CONVOLUTIONS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "depthwise": (lambda: nn.Conv2d(8, 8, 3, groups=8, padding=1, bias=False), (8, 6, 6)),
     "oblong": (lambda: nn.Conv2d(3, 5, (3, 2), stride=(1, 3), padding=(2, 0), bias=False), (3, 6, 8)),
     "one dimension": (lambda: nn.Conv1d(3, 5, 4, stride=2, padding=1), (3, 11)),
+    "same": (lambda: nn.Conv2d(4, 6, (3, 2), padding="same", bias=False), (4, 6, 6)),
+    "circular": (lambda: nn.Conv2d(4, 6, 3, padding=1, padding_mode="circular", bias=False), (4, 6, 6)),
+    "reflect": (lambda: nn.Conv2d(4, 6, 3, stride=2, padding=2, padding_mode="reflect", bias=False), (4, 6, 7)),
+    "replicate": (lambda: nn.Conv2d(4, 6, 3, padding=1, padding_mode="replicate", bias=False), (4, 6, 6)),
     "three dimensions": (lambda: nn.Conv3d(2, 4, 2, padding=1, bias=False), (2, 3, 4, 3)),
 }
 
@@ -321,8 +325,6 @@ def test_layers_that_change_nothing_at_test_time(module: nn.Module) -> None:
     [
         (nn.MultiheadAttention(4, 2), "MultiheadAttention"),
         (nn.MaxPool2d(2), "MaxPool2d"),
-        (nn.Conv2d(1, 1, 3, padding="same"), "same"),
-        (nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), "circular"),
         (nn.PReLU(4), "per channel"),
         (nn.LSTM(2, 2), "LSTM"),
         (nn.Sequential(nn.ReLU()), "Sequential"),
