@@ -10,7 +10,8 @@ from torch import nn
 from propstats.auditing.expecting.expect import from_network, one_step
 from propstats.auditing.judging.judge import Evidence, departs, judge
 from propstats.auditing.judging.trend import trend
-from propstats.auditing.measuring.probe import Call, Probe, probe
+from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.probe import Probe, probe
 from propstats.auditing.measuring.statistics import SquareMean
 from propstats.auditing.records import (
     AuditReport,
@@ -75,7 +76,7 @@ def audit(
     layers = _layers(measured)
     slope = trend(layers)
     findings = judge(Evidence(measured.calls, layers, slope, measured))
-    skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason]
+    skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason and _is_layer(c)]
     skipped += [Skipped(name, "the forward pass never calls it as a module") for name in measured.never_called]
     analysed = sum(layer.one_step is not None for layer in layers)
     return AuditReport(
@@ -97,7 +98,13 @@ def _layers(measured: Probe) -> list[Layer]:
     return [
         _layer(call, expected, one_step(call))
         for call, expected in zip(measured.calls, from_network(measured), strict=True)
+        if _is_layer(call)
     ]
+
+
+def _is_layer(call: Call) -> bool:
+    """Whether a call is shown: functions are once they have a rule."""
+    return call.module is not None or call.rule is not None
 
 
 def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Layer:
@@ -119,7 +126,7 @@ def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Laye
     return Layer(
         name=call.name,
         call=call.index,
-        type=type(call.module).__name__,
+        type=call.kind,
         shape=call.shape,
         is_weights=isinstance(call.rule, Weights),
         sigma_w=call.rule.sigma_w if isinstance(call.rule, Weights) else None,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from propstats.auditing.measuring.probe import evaluating
+from propstats.auditing.measuring.running import evaluating
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.auditing.subject import load_subject
 from propstats.errors import DataError, DomainError, ModelError

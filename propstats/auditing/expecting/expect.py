@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from propstats.auditing.measuring.probe import Call, Probe
+from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import UnitStatistics
 from propstats.auditing.records import Expected
 from propstats.estimate import Gradient, Signal
@@ -72,17 +73,18 @@ def _apply(rule: Rule, before: Signal) -> Signal | None:
 def _backward(probe: Probe, signals: Sequence[Signal | None]) -> list[tuple[float | None, float | None]]:
     """Return the expected second moment of the gradient at each call's output and input."""
     calls = probe.calls
-    if any(call.source is None for call in calls):
-        return [(None, None)] * len(calls)  # something between modules, unseen, may send gradients too
+    if probe.result < 0 or any(call.source is None for call in calls):
+        return [(None, None)] * len(calls)  # what is unseen may send gradients too
     at_output = [0.0] * len(calls)
-    at_output[-1] = 1.0
+    at_output[probe.result] = 1.0
     at_input = [math.nan] * len(calls)
     for position in reversed(range(len(calls))):
         call, before = calls[position], _before(calls[position], signals, probe)
         if call.rule is not None and before is not None:
             at_input[position] = call.rule.backward(Gradient(at_output[position]), before).q
-        if call.source is not None and call.source >= 0:
-            at_output[call.source] += at_input[position]
+        for slot, source in enumerate(call.sources):
+            if source >= 0:  # a rule says what reaches the one input that it is about
+                at_output[source] += at_input[position] if slot == call.main else math.nan
     return [(_known(out), _known(back)) for out, back in zip(at_output, at_input, strict=True)]
 
 

@@ -8,7 +8,8 @@ from itertools import pairwise
 from propstats.auditing.judging.remedy import rescale_all, rescale_one
 from propstats.auditing.judging.trend import Path, backward_path, forward_path
 from propstats.auditing.judging.weight_checks import duplicate_units, non_finite_parameters
-from propstats.auditing.measuring.probe import Call, Probe
+from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.records import Finding, Layer, Rate, Severity, Trend
 from propstats.estimate import STANDARD_ERRORS
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from propstats.activations import Activation
-from propstats.auditing.measuring.probe import Call
+from propstats.auditing.measuring.call import Call
 from propstats.auditing.records import Layer
 from propstats.errors import DomainError
 from propstats.expectation import quadrature

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 
-from propstats.auditing.measuring.probe import Call
+from propstats.auditing.measuring.call import Call
 
 
 def _once(calls: Sequence[Call]) -> Iterator[tuple[str, nn.Module]]:
     """Yield each module once, however often it was called."""
     seen: set[int] = set()
     for call in calls:
-        if id(call.module) not in seen:
+        if call.module is not None and id(call.module) not in seen:
             seen.add(id(call.module))
             yield call.name, call.module
 
