@@ -16,7 +16,7 @@ from propstats.rules.batch_norm import BatchNorm
 from propstats.rules.dense import Weights
 from propstats.rules.dropout import Dropout
 from propstats.rules.embedding import Embedding
-from propstats.rules.from_torch import NoRuleError, mean_power, measured_weights, per_axis, rule_for
+from propstats.rules.from_torch import NoRuleError, mean_power, measured_weights, per_axis, rule_for, scale_of
 from propstats.rules.max_pooling import MaxPool
 from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.pooling import PowerPool, average_pool
@@ -42,8 +42,7 @@ def standing_rule(module: nn.Module, shape: Shape, training: bool) -> Rule:
 
 
 def _scale(module: nn.Module) -> Scale:
-    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-    return Scale(mean_power(weight, 1, 1.0), mean_power(weight, 2, 1.0), mean_power(bias, 1), mean_power(bias, 2))
+    return scale_of(getattr(module, "weight", None), getattr(module, "bias", None))
 
 
 @standing_rule.register(nn.BatchNorm1d)

@@ -24,7 +24,7 @@ from propstats.theory.pooling.layer import pool_layer
 
 #: Modules whose units are the last axis of their input, and those whose units are the first.
 UNITS_LAST = (
-    nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Embedding, nn.GLU,
+    nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Embedding,
 )  # fmt: skip
 UNITS_FIRST = (
     nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.GroupNorm,
@@ -131,6 +131,8 @@ class Reader:
             self._encoder(n, module, name, value)
             return
         axis = -1 if isinstance(module, UNITS_LAST) else 0 if isinstance(module, UNITS_FIRST) else value.axis
+        if isinstance(module, nn.GLU) and len(value.shape) > 1:
+            axis = 0 if module.dim == 1 else -1 if module.dim in (-1, len(value.shape)) else axis
         if len(value.shape) > 1 and axis != value.axis and value.node != INPUT:
             raise NoRuleError(f"{type(module).__name__} takes another axis of {value.shape} for units than before")
         rule = standing_rule(module, value.shape, self.training)

@@ -131,7 +131,6 @@ class _Parameter(nn.Module):
             (1, 4, 4),
             "divisor_override with ceil_mode",
         ),
-        (nn.Sequential(nn.PReLU(4)), (4,), "slope per channel"),
     ],
 )
 def test_what_has_no_rule_is_named(module: nn.Module, shape: tuple[int, ...] | None, words: str) -> None:
