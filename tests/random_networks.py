@@ -136,6 +136,22 @@ def _average_pool(rng: Rng) -> Setting:
     return _image(rng, [layer], (8, *(int(rng.integers(6, 11)) for _ in range(2))), 1)
 
 
+def _max_pool(rng: Rng) -> Setting:
+    kernel = int(rng.integers(2, 4))
+    layers: list[Layer] = [{"kind": str(rng.choice(["relu", "leaky_relu", "identity"]))}]
+    layers += [{"kind": "max_pool", "kernel": kernel, "stride": int(rng.integers(2, 4)), "padding": kernel // 2}]
+    return _image(rng, layers, (8, *(int(rng.integers(6, 11)) for _ in range(2))), 1)
+
+
+def _with_max_pools(rng: Rng) -> Setting:
+    layers: list[Layer] = []
+    for channels in (16, 24):
+        layers += [{"kind": "conv", "channels": channels, "kernel": 3, "padding": 1}, {"kind": "relu"}]
+        layers += [{"kind": "max_pool", "kernel": 2}]
+    layers += [{"kind": "flatten"}, {"kind": "dense", "units": 10}]
+    return _image(rng, layers, (3, 12, 12), 16 * 144, 9 * 16 * 24)
+
+
 def _global_pool(rng: Rng) -> Setting:
     return _image(rng, [{"kind": "global_average_pool"}], (16, *(int(rng.integers(3, 9)) for _ in range(2))), 1)
 
@@ -259,6 +275,7 @@ RULES: Mapping[str, Callable[[Rng], Setting]] = {
     "group norm": _group_norm,
     "instance norm": _instance_norm,
     "average pooling": _average_pool,
+    "max pooling": _max_pool,
     "global average pooling": _global_pool,
     "residual sum": _residual,
     "skip around an activation": _skip,
@@ -271,6 +288,7 @@ NETWORKS: Mapping[str, Callable[[Rng], Setting]] = {
     "feed-forward": _feed_forward,
     "fully connected, 2 to 8 layers": _deep,
     "convolutional, 4 layers": _convolutional,
+    "convolutional with max pooling": _with_max_pools,
     "residual, 2 to 5 blocks": _residual_network,
     "transformer block": _transformer,
 }

@@ -224,6 +224,13 @@ class Simulation:
         )
         return y.reshape(*x.shape[:2], *y.shape[1:])
 
+    def _max_pool(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
+        pool = getattr(functional, f"max_pool{x.ndim - 3}d")
+        y: torch.Tensor = pool(
+            x.flatten(0, 1), layer["kernel"], layer.get("stride", layer["kernel"]), layer.get("padding", 0)
+        )
+        return y.reshape(*x.shape[:2], *y.shape[1:])
+
     def _global_average_pool(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
         return x.flatten(3).mean(dim=3)
 
@@ -242,6 +249,7 @@ _LAYERS: Mapping[str, Callable[[Simulation, Layer, torch.Tensor], torch.Tensor]]
     name: getattr(Simulation, f"_{name}")
     for name in (
         "dense", "conv", "transposed_conv", "normprop", "attention", "embedding", "dropout", "batch_norm",
-        "group_norm", "instance_norm", "layer_norm", "rms_norm", "average_pool", "global_average_pool", "flatten",
+        "group_norm", "instance_norm", "layer_norm", "rms_norm", "average_pool", "max_pool",
+        "global_average_pool", "flatten",
     )
 }  # fmt: skip

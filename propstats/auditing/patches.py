@@ -12,7 +12,7 @@ from torch import nn
 
 from propstats.auditing.matrices import Matrix
 from propstats.errors import DataError, ModelError
-from propstats.theory.weights.fans import same_padding
+from propstats.theory.geometry import same_padding
 
 Array = NDArray[np.float64]
 

@@ -79,11 +79,15 @@ class BatchNorm:
 class RunningNorm:
     """Batch normalisation with running statistics that describe the data (where they do not, the audit shows it).
 
+    Each unit then has its scale and shift for deviation and mean, over the data and the positions; what two inputs, or
+    two positions, have in common is theirs of the input about that mean.
+
     Args:
         weight_second_moment: Mean squared scale.
         bias_mean: Mean bias.
         bias_second_moment: Mean squared bias.
         slope_second_moment: Mean over units of `(scale / running std)^2`.
+        positions: Positions of a unit.
 
     References:
         Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 2.
@@ -93,11 +97,22 @@ class RunningNorm:
     bias_mean: float
     bias_second_moment: float
     slope_second_moment: float
+    positions: int = 1
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
-        q = self.weight_second_moment + self.bias_second_moment
-        return Signal(self.bias_mean, q, self.weight_second_moment, units=signal.units)
+        pairs = signal.positions or Positions(signal.q, signal.overlap)
+        own = mean_square(signal.overlap, pairs.other, 1.0, self.positions)
+        variance, bias = signal.q - own, self.bias_second_moment
+        gain = self.weight_second_moment / variance if variance > 0.0 else 0.0
+        return Signal(
+            mean=self.bias_mean,
+            q=self.weight_second_moment + bias,
+            var=gain * signal.var if variance > 0.0 else self.weight_second_moment,
+            positions=signal.positions
+            and Positions(gain * (pairs.same - own) + bias, gain * (pairs.other - own) + bias),
+            units=signal.units,
+        )
 
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input."""

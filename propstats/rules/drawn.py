@@ -3,7 +3,7 @@
 from propstats.activations import Activation
 from propstats.errors import DomainError
 from propstats.rules.dense import Weights
-from propstats.rules.geometry import Meetings
+from propstats.rules.meetings import Meetings
 from propstats.theory.weights.fans import Connections
 from propstats.theory.weights.schemes import weight_scheme
 
@@ -47,8 +47,9 @@ def convolution(
         meetings: Which outputs meet which inputs.
         bias_std: Standard deviation of the biases.
 
-    >>> from propstats.rules.geometry import Window
-    >>> padded = Window((3,), (1,), (1,), (1,)).meetings((5,))
+    >>> from propstats.rules.meetings import meetings
+    >>> from propstats.theory.geometry import Axis
+    >>> padded = meetings([Axis(5, 3, padding=(1, 1))])
     >>> convolution(1.0, (2, 4), 1, padded).fan_in  # 2 channels, 13 terms for 5 outputs
     5.2
     """

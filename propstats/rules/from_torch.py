@@ -8,21 +8,24 @@ from functools import singledispatch
 import torch
 from torch import nn
 
+from propstats.activations import activation
 from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES, of_module
 from propstats.activations.gates import gate
 from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.affine import Unchanged
-from propstats.rules.batch_norm import RunningNorm
+from propstats.rules.batch_norm import BatchNorm, RunningNorm
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.gate import Gated
-from propstats.rules.geometry import Meetings, Window
+from propstats.rules.meetings import meetings
+from propstats.rules.mixture import Mixture
 from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.rule import Rule
+from propstats.theory.geometry import Axis, same_padding
 
 Shape = Sequence[int]
-Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
-TransposedConvolution = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+Sizes = int | Sequence[int]
+Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 class NoRuleError(Exception):
@@ -69,88 +72,135 @@ def _(module: nn.Linear, shape: Shape) -> Rule:
 @rule_for.register(nn.Conv1d)
 @rule_for.register(nn.Conv2d)
 @rule_for.register(nn.Conv3d)
-def _(module: Convolution, shape: Shape) -> Rule:
-    return _convolution(module, _window(module).meetings(shape[1:]))
-
-
 @rule_for.register(nn.ConvTranspose1d)
 @rule_for.register(nn.ConvTranspose2d)
 @rule_for.register(nn.ConvTranspose3d)
-def _(module: TransposedConvolution, shape: Shape) -> Rule:
-    window, axes = _window(module), range(len(shape) - 1)
-    after = [
-        (shape[axis + 1] - 1) * window.stride[axis]
-        - 2 * window.padding[axis]
-        + window.dilation[axis] * (window.kernel[axis] - 1)
-        + int(module.output_padding[axis])
-        + 1
-        for axis in axes
-    ]
-    # Its outputs meet its inputs as the inputs of a convolution meet the outputs.
-    return _convolution(module, window.meetings(after).reversed)
-
-
-def _convolution(module: Convolution | TransposedConvolution, meetings: Meetings) -> Rule:
-    # Each pair of an output and an input position inside the image is one term per channel.
-    found = measured_weights(
+def _(module: Convolution, shape: Shape) -> Rule:
+    transposed = isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
+    return convolution(
         module.weight,
         module.bias,
-        fan_in=module.in_channels / module.groups * meetings.pairs / meetings.outputs,
-        fan_out=module.out_channels / module.groups * meetings.pairs / meetings.inputs,
-        units=module.out_channels,
-    )
-    return replace(
-        found, taps=meetings.taps, shared_out=meetings.shared_by_outputs, shared_in=meetings.shared_by_inputs
+        shape[1:],
+        stride=module.stride,
+        padding=module.padding,
+        dilation=module.dilation,
+        groups=module.groups,
+        mode=module.padding_mode,
+        transposed=transposed,
+        output_padding=module.output_padding if transposed else 0,
     )
 
 
-def _window(module: Convolution | TransposedConvolution) -> Window:
-    if module.padding_mode != "zeros" or isinstance(module.padding, str):
-        raise NoRuleError(f"no rule for convolutions with padding {module.padding_mode!r} {module.padding!r} yet")
-    return Window(tuple(module.kernel_size), tuple(module.stride), tuple(module.padding), tuple(module.dilation))
+def convolution(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    sizes: Sequence[int],
+    *,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+    mode: str = "zeros",
+    transposed: bool = False,
+    output_padding: Sizes = 0,
+) -> Weights:
+    """Return the rule of a convolution with weights as they are; the arguments are those of torch's functions.
+
+    Args:
+        weight: The filters, as torch stores them.
+        bias: The biases.
+        sizes: Positions of the input, along each axis.
+        stride: Steps between outputs.
+        padding: Positions added at both ends, or `same` or `valid`.
+        dilation: Steps between taps.
+        groups: Groups of channels.
+        mode: What the padding holds.
+        transposed: Whether it is a transposed convolution.
+        output_padding: Positions added behind the output of a transposed one.
+    """
+    taps = weight.shape[2:]
+    if len(sizes) != len(taps):
+        raise NoRuleError(f"no rule for a convolution over {len(taps)} axes of an input without a batch")
+    numbers = [per_axis(value, len(taps)) for value in (stride, dilation, output_padding)]
+    ends = [(0, 0)] * len(taps)
+    if padding == "same":
+        ends = [same_padding(kernel, apart) for kernel, apart in zip(taps, numbers[1], strict=True)]
+    elif not isinstance(padding, str):
+        ends = [(around, around) for around in per_axis(padding, len(taps))]
+    rows = zip(sizes, taps, numbers[0], ends, numbers[1], numbers[2], strict=True)
+    axes = [Axis(size, k, step, end, apart, mode, transposed, extra) for size, k, step, end, apart, extra in rows]
+    # Each pair of an output and an input position inside the image is one term per channel.
+    met = meetings(axes)
+    first, second = weight.shape[:2]
+    inputs, outputs = (first // groups, second) if transposed else (second, first // groups)
+    found = measured_weights(
+        weight,
+        bias,
+        fan_in=inputs * met.pairs / met.outputs,
+        fan_out=outputs * met.pairs / met.inputs,
+        units=outputs * groups,
+    )
+    return replace(found, taps=met.taps, shared_out=met.shared_by_outputs, shared_in=met.shared_by_inputs)
+
+
+def per_axis(value: Sizes, axes: int) -> tuple[int, ...]:
+    """Return one number for each axis."""
+    return (value,) * axes if isinstance(value, int) else tuple(value) * (axes if len(value) == 1 else 1)
 
 
 @rule_for.register(nn.BatchNorm1d)
 @rule_for.register(nn.BatchNorm2d)
 @rule_for.register(nn.BatchNorm3d)
 def _(module: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, shape: Shape) -> Rule:
-    if module.running_var is None:
-        raise NoRuleError("no rule for batch norm without running statistics yet")
-    variance = module.running_var.double() + module.eps
-    scale = torch.ones_like(variance) if module.weight is None else module.weight.detach().double()
-    shrink = module.running_var.double() / variance
+    return batch_norm(module.weight, module.bias, module.running_var, module.eps, math.prod(shape[1:]))
+
+
+def batch_norm(
+    weight: torch.Tensor | None, bias: torch.Tensor | None, variance: torch.Tensor | None, eps: float, positions: int
+) -> Rule:
+    """Return the rule of batch norm: by its running variance, or by the batch where it has none.
+
+    A batch counts as large.
+    """
+    if variance is None:
+        return BatchNorm(scale_of(weight, bias), eps, positions)
+    total = variance.double() + eps
+    scale = torch.ones_like(total) if weight is None else weight.detach().double()
     return RunningNorm(
-        weight_second_moment=mean_power(scale * shrink.sqrt(), 2),
-        bias_mean=mean_power(module.bias, 1),
-        bias_second_moment=mean_power(module.bias, 2),
-        slope_second_moment=mean_power(scale / variance.sqrt(), 2),
+        weight_second_moment=mean_power(scale * (variance.double() / total).sqrt(), 2),
+        bias_mean=mean_power(bias, 1),
+        bias_second_moment=mean_power(bias, 2),
+        slope_second_moment=mean_power(scale / total.sqrt(), 2),
+        positions=positions,
     )
 
 
 @rule_for.register
 def _(module: nn.LayerNorm, shape: Shape) -> Rule:
-    return _normalised(module, module.bias, module.eps)
+    return normalised(module.weight, module.bias, module.eps, math.prod(module.normalized_shape))
 
 
 @rule_for.register
 def _(module: nn.RMSNorm, shape: Shape) -> Rule:
-    eps = module.eps if module.eps is not None else float(torch.finfo(torch.float32).eps)
-    return _normalised(module, None, eps, centred=False)
+    return normalised(module.weight, None, module.eps, math.prod(module.normalized_shape), centred=False)
 
 
-def _normalised(
-    module: nn.LayerNorm | nn.RMSNorm, bias: torch.Tensor | None, eps: float, *, centred: bool = True
+def normalised(
+    weight: torch.Tensor | None, bias: torch.Tensor | None, eps: float | None, units: int, *, centred: bool = True
 ) -> Rule:
     """Return the rule of a norm over the last axes, all of which count as units."""
-    scale = Scale(
-        mean_power(module.weight, 1, 1.0), mean_power(module.weight, 2, 1.0), mean_power(bias, 1), mean_power(bias, 2)
-    )
-    return GroupNorm(math.prod(module.normalized_shape), 1, scale, eps, centred)
+    small = eps if eps is not None else float(torch.finfo(torch.float32).eps)
+    return GroupNorm(units, 1, scale_of(weight, bias), small, centred)
+
+
+def scale_of(weight: torch.Tensor | None, bias: torch.Tensor | None) -> Scale:
+    """Return the scales and biases that follow a normalisation."""
+    return Scale(mean_power(weight, 1, 1.0), mean_power(weight, 2, 1.0), mean_power(bias, 1), mean_power(bias, 2))
 
 
 def _elementwise(module: nn.Module, shape: Shape) -> Rule:
     if isinstance(module, nn.PReLU) and module.weight.numel() != 1:
-        raise NoRuleError("no rule for PReLU with a slope per channel yet")
+        return prelu(module.weight)
     found = of_module(module)
     if found is None:
         raise NoRuleError(
@@ -159,15 +209,37 @@ def _elementwise(module: nn.Module, shape: Shape) -> Rule:
     return Elementwise(found)
 
 
+def prelu(slopes: torch.Tensor) -> Rule:
+    """Return the rule of a PReLU with a slope per channel.
+
+    Its moments are of degree 2 in the slope, so that two slopes with the same mean and variance stand for all of them:
+    exact but for what finite width adds.
+    """
+    mean, std = mean_power(slopes, 1), float(slopes.detach().double().std(correction=0))
+    halves = [Elementwise(activation("prelu", a=slope)) for slope in (mean - std, mean + std)]
+    return halves[0] if std == 0.0 else Mixture(halves)
+
+
 for _name in ELEMENTWISE_MODULES:
     rule_for.register(getattr(nn, _name), _elementwise)
 
 
 @rule_for.register
 def _(module: nn.GLU, shape: Shape) -> Rule:
-    if module.dim not in (-1, len(shape)):
-        raise NoRuleError("no rule for a gate along another axis than the last yet")
+    axis = module.dim - 1 if module.dim > 0 else module.dim % len(shape)
+    if axis not in (0, len(shape) - 1):
+        raise NoRuleError("no rule for a gate of positions by positions: they are correlated")
     return Gated(gate("glu"))
+
+
+@rule_for.register(nn.RNN)
+@rule_for.register(nn.LSTM)
+@rule_for.register(nn.GRU)
+@rule_for.register(nn.RNNCell)
+@rule_for.register(nn.LSTMCell)
+@rule_for.register(nn.GRUCell)
+def _(module: nn.Module, shape: Shape) -> Rule:
+    raise NoRuleError(f"no rule for {type(module).__name__}: recurrent, its state correlates with the weights it meets")
 
 
 @rule_for.register(nn.Identity)

@@ -5,6 +5,7 @@ What every layer knows by itself is in `propstats.rules.from_torch`, where audit
 
 import math
 from functools import singledispatch
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,11 +16,12 @@ from propstats.rules.batch_norm import BatchNorm
 from propstats.rules.dense import Weights
 from propstats.rules.dropout import Dropout
 from propstats.rules.embedding import Embedding
-from propstats.rules.from_torch import NoRuleError, mean_power, measured_weights, rule_for
-from propstats.rules.geometry import Window
+from propstats.rules.from_torch import NoRuleError, mean_power, measured_weights, per_axis, rule_for, scale_of
+from propstats.rules.max_pooling import MaxPool
 from propstats.rules.norm import GroupNorm, Scale
-from propstats.rules.pooling import AveragePool
+from propstats.rules.pooling import PowerPool, average_pool
 from propstats.rules.rule import Rule
+from propstats.theory.pooling.layer import pool_layer
 
 Shape = tuple[int, ...]
 
@@ -40,8 +42,7 @@ def standing_rule(module: nn.Module, shape: Shape, training: bool) -> Rule:
 
 
 def _scale(module: nn.Module) -> Scale:
-    weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-    return Scale(mean_power(weight, 1, 1.0), mean_power(weight, 2, 1.0), mean_power(bias, 1), mean_power(bias, 2))
+    return scale_of(getattr(module, "weight", None), getattr(module, "bias", None))
 
 
 @standing_rule.register(nn.BatchNorm1d)
@@ -89,25 +90,59 @@ def _(module: nn.Embedding, shape: Shape, training: bool) -> Rule:
 @standing_rule.register(nn.AvgPool2d)
 @standing_rule.register(nn.AvgPool3d)
 def _(module: nn.AvgPool1d | nn.AvgPool2d | nn.AvgPool3d, shape: Shape, training: bool) -> Rule:
+    layer = pool_layer(
+        "average",
+        **_sliding(module, shape),
+        ceil_mode=module.ceil_mode,
+        count_include_pad=module.count_include_pad,
+    )
+    instead = getattr(module, "divisor_override", None)
+    if not instead:
+        return average_pool(layer)
+    if module.ceil_mode or (any(layer.padding) and not module.count_include_pad):
+        raise NoRuleError("no rule for divisor_override with ceil_mode or uncounted padding")
+    assert layer.kernel is not None
+    return average_pool(layer, math.prod(layer.kernel) / instead)
+
+
+@standing_rule.register(nn.MaxPool1d)
+@standing_rule.register(nn.MaxPool2d)
+@standing_rule.register(nn.MaxPool3d)
+def _(module: nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d, shape: Shape, training: bool) -> Rule:
+    dilation = per_axis(module.dilation, len(shape) - 1)
+    return MaxPool(pool_layer("max", **_sliding(module, shape), dilation=dilation, ceil_mode=module.ceil_mode))
+
+
+@standing_rule.register(nn.LPPool1d)
+@standing_rule.register(nn.LPPool2d)
+def _(module: nn.LPPool1d | nn.LPPool2d, shape: Shape, training: bool) -> Rule:
+    sizes = _sliding(module, shape)
+    return PowerPool(pool_layer("lp", **sizes, power=float(module.norm_type), ceil_mode=module.ceil_mode))
+
+
+def _sliding(module: nn.Module, shape: Shape) -> dict[str, Any]:
+    """Return how a window slides, with one number for each axis."""
     axes = len(shape) - 1
-    kernel, stride, padding = (_per_axis(v, axes) for v in (module.kernel_size, module.stride, module.padding))
-    if module.ceil_mode or (any(padding) and not module.count_include_pad) or getattr(module, "divisor_override", None):
-        raise NoRuleError("no rule for average pooling with ceil_mode, uncounted padding or divisor_override yet")
-    return AveragePool(Window(kernel, stride, padding, (1,) * axes).meetings(shape[1:]), math.prod(kernel))
+    settings = vars(module)
+    kernel = per_axis(settings["kernel_size"], axes)
+    stride = settings.get("stride")
+    stride = kernel if stride is None else per_axis(stride, axes)
+    return {"kernel": kernel, "stride": stride, "padding": settings.get("padding", 0), "size": tuple(shape[1:])}
 
 
 @standing_rule.register(nn.AdaptiveAvgPool1d)
 @standing_rule.register(nn.AdaptiveAvgPool2d)
 @standing_rule.register(nn.AdaptiveAvgPool3d)
-def _(module: nn.AdaptiveAvgPool1d | nn.AdaptiveAvgPool2d | nn.AdaptiveAvgPool3d, shape: Shape, training: bool) -> Rule:
-    sizes = shape[1:]
-    wanted = module.output_size if isinstance(module.output_size, tuple) else (module.output_size,) * len(sizes)
-    outputs = tuple(size if target is None else target for size, target in zip(sizes, wanted, strict=True))
-    if any(size % target for size, target in zip(sizes, outputs, strict=True)):
-        raise NoRuleError(f"no rule for adaptive pooling of {sizes} to {outputs}, windows of different sizes, yet")
-    kernel = tuple(size // target for size, target in zip(sizes, outputs, strict=True))
-    window = Window(kernel, kernel, (0,) * len(sizes), (1,) * len(sizes))
-    return AveragePool(window.meetings(sizes), math.prod(kernel))
+@standing_rule.register(nn.AdaptiveMaxPool1d)
+@standing_rule.register(nn.AdaptiveMaxPool2d)
+@standing_rule.register(nn.AdaptiveMaxPool3d)
+def _(module: nn.Module, shape: Shape, training: bool) -> Rule:
+    sizes, wanted = shape[1:], vars(module)["output_size"]
+    targets = wanted if isinstance(wanted, tuple) else (wanted,) * len(sizes)
+    outputs = tuple(size if target is None else target for size, target in zip(sizes, targets, strict=True))
+    largest = isinstance(module, nn.AdaptiveMaxPool1d | nn.AdaptiveMaxPool2d | nn.AdaptiveMaxPool3d)
+    layer = pool_layer("adaptive_max" if largest else "adaptive_average", size=sizes, output_size=outputs)
+    return MaxPool(layer) if largest else average_pool(layer)
 
 
 @standing_rule.register
@@ -125,7 +160,3 @@ def _(module: nn.MultiheadAttention, shape: Shape, training: bool) -> Rule:
 def _square(weight: torch.Tensor, bias: torch.Tensor | None) -> Weights:
     rows, columns = weight.shape
     return measured_weights(weight, bias, fan_in=columns, fan_out=rows, units=rows)
-
-
-def _per_axis(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
-    return (value,) * axes if isinstance(value, int) else tuple(value)

@@ -15,16 +15,16 @@ from propstats.rules.affine import Affine, Flatten, Unchanged
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch import NoRuleError
 from propstats.rules.from_torch_modules import standing_rule
-from propstats.rules.geometry import Window
 from propstats.rules.graph import Node
 from propstats.rules.join import Add, Concatenate
 from propstats.rules.order import INPUT
-from propstats.rules.pooling import AveragePool
+from propstats.rules.pooling import average_pool
 from propstats.rules.rule import Join, Rule
+from propstats.theory.pooling.layer import pool_layer
 
 #: Modules whose units are the last axis of their input, and those whose units are the first.
 UNITS_LAST = (
-    nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Embedding, nn.GLU,
+    nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.Embedding,
 )  # fmt: skip
 UNITS_FIRST = (
     nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.GroupNorm,
@@ -131,6 +131,8 @@ class Reader:
             self._encoder(n, module, name, value)
             return
         axis = -1 if isinstance(module, UNITS_LAST) else 0 if isinstance(module, UNITS_FIRST) else value.axis
+        if isinstance(module, nn.GLU) and len(value.shape) > 1:
+            axis = 0 if module.dim == 1 else -1 if module.dim in (-1, len(value.shape)) else axis
         if len(value.shape) > 1 and axis != value.axis and value.node != INPUT:
             raise NoRuleError(f"{type(module).__name__} takes another axis of {value.shape} for units than before")
         rule = standing_rule(module, value.shape, self.training)
@@ -218,9 +220,8 @@ class Reader:
         if target in ("transpose", torch.transpose) and len(value.shape) == len(after) == 2:
             return Unchanged(), -1 if value.axis == 0 else 0
         if target in ("mean", torch.mean) and math.prod(after) == value.units and value.positions:
-            sizes = value.positions
-            window = Window(sizes, sizes, (0,) * len(sizes), (1,) * len(sizes))
-            return AveragePool(window.meetings(sizes), math.prod(sizes)), -1 if len(after) == 1 else value.axis
+            layer = pool_layer("global_average", size=value.positions)
+            return average_pool(layer), -1 if len(after) == 1 else value.axis
         raise NoRuleError(f"no rule for {getattr(target, '__name__', target)} here yet")
 
     def _heard(self, argument: object) -> _Value:

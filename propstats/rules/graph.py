@@ -8,6 +8,7 @@ from itertools import combinations
 
 from propstats.errors import ModelError
 from propstats.estimate import Gradient, Signal
+from propstats.rules.max_pooling import Pooled, find_pooled
 from propstats.rules.order import INPUT, Step, in_order
 from propstats.rules.rule import Join, Rule
 from propstats.rules.shared import Shared, find_shared
@@ -97,6 +98,12 @@ class Graph:
         """What sums with branches that have no weights of their own do to the signal where they part."""
         return find_shared(self.order)
 
+    @cached_property
+    def together(self) -> Mapping[str, Shared | Pooled]:
+        """The layers that are one function of an earlier signal: sums of such branches, max pools of activations."""
+        sums = {name: shared for name, shared in self.shared.items() if shared.together is not None}
+        return {**sums, **find_pooled(self.order)}
+
     def forward(self, signal: Signal) -> dict[str, Signal]:
         """Return the signal after each layer, and the input.
 
@@ -108,9 +115,9 @@ class Graph:
         """
         signals = {INPUT: signal}
         for node in self.order:
-            shared = self.shared.get(node.name)
-            if shared is not None and shared.together is not None:
-                signals[node.name] = shared.together.forward(signals[shared.source])
+            together = self.together.get(node.name)
+            if together is not None:
+                signals[node.name] = together.forward(signals[together.source])
             elif isinstance(node.rule, Join):
                 signals[node.name] = node.rule.join([signals[name] for name in node.inputs])
             else:
@@ -138,9 +145,9 @@ class Graph:
                 parts = [node.rule.backward(given, signals[node.inputs[0]])]
             for name, part in zip(node.inputs, parts, strict=True):
                 arriving[name].append(part)
-            shared = self.shared.get(node.name)
-            if shared is not None and shared.together is not None:
-                arriving[shared.source].append(shared.correction(given, signals[shared.source]))
+            together = self.together.get(node.name)
+            if together is not None:
+                arriving[together.source].append(together.correction(given, signals[together.source]))
         gradients[INPUT] = _sum(arriving[INPUT], signals[INPUT].units)
         return gradients
 

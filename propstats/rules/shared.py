@@ -44,6 +44,11 @@ class Shared:
     together: Elementwise | None
     branches: tuple[Elementwise, ...]
 
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the sum, from that of the source."""
+        assert self.together is not None
+        return self.together.forward(signal)
+
     def correction(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return what the gradient at the source lacks when its parts are added as if uncorrelated."""
         assert self.together is not None

@@ -64,7 +64,7 @@ def test_narrow_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
         (["--kernel", "3y"], "takes whole numbers"),
         (["--kernel", "0"], "kernel must be between 1"),
         (["--kernel", "3", "--stride", "0"], "stride must be between 1"),
-        (["--kernel", "8", "--size", "4"], "larger than the padded input"),
+        (["--kernel", "8", "--size", "4"], "does not fit into 4 positions"),
         (["--kernel", "3", "--size", "0"], "input size must be"),
         (["--kernel", "2", "--correlation", "-0.4"], "correlation must be between"),
         (["--kind", "medain", "--kernel", "2"], "unknown pooling"),

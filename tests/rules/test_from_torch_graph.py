@@ -115,16 +115,22 @@ class _Parameter(nn.Module):
     ("module", "shape", "words"),
     [
         (nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4)), (4,), "layer '1': no rule for LSTM"),
-        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2)), (1, 8, 8), "layer '1': no rule for MaxPool2d"),
+        (
+            nn.Sequential(nn.Conv2d(1, 2, 3), nn.FractionalMaxPool2d(2, 2)),
+            (1, 8, 8),
+            "layer '1': no rule for Fractional",
+        ),
         (nn.Conv2d(1, 2, 3), None, "the shape of the input is not known"),
         (nn.Linear(4, 4), (5,), "refuses an input of 5"),
         (_Two(), (4,), "several inputs"),
         (_Branching(), (4,), "cannot be traced"),
         (_Parameter(), (4,), "no rule"),
         (nn.MultiheadAttention(4, 2), (3, 4), "missing 2 required positional arguments"),
-        (nn.Sequential(nn.AvgPool2d(3, ceil_mode=True)), (1, 4, 4), "ceil_mode"),
-        (nn.Sequential(nn.AdaptiveAvgPool2d(3)), (1, 4, 4), "windows of different sizes"),
-        (nn.Sequential(nn.PReLU(4)), (4,), "slope per channel"),
+        (
+            nn.Sequential(nn.AvgPool2d(3, ceil_mode=True, divisor_override=2)),
+            (1, 4, 4),
+            "divisor_override with ceil_mode",
+        ),
     ],
 )
 def test_what_has_no_rule_is_named(module: nn.Module, shape: tuple[int, ...] | None, words: str) -> None:
@@ -145,6 +151,20 @@ def _block(norm_first: bool) -> nn.Module:
         (lambda: _block(False), (6, 64)),
         (lambda: nn.Sequential(nn.Linear(40, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 30)), (40,)),
         (lambda: nn.Sequential(nn.ConvTranspose2d(8, 6, 3, stride=2), nn.GroupNorm(2, 6), nn.SiLU()), (8, 5, 5)),
+        (
+            lambda: nn.Sequential(
+                nn.Conv2d(3, 24, 3, padding="same", padding_mode="circular"),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+                nn.Conv2d(24, 32, 3, padding=1, padding_mode="reflect"),
+                nn.BatchNorm2d(32),
+                nn.ReLU(),
+                nn.MaxPool2d(3, 2, ceil_mode=True),
+                nn.Flatten(),
+                nn.Linear(128, 20),
+            ),
+            (3, 10, 10),
+        ),
     ],
 )
 def test_random_modules_do_what_theory_says(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from functools import partial
 
 from propstats.activations import Activation, from_expression
 from propstats.activations.gates import GATES, gate
@@ -12,13 +13,12 @@ from propstats.rules.batch_norm import BatchNorm
 from propstats.rules.dropout import Dropout
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.gate import Gated
-from propstats.rules.geometry import Window
 from propstats.rules.network_file import weights
 from propstats.rules.network_file.place import Context, Place
+from propstats.rules.network_file.pooling import POOLING, pooling_layer
 from propstats.rules.network_file.tables import Table
 from propstats.rules.network_file.weights import Built
 from propstats.rules.norm import GroupNorm, Scale
-from propstats.rules.pooling import AveragePool
 from propstats.rules.rule import Rule
 
 
@@ -132,28 +132,6 @@ def _normalised(table: Table, units: int, positions: int, *, centred: bool = Tru
     return GroupNorm(units, positions, _scale(table), table.number("eps", 1e-5, least=0.0), centred)
 
 
-def _average_pool(table: Table, place: Place, context: Context) -> Built:
-    axes = len(place.positions)
-    if axes == 0:
-        raise table.error(f"pooling wants positions, but the input is a vector of {place.units} units")
-    kernel = table.integers("kernel", None, axes)
-    stride = table.integers("stride", None, axes) if table.has("stride") else kernel
-    table.used.add("stride")
-    window = Window(kernel, stride, table.integers("padding", 0, axes, least=0), (1,) * axes)
-    taps = 1.0
-    for size in kernel:
-        taps *= size
-    meetings = window.meetings(place.positions)
-    return AveragePool(meetings, taps), Place(place.units, window.outputs(place.positions))
-
-
-def _global_average_pool(table: Table, place: Place, context: Context) -> Built:
-    if not place.positions:
-        raise table.error(f"pooling wants positions, but the input is a vector of {place.units} units")
-    window = Window(place.positions, place.positions, (0,) * len(place.positions), (1,) * len(place.positions))
-    return AveragePool(window.meetings(place.positions), float(place.count)), Place(place.units)
-
-
 _KINDS: Mapping[str, Callable[[Table, Place, Context], Built]] = {
     "dense": weights.dense_layer,
     "conv": weights.conv_layer,
@@ -168,8 +146,7 @@ _KINDS: Mapping[str, Callable[[Table, Place, Context], Built]] = {
     "rms_norm": _rms_norm,
     "group_norm": _group_norm,
     "instance_norm": _instance_norm,
-    "average_pool": _average_pool,
-    "global_average_pool": _global_average_pool,
+    **{kind: partial(pooling_layer, kind) for kind in POOLING},
     "flatten": _flatten,
     "identity": _unchanged,
     "affine": _affine,

@@ -7,11 +7,12 @@ from propstats.rules.dense import Weights
 from propstats.rules.drawn import convolution, dense, weight_variance
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.embedding import Embedding
-from propstats.rules.geometry import Window
+from propstats.rules.meetings import meetings
 from propstats.rules.network_file.place import Context, Place
 from propstats.rules.network_file.tables import Table
 from propstats.rules.normprop import normprop
 from propstats.rules.rule import Rule
+from propstats.theory.geometry import Axis, same_padding
 from propstats.theory.weights import fans as connections
 
 Built = tuple[Rule, Place]
@@ -46,10 +47,10 @@ def normprop_layer(table: Table, place: Place, context: Context) -> Built:
     beta = table.number("beta", 0.0)
     table.used.add("gamma")
     if table.has("kernel"):
-        window, after = _window(table, place)
+        axes, after = _axes(table, place)
         channels, groups = table.integer("channels"), _groups(table, place.units, table.integer("channels"))
-        variance = groups / (place.units * _taps(window))
-        weights = convolution(variance, (place.units, channels), groups, window.meetings(place.positions))
+        layer = connections.Connections(place.units, channels, groups, axes)
+        weights = convolution(1.0 / layer.row_length, (place.units, channels), groups, meetings(axes))
         return normprop(weights, act, gamma, beta), Place(channels, after)
     units = table.integer("units")
     weights = dense(1.0 / place.units, place.units, units)
@@ -79,49 +80,32 @@ def embedding_layer(table: Table, place: Place, context: Context) -> Built:
 def _convolution(table: Table, place: Place, context: Context, *, transposed: bool) -> tuple[Weights, Place]:
     channels = table.integer("channels")
     groups = _groups(table, place.units, channels)
-    window, after = _window(table, place, transposed=transposed)
+    axes, after = _axes(table, place, transposed=transposed)
     act = activation(table.text("act")) if table.has("act") else context.following
-    axes = tuple(
-        connections.Axis(size, kernel, stride, (padding, padding), dilation, transposed=transposed)
-        for size, kernel, stride, padding, dilation in zip(
-            place.positions, window.kernel, window.stride, window.padding, window.dilation, strict=True
-        )
-    )
     variance = _variance(table, connections.Connections(place.units, channels, groups, axes), act)
-    meetings = window.meetings(after).reversed if transposed else window.meetings(place.positions)
     bias_std = table.number("bias_std", 0.0, least=0.0)
-    return convolution(variance, (place.units, channels), groups, meetings, bias_std), Place(channels, after)
+    return convolution(variance, (place.units, channels), groups, meetings(axes), bias_std), Place(channels, after)
 
 
-def _window(table: Table, place: Place, *, transposed: bool = False) -> tuple[Window, tuple[int, ...]]:
-    """Return the window, and the positions of the output."""
-    axes = len(place.positions)
-    if axes == 0:
+def _axes(table: Table, place: Place, *, transposed: bool = False) -> tuple[tuple[Axis, ...], tuple[int, ...]]:
+    """Return the axes along which the window slides, and the positions of the output."""
+    count = len(place.positions)
+    if count == 0:
         raise table.error(f"a kernel slides over positions, but the input is a vector of {place.units} units")
-    window = Window(
-        table.integers("kernel", None, axes),
-        table.integers("stride", 1, axes),
-        table.integers("padding", 0, axes, least=0),
-        table.integers("dilation", 1, axes),
+    kernel, stride, dilation = (
+        table.integers(key, default, count) for key, default in (("kernel", None), ("stride", 1), ("dilation", 1))
     )
-    if not transposed:
-        return window, window.outputs(place.positions)
-    sizes = tuple(
-        (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1
-        for size, kernel, stride, padding, dilation in zip(
-            place.positions, window.kernel, window.stride, window.padding, window.dilation, strict=True
-        )
-    )
-    if min(sizes) < 1:
-        raise table.error(f"padding {window.padding} leaves nothing of an input of {place}")
-    return window, table.positions(sizes)
-
-
-def _taps(window: Window) -> int:
-    taps = 1
-    for kernel in window.kernel:
-        taps *= kernel
-    return taps
+    if table.values.get("padding") == "same":
+        table.used.add("padding")
+        if transposed or set(stride) != {1}:
+            raise table.error("padding 'same' is for stride 1 and not for transposed convolutions")
+        ends = [same_padding(k, apart) for k, apart in zip(kernel, dilation, strict=True)]
+    else:
+        ends = [(around, around) for around in table.integers("padding", 0, count, least=0)]
+    mode = "zeros" if transposed else table.text("padding_mode", "zeros")
+    rows = zip(place.positions, kernel, stride, ends, dilation, strict=True)
+    axes = tuple(Axis(size, k, step, end, apart, mode, transposed) for size, k, step, end, apart in rows)
+    return axes, table.positions([axis.outputs for axis in axes])
 
 
 def _groups(table: Table, inputs: int, outputs: int) -> int:

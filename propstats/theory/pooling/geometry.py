@@ -1,21 +1,19 @@
-"""Which inputs the windows of a pooling layer cover, along one axis: torch's arithmetic, with borders."""
+"""The kinds of windows of a pooling layer along one axis, and which inputs they cover, with borders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from propstats.errors import DomainError
+from propstats.theory.geometry import Axis, Counts
 
 #: Along one axis; larger inputs are as good as infinite.
 LARGEST = 10**6
 
-Counts = NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Axis:
+class PoolAxis:
     """The windows along one axis, and for each input position by how many it is covered.
 
     Windows that hold equally many inputs form a class, positions that the same windows cover form a group.
@@ -48,7 +46,7 @@ class Axis:
         """The number of windows: all of them, or one for each stride of the interior."""
         return sum(self.windows)
 
-    def merged(self) -> "Axis":
+    def merged(self) -> "PoolAxis":
         """Return the same windows where it does not matter which input is first: fewer groups.
 
         >>> interior(3, 3).positions.tolist(), interior(3, 3).merged().positions.tolist()
@@ -63,7 +61,7 @@ class Axis:
         return tuple(int(np.argmax(self.group == group)) for group in range(self.positions.size))
 
 
-def interior(kernel: int, stride: int, padding: int = 0, dilation: int = 1) -> Axis:
+def interior(kernel: int, stride: int, padding: int = 0, dilation: int = 1) -> PoolAxis:
     """Return the windows far from all borders: one stride of positions, and the windows that begin in it.
 
     >>> interior(3, 2).cover.tolist()  # every other position lies in two windows
@@ -78,7 +76,7 @@ def interior(kernel: int, stride: int, padding: int = 0, dilation: int = 1) -> A
 
 def bordered(
     size: int, kernel: int, stride: int, padding: int = 0, dilation: int = 1, *, ceil_mode: bool = False
-) -> Axis:
+) -> PoolAxis:
     """Return the windows over an input of some size, those at the borders with fewer inputs.
 
     Raises:
@@ -90,23 +88,13 @@ def bordered(
     """
     _check(kernel, stride, padding, dilation)
     _check_size(size)
-    reach = dilation * (kernel - 1) + 1
-    if reach > size + 2 * padding:
-        raise DomainError(
-            f"a window of {reach} is larger than the padded input of {size + 2 * padding}",
-            "use a smaller kernel, or a larger --size or --padding",
-        )
-    spare = size + 2 * padding - reach
-    outputs = (spare + (stride - 1 if ceil_mode else 0)) // stride + 1
-    if ceil_mode and (outputs - 1) * stride >= size + padding:
-        outputs -= 1  # as torch does: the last window begins inside the input or its left padding
-    begin = np.arange(outputs) * stride - padding
+    begin = Axis(size, kernel, stride, (padding, padding), dilation, ceil_mode=ceil_mode).begins
     return _windows(
         size, [_inside(int(b), kernel, dilation, size) for b in begin], _spans(begin, kernel, size, padding)
     )
 
 
-def adaptive(size: int, output: int) -> Axis:
+def adaptive(size: int, output: int) -> PoolAxis:
     """Return the windows of adaptive pooling: window j holds `floor(j n/m) <= i < ceil((j + 1) n/m)` for n to m.
 
     >>> adaptive(5, 2).cover[:, adaptive(5, 2).group].tolist()  # both windows hold the middle
@@ -133,7 +121,7 @@ def _spans(begin: Counts, kernel: int, size: int, padding: int) -> list[int]:
     return [int(width) for width in np.minimum(begin + kernel, size + padding) - begin]
 
 
-def _windows(size: int, held: Sequence[range], spans: Sequence[int]) -> Axis:
+def _windows(size: int, held: Sequence[range], spans: Sequence[int]) -> PoolAxis:
     """Sort windows into classes and positions into groups."""
     classes = sorted({(len(inside), span) for inside, span in zip(held, spans, strict=True)})
     cover, first = (np.zeros((len(classes), size), dtype=np.int64) for _ in range(2))
@@ -146,13 +134,15 @@ def _windows(size: int, held: Sequence[range], spans: Sequence[int]) -> Axis:
     return _axis([n for n, _ in classes], [span for _, span in classes], windows, cover, first)
 
 
-def _axis(inputs: list[int], spans: list[int], windows: list[int], cover: Counts, first: Counts) -> Axis:
+def _axis(inputs: list[int], spans: list[int], windows: list[int], cover: Counts, first: Counts) -> PoolAxis:
     # Positions are the same if all their numbers are: one row after the other tells more of them apart.
     group = np.zeros(cover.shape[1], dtype=np.int64)
     for row in (*cover, *first):
         group = np.unique(group * (int(row.max()) + 1) + row, return_inverse=True)[1].reshape(-1)
     examples, positions = np.unique(group, return_index=True, return_counts=True)[1:]
-    return Axis(tuple(inputs), tuple(spans), tuple(windows), cover[:, examples], first[:, examples], positions, group)
+    return PoolAxis(
+        tuple(inputs), tuple(spans), tuple(windows), cover[:, examples], first[:, examples], positions, group
+    )
 
 
 def _check(kernel: int, stride: int, padding: int, dilation: int) -> None:

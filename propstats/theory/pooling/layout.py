@@ -10,7 +10,8 @@ from itertools import product
 import numpy as np
 
 from propstats.errors import DomainError
-from propstats.theory.pooling.geometry import Axis, Counts
+from propstats.theory.geometry import Counts
+from propstats.theory.pooling.geometry import PoolAxis
 
 #: More kinds of windows or positions than this are no pooling layer.
 _MOST = 10_000
@@ -47,7 +48,7 @@ class Layout:
     cover: Counts
     first: Counts
     positions: Counts
-    axes: tuple[Axis, ...]
+    axes: tuple[PoolAxis, ...]
 
     @property
     def size(self) -> int:
@@ -73,7 +74,7 @@ class Layout:
         return tuple(axis.examples[k] for axis, k in zip(self.axes, group, strict=True))
 
 
-def layout(axes: Sequence[Axis]) -> Layout:
+def layout(axes: Sequence[PoolAxis]) -> Layout:
     """Combine axes: a window is a product of intervals, and what it holds a product of numbers.
 
     Raises:

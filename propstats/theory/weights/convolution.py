@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from propstats.errors import DomainError
-from propstats.theory.weights.fans import Axis, Connections, same_padding
+from propstats.theory.geometry import Axis, same_padding
+from propstats.theory.weights.fans import Connections
 
 Sizes = int | Sequence[int]
 

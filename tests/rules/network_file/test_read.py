@@ -128,7 +128,7 @@ _WRONG = {
     "unknown scheme": ("input = [3]" + _LAYER + 'kind = "dense"\nunits = 2\nweights = "hee"', "unknown scheme 'hee'"),
     "kernel too large": (
         "input = [3, 4, 4]" + _LAYER + 'kind = "conv"\nchannels = 2\nkernel = 7\npadding = 1',
-        "a kernel that reaches over 7 is larger than its input of 4 positions and 1 of padding on both sides",
+        "a kernel of 7 does not fit into 4 positions padded to 6",
     ),
     "vector": ("input = [3]" + _LAYER + 'kind = "conv"\nchannels = 2\nkernel = 1', "the input is a vector of 3 units"),
     "kernel 0": (

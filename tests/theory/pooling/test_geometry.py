@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from propstats.errors import DomainError
-from propstats.theory.pooling.geometry import Axis, adaptive, bordered, interior
+from propstats.theory.pooling.geometry import PoolAxis, adaptive, bordered, interior
 
 layers = st.tuples(
     st.integers(1, 20), st.integers(1, 5), st.integers(1, 4), st.integers(0, 2), st.integers(1, 3), st.booleans()
 )
 
 
-def _cover(axis: Axis) -> np.ndarray:
+def _cover(axis: PoolAxis) -> np.ndarray:
     """For each position the number of windows that hold it."""
     return np.asarray(axis.cover.sum(axis=0)[axis.group])
 
@@ -124,13 +124,13 @@ def test_counts_add_up(numbers: tuple[int, int, int, int, int, bool]) -> None:
         (lambda: interior(3, 1, 2), "half of the kernel"),
         (lambda: interior(3, 1, -1), "between 0 and half"),
         (lambda: bordered(0, 3, 1), "input size must be between 1"),
-        (lambda: bordered(4, 7, 1, 1), "window of 7 is larger than the padded input of 6"),
+        (lambda: bordered(4, 7, 1, 1), "kernel of 7 does not fit into 4 positions padded to 6"),
         (lambda: bordered(4, 2, 1, 1, 5), "padding alone"),
         (lambda: adaptive(4, 0), "output size must be between 1"),
         (lambda: adaptive(0, 4), "input size must be between 1"),
     ],
 )
-def test_bad_input(call: Callable[[], Axis], word: str) -> None:
+def test_bad_input(call: Callable[[], PoolAxis], word: str) -> None:
     with pytest.raises(DomainError, match=word):
         call()
 

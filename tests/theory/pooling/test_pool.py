@@ -191,7 +191,7 @@ def test_time_is_shared() -> None:
         ({"kind": "lp", "kernel": 3, "padding": 1}, "lp pooling has no padding"),
         ({"kind": "lp", "kernel": 3, "power": 3}, "torch returns NaN"),
         ({"kind": "max", "kernel": 3, "stride": 0}, "stride must be"),
-        ({"kind": "max", "kernel": 9, "size": 4}, "larger than the padded input"),
+        ({"kind": "max", "kernel": 9, "size": 4}, "does not fit into 4 positions"),
         ({"kind": "max", "kernel": 3, "size": 0}, "input size"),
         ({"kind": "max", "kernel": (3, 2), "stride": (1, 2, 3)}, "equally many dimensions"),
         ({"kind": "max", "kernel": 3, "dims": 4}, "1, 2 or 3 dimensions"),

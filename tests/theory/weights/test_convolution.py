@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from propstats.errors import DomainError
+from propstats.theory.geometry import Axis
 from propstats.theory.weights.convolution import convolution
-from propstats.theory.weights.fans import Axis
 
 
 def test_one_number_is_for_all_axes() -> None:

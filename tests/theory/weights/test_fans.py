@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from propstats.errors import DomainError
-from propstats.theory.weights.fans import PADDING_MODES, Axis, Connections, dense, same_padding
+from propstats.theory.geometry import PADDING_MODES, Axis, same_padding
+from propstats.theory.weights.fans import Connections, dense
 
 _PLAIN: list[type[nn.Module]] = [nn.Conv1d, nn.Conv2d, nn.Conv3d]
 _TRANSPOSED: list[type[nn.Module]] = [nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d]

@@ -11,7 +11,8 @@ from torch_schemes import DRAWN, seeded
 from propstats.activations import Activation, activation
 from propstats.errors import UnknownNameError
 from propstats.estimate import STANDARD_ERRORS
-from propstats.theory.weights.fans import Axis, Connections, dense
+from propstats.theory.geometry import Axis
+from propstats.theory.weights.fans import Connections, dense
 from propstats.theory.weights.schemes import TRUNCATED_STD, Law, rectifier_gain, scheme_names, weight_scheme
 
 _RELU = activation("relu")

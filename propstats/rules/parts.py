@@ -1,0 +1,97 @@
+"""Layers that take a part of a signal, repeat it, or scale and shift its units one by one."""
+
+from dataclasses import dataclass, replace
+
+from propstats.estimate import Gradient, Positions, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the numbers of a signal: a slice, a token, one of several chunks.
+
+    They count as like all others. Backwards the others get nothing: the mean square is that of the part times its share.
+
+    Args:
+        share: Which share of all numbers it is.
+        positions: Whether more than one position is left.
+
+    >>> Part(0.25).backward(Gradient(2.0), Signal(0.0, 1.0, 1.0)).q
+    0.5
+    """
+
+    share: float
+    positions: bool = True
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+        return signal if self.positions else replace(signal, positions=None)
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        return replace(gradient, q=self.share * gradient.q, positions=self.share**2 * gradient.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Every number several times: nearest neighbours of an image that is enlarged, units that are expanded.
+
+    Positions that repeat each other count as any two of the input, which is exact for many of them.
+
+    Args:
+        times: How often.
+    """
+
+    times: int
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+        return signal
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input: the sum of those of its copies."""
+        q = self.times * (gradient.q + (self.times - 1) * gradient.positions)
+        return replace(gradient, q=q, positions=self.times**2 * gradient.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class PerUnit:
+    """`y = w x + b` unit by unit, w and b independent of the signal and of each other: learned scales and shifts.
+
+    Args:
+        scale_mean: Mean of w.
+        scale_square: Mean square of w.
+        shift_mean: Mean of b.
+        shift_square: Mean square of b.
+
+    >>> PerUnit(1.0, 1.0, 0.5, 1.25).forward(Signal(2.0, 5.0, 1.0)).q
+    8.25
+    """
+
+    scale_mean: float = 1.0
+    scale_square: float = 1.0
+    shift_mean: float = 0.0
+    shift_square: float = 0.0
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+
+        def product(overlap: float) -> float:
+            cross = 2.0 * self.scale_mean * self.shift_mean * signal.mean
+            return self.scale_square * overlap + cross + self.shift_square
+
+        q, positions = product(signal.q), signal.positions
+        share = self.scale_square * signal.q / q if q > 0.0 else 1.0  # what is constant carries no error
+        return replace(
+            signal,
+            mean=self.scale_mean * signal.mean + self.shift_mean,
+            q=q,
+            var=self.scale_square * signal.var,
+            error=share * signal.error,
+            fresh=share * signal.fresh,
+            positions=positions and Positions(product(positions.same), product(positions.other)),
+        )
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        square = self.scale_square
+        return replace(gradient, q=square * gradient.q, positions=square * gradient.positions)
