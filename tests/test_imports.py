@@ -14,7 +14,7 @@ import propstats
 
 ROOT = Path(propstats.__file__).parent
 
-#: In this order; `report` comes last, so it may import whatever it shows.
+#: In this order; `report` comes late, so it may import whatever it shows, and `handbook` last: it explains all.
 ROOMS = (
     "text",
     "errors",
@@ -29,8 +29,8 @@ ROOMS = (
     "nn",
     "auditing",
     "experiments",
-    "handbook",
     "report",
+    "handbook",
 )
 #: Nothing of the library knows of the command line.
 OUTSIDE = {"propstats_cli", "typer", "rich"}

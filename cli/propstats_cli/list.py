@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(help="activations, gates, schemes, layers, data, findings, quantities, constants or claims."),
+        typer.Argument(help="activations, schemes, layers, data, findings, quantities, ...; all without."),
     ] = None,
     json: options.Json = False,
 ) -> Answer:

@@ -76,6 +76,32 @@ def _explained(kind: Kind) -> Iterator[Listed]:
             yield Listed(entry.name, entry.title)
 
 
+def _data() -> Iterator[Listed]:
+    from propstats.auditing.data.known import KNOWN
+
+    yield Listed("digits", "1,797 real images of 1x8x8, which come with propstats")
+    for name, known in KNOWN.items():
+        counts = ", ".join(f"{split} {forms[0].samples:,}" for split, forms in known.splits.items())
+        yield Listed(name, counts)
+    yield Listed("gaussian:SHAPE", "samples of N(0, 1)")
+    yield Listed("FILE", ".npy, .npz, .pt, .safetensors, .csv, .parquet, IDX, .mat, a folder of images")
+    yield Listed("MODULE:FACTORY", "your function that gives tensors or batches")
+
+
+def _lessons() -> Iterator[Listed]:
+    from propstats.experiments.lessons.lesson import LESSONS
+
+    for name, run in LESSONS.items():
+        yield Listed(name, (run.__doc__ or "").partition("\n")[0])
+
+
+def _experiments() -> Iterator[Listed]:
+    from propstats.experiments.reproduce.protocol import EXPERIMENTS
+
+    for name, experiment in EXPERIMENTS.items():
+        yield Listed(name, f"{experiment.title} ({experiment.section})")
+
+
 def _constants() -> Iterator[Listed]:
     from propstats.published.registry import registry
 
@@ -95,8 +121,11 @@ _KINDS: Mapping[str, Callable[[], Iterator[Listed]]] = {
     "gates": _gates,
     "schemes": _schemes,
     "layers": _layers,
+    "data": _data,
     "quantities": partial(_explained, Kind.QUANTITY),
     "findings": partial(_explained, Kind.FINDING),
     "constants": _constants,
     "claims": _claims,
+    "lessons": _lessons,
+    "experiments": _experiments,
 }

@@ -5,6 +5,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 
+from propstats.auditing.judging.registry import RULES
 from propstats.errors import UnknownNameError
 from propstats.handbook.entry import Entry, Kind, common, quantities
 from propstats.handbook.fields import Field, result_fields
@@ -42,7 +43,7 @@ def explain(name: str) -> tuple[Entry, ...]:
 @cache
 def entries() -> tuple[Entry, ...]:
     """Return all entries: quantities, schemes, findings, and the fields of results that are none of these."""
-    return (*_quantities(), *_schemes(), *_fields())
+    return (*_quantities(), *_schemes(), *_findings(), *_fields())
 
 
 def _plain(name: str) -> str:
@@ -74,6 +75,26 @@ def _scheme(scheme: WeightScheme) -> Entry:
         example="propstats scales --act relu --fan-in 512 --depth 50",
         found_in=("scales", "jacobian", "sweep"),
     )
+
+
+def _findings() -> Iterator[Entry]:
+    for rule in RULES.values():
+        yield Entry(
+            rule.id,
+            Kind.FINDING,
+            _sentence(rule.title),
+            f"{_sentence(rule.explanation)}.",
+            source=rule.source,
+            computed=f"Threshold: {rule.derivation}.",
+            error=rule.uncertainty,
+            advice="The finding itself says what to change, with the effect that theory predicts.",
+            example="propstats audit model.pt --data digits",
+            found_in=("audit",),
+        )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _fields() -> Iterator[Entry]:
