@@ -11,8 +11,9 @@ from propstats.auditing.expecting.expect import from_network, one_step
 from propstats.auditing.judging.judge import Evidence, departs, judge
 from propstats.auditing.judging.trend import trend
 from propstats.auditing.measuring.call import Call
-from propstats.auditing.measuring.probe import Probe, probe
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import SquareMean
+from propstats.auditing.measuring.together import probe_together
 from propstats.auditing.records import (
     AuditReport,
     BackwardStatistics,
@@ -72,7 +73,7 @@ def audit(
         if progress is not None:
             progress(done, total)
 
-    measured = probe(network, inputs, seed=seed, progress=advance)
+    measured = probe_together(network, inputs, seed=seed, progress=advance)
     layers = _layers(measured)
     slope = trend(layers)
     findings = judge(Evidence(measured.calls, layers, slope, measured))

@@ -57,6 +57,10 @@ class UnitStatistics:
     """
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
         self.count = 0
         self.non_finite = 0
         self.numbers = 0
@@ -224,6 +228,10 @@ class SquareMean:
     """Mean square of gradients, with the standard error over samples."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
         self.running = RunningMean()
         self.non_finite = 0
 
