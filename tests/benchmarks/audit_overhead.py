@@ -10,13 +10,13 @@ Run from the repository, with propstats installed: python tests/benchmarks/audit
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -122,11 +122,17 @@ def _peak(name: str) -> float:
 def _print_peak(name: str) -> None:
     model, x = _network_in_network()
     nn.Sequential(nn.Linear(2, 2))(torch.zeros(1, 2)).sum().backward()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _high_water()
     with _instruments(model)[name]():
         for _ in range(2):
             _step(model, x)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((_high_water() - before) / 1024)
+
+
+def _high_water() -> int:
+    """Return the largest memory that this process has had, in KiB."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def main() -> int:

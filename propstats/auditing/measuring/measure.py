@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.measuring.call import FLAT, OUTSIDE, Call
+from propstats.auditing.measuring.gradients import watch_gradient
 from propstats.auditing.measuring.layout import Layout
 from propstats.auditing.measuring.recorder import Site
 from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
@@ -70,7 +71,7 @@ class Measure:
             if tensor.requires_grad and (id(call), slot) not in self._shared and slot not in call.changed:
                 # Others use the tensor too: an alias has a gradient of its own.
                 given[slot] = tensor.view_as(tensor)
-                given[slot].register_hook(_adding(call.gradient_inputs[slot], layout))  # type: ignore[no-untyped-call]
+                watch_gradient(given[slot], [tensor], _adding(call.gradient_inputs[slot], layout))
         return given
 
     def after(self, site: Site) -> Sequence[torch.Tensor]:
@@ -91,7 +92,7 @@ class Measure:
                     outputs[number] = tensor = tensor.detach().requires_grad_().clone()
                 self.roots.append(tensor)
             if tensor.requires_grad:
-                tensor.register_hook(_adding(call.gradient_outputs[number], layout))  # type: ignore[no-untyped-call]
+                watch_gradient(tensor, site.tensors, _adding(call.gradient_outputs[number], layout))
         return outputs
 
     def _call(self, site: Site) -> Call | None:
@@ -110,9 +111,9 @@ class Measure:
             raise ModelError(message, "it cannot be audited yet") from None
 
 
-def _adding(statistics: SquareMean, layout: Layout | None) -> Callable[[torch.Tensor | None], None]:
-    def add(gradient: torch.Tensor | None) -> None:
-        if gradient is not None and layout is not None:
+def _adding(statistics: SquareMean, layout: Layout | None) -> Callable[[torch.Tensor], None]:
+    def add(gradient: torch.Tensor) -> None:
+        if layout is not None:
             statistics.add(layout.rows(gradient))
 
     return add

@@ -8,8 +8,9 @@ from typing import Literal
 
 from torch import nn
 
+from propstats.auditing.measuring.gradients import watch_gradient
 from propstats.auditing.measuring.layout import units_axis
-from propstats.auditing.measuring.leaves import is_leaf
+from propstats.auditing.measuring.leaves import layers_of
 from propstats.auditing.measuring.moments import Moments
 from propstats.auditing.measuring.trees import tensors_in
 from propstats.auditing.measuring.unit_sums import UnitSums
@@ -42,6 +43,7 @@ class Watcher:
         model: The network, in any mode.
         statistics: `basic` for means and variances, `full` for skewness and kurtosis too.
 
+    >>> import torch
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     >>> with Watcher(model) as watcher:
     ...     model(torch.randn(8, 2)).sum().backward()
@@ -52,14 +54,7 @@ class Watcher:
 
     def __init__(self, model: nn.Module, statistics: Literal["basic", "full"] = "basic") -> None:
         powers = 2 if statistics == "basic" else 4
-        inside = {part for module in model.modules() if is_leaf(module) for part in module.modules()} - {
-            module for module in model.modules() if is_leaf(module)
-        }
-        self._layers = {
-            name or "model": module
-            for name, module in model.named_modules()
-            if is_leaf(module) and module not in inside
-        }
+        self._layers = layers_of(model)
         self._activations = {name: UnitSums(powers) for name in self._layers}
         self._gradients = {name: UnitSums(powers) for name in self._layers}
         self._hooks: ExitStack | None = None
@@ -102,6 +97,6 @@ class Watcher:
             axis = units_axis(made.ndim, module)
             activation.add(made, axis)
             if made.requires_grad:
-                made.register_hook(lambda arriving: gradient.add(arriving, axis))  # type: ignore[no-untyped-call]
+                watch_gradient(made, tensors_in(args), lambda arriving: gradient.add(arriving, axis))
 
         return watch
