@@ -62,10 +62,10 @@ class Layout:
         fold, rest = divmod(smaller[axis], samples[0])
         if rest or larger[axis] != fold * samples[1]:
             return None
-        return Layout(axis, fold, _units_axis(len(smaller), module) + (fold > 1))
+        return Layout(axis, fold, units_axis(len(smaller), module) + (fold > 1))
 
 
-def _units_axis(ndim: int, module: nn.Module | None) -> int:
+def units_axis(ndim: int, module: nn.Module | None) -> int:
     """Return the axis of units: channels come first in images, features come last in sequences."""
     if isinstance(module, _FEATURES_LAST) or (ndim == 3 and not isinstance(module, _CHANNELS_FIRST)):
         return max(ndim - 1, 0)
@@ -76,4 +76,4 @@ def arranged(rows: torch.Tensor, units: int | None = None) -> torch.Tensor:
     """Return rows of samples, shape (samples, ...), as (samples, units, positions)."""
     if rows.ndim < 3:
         return rows.reshape(len(rows), -1, 1)
-    return rows.movedim(_units_axis(rows.ndim, None) if units is None else units, 1).flatten(2)
+    return rows.movedim(units_axis(rows.ndim, None) if units is None else units, 1).flatten(2)

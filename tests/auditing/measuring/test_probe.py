@@ -159,6 +159,19 @@ def test_tokens_and_transformers() -> None:
     assert untouched(model)
 
 
+def test_gradients_before_changes_in_place() -> None:
+    """Sequences through `nn.Linear` come as views, and what follows changes them."""
+    torch.manual_seed(0)
+    first, last = nn.Linear(4, 8), nn.Linear(8, 2)
+    x = draw(30, 5, 4)
+    changed = probe(nn.Sequential(first, nn.ReLU(inplace=True), last), x)
+    plain = probe(nn.Sequential(first, nn.ReLU(), last), x)
+    for a, b in zip(changed.calls, plain.calls, strict=True):
+        assert a.gradient_output.is_measured
+        assert a.gradient_output.running.mean == b.gradient_output.running.mean
+        assert a.gradient_input.running.mean == b.gradient_input.running.mean
+
+
 class Views(nn.Module):
     """Samples and positions on one axis, a change through a view, a layer that hands on its input."""
 
