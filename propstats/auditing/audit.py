@@ -2,12 +2,12 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
-from propstats.auditing.expecting.expect import from_network, one_step
+from propstats.auditing.expecting.expect import Expectation, expect
 from propstats.auditing.judging.judge import Evidence, departs, judge
 from propstats.auditing.judging.trend import trend
 from propstats.auditing.measuring.call import Call
@@ -17,7 +17,6 @@ from propstats.auditing.records import (
     AuditReport,
     BackwardStatistics,
     Coverage,
-    Expected,
     ForwardStatistics,
     Layer,
     LayerVerdict,
@@ -73,10 +72,15 @@ def audit(
             progress(done, total)
 
     measured = probe(network, inputs, seed=seed, progress=advance)
-    layers = _layers(measured)
+    expectations = expect(measured, network, inputs)
+    layers = _layers(measured, expectations)
     slope = trend(layers)
     findings = judge(Evidence(measured.calls, layers, slope, measured))
-    skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason and _is_layer(c)]
+    skipped = [
+        Skipped(_label(call), expectation.reason)
+        for call, expectation in zip(measured.calls, expectations, strict=True)
+        if expectation.reason
+    ]
     skipped += [Skipped(name, "the forward pass never calls it as a module") for name in measured.never_called]
     analysed = sum(layer.one_step is not None for layer in layers)
     return AuditReport(
@@ -94,21 +98,17 @@ def _label(call: Call) -> str:
     return call.name if call.index == 0 else f"{call.name} (call {call.index})"
 
 
-def _layers(measured: Probe) -> list[Layer]:
+def _layers(measured: Probe, expectations: Sequence[Expectation]) -> list[Layer]:
+    """Return the calls that count as layers: functions do that have a rule and do more than rearrange numbers."""
     return [
-        _layer(call, expected, one_step(call))
-        for call, expected in zip(measured.calls, from_network(measured), strict=True)
-        if _is_layer(call)
+        _layer(call, expectation)
+        for call, expectation in zip(measured.calls, expectations, strict=True)
+        if expectation.shown
     ]
 
 
-def _is_layer(call: Call) -> bool:
-    """Whether a call is shown: functions are once they have a rule."""
-    return call.module is not None or call.rule is not None
-
-
-def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Layer:
-    forward = _forward(call)
+def _layer(call: Call, expectation: Expectation) -> Layer:
+    forward, rule, step = _forward(call), expectation.rule, expectation.one_step
     bad = forward.non_finite + call.gradient_input.non_finite + call.gradient_output.non_finite
     back = _estimate(call.gradient_input)
     verdict: LayerVerdict = "ok"
@@ -128,16 +128,16 @@ def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Laye
         call=call.index,
         type=call.kind,
         shape=call.shape,
-        is_weights=isinstance(call.rule, Weights),
-        sigma_w=call.rule.sigma_w if isinstance(call.rule, Weights) else None,
+        is_weights=isinstance(rule, Weights),
+        sigma_w=rule.sigma_w if isinstance(rule, Weights) else None,
         forward=forward,
         backward=BackwardStatistics(
             _estimate(call.gradient_output), back, call.gradient_input.non_finite + call.gradient_output.non_finite
         ),
-        expected=expected,
+        expected=expectation.network,
         one_step=step,
         verdict=verdict,
-        reason=call.reason,
+        reason=expectation.reason,
     )
 
 

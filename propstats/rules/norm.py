@@ -164,14 +164,15 @@ def projected(
         along: Which share of that along the signal.
         alike: Correlation of the normalised signal at two positions.
         units: How many independent units (or samples) are normalised together.
-        positions: How many positions.
+        positions: How many positions are normalised together.
         error: Relative error of the variance that divides.
     """
     flat = constant * mean_square(gradient.q, gradient.positions, units, positions)
     tilted = along * mean_square(gradient.q, gradient.positions * alike, units, positions)
+    if positions > 1:
+        pairs = gradient.positions - flat - alike * tilted
+    else:  # each position has lost what lies along its own
+        pairs = gradient.positions * (1.0 - (constant + along * alike**2) / units)
     return Gradient(
-        gain * max(gradient.q - flat - tilted, 0.0),
-        math.hypot(gradient.error, error),
-        gain * (gradient.positions - flat - alike * tilted),
-        gradient.fresh,
+        gain * max(gradient.q - flat - tilted, 0.0), math.hypot(gradient.error, error), gain * pairs, gradient.fresh
     )
