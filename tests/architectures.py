@@ -64,8 +64,13 @@ class Encoder(nn.Module):
         super().__init__()
         self.embed = nn.Conv2d(3, 64, 4, 4)
         self.position = nn.Parameter(0.02 * torch.randn(1, 9, 64))
-        layer = nn.TransformerEncoderLayer(64, 4, 128, 0.1, "gelu", batch_first=True, norm_first=norm_first)
-        self.layers = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        # One by one: nn.TransformerEncoder copies its layer with its weights, and equal branches correlate.
+        self.layers = nn.Sequential(
+            *(
+                nn.TransformerEncoderLayer(64, 4, 128, 0.1, "gelu", batch_first=True, norm_first=norm_first)
+                for _ in range(2)
+            )
+        )
         self.head = nn.Linear(64, 10)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -57,6 +57,10 @@ class GroupNorm:
         own, other = self._average(signal, signal.q, pairs.same), self._average(signal, signal.overlap, pairs.other)
         variance = signal.q - own
         apart = self._apart(signal, own, signal.overlap - other)
+        same, cross = own, other
+        if self.positions == 1:  # each position loses its own average
+            same = self._average(signal, pairs.same, pairs.same)
+            cross = self._average(signal, pairs.other, pairs.other)
         gain = 1.0 / (variance + self.eps)
         mean = 0.0 if self.centred else math.sqrt(gain) * signal.mean * self.scale.weight_mean
         gain, bias = gain * self.scale.weight_second_moment, self.scale.bias_second_moment
@@ -66,7 +70,7 @@ class GroupNorm:
             var=max(gain * (signal.var - own + other + apart * (signal.overlap - other)), 0.0),
             error=signal.fresh,  # of the variance over the data; q is what it is made to be
             positions=signal.positions
-            and Positions(gain * (pairs.same - own) + bias, gain * (1.0 - apart) * (pairs.other - other) + bias),
+            and Positions(gain * (pairs.same - same) + bias, gain * (1.0 - apart) * (pairs.other - cross) + bias),
             units=signal.units,
             fresh=signal.fresh,
         )

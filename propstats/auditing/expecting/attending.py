@@ -36,9 +36,8 @@ def attention_layer(given: Arguments, module: nn.MultiheadAttention) -> Found:
         raise NoRuleError("no rule for masked attention: each token attends to another number of them")
     queries, keys, _ = _three(given)
     rule = attention(module, queries.shape[0], keys.shape[0])
-    call = given.call
-    made = set(zip(call.sources[:3], call.source_outputs[:3], strict=True))
-    return (rule if len(made) == 1 else AttentionBetween(rule)), Place.last(call.shape)
+    # Of three signals, also where they are one: what comes back is measured for each.
+    return AttentionBetween(rule), Place.last(given.call.shape)
 
 
 def _three(given: Arguments) -> tuple[Place, Place, Place]:

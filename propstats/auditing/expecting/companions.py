@@ -39,8 +39,9 @@ def measure_positions(
         watch.note((-1, 0), chunk, start)
     with evaluating(model), torch.no_grad():
         recorder = Recorder(model, watch)
-        with recorder.recording([chunk]):
-            model(chunk.clone())
+        x = chunk.clone()  # which modules may change in place
+        with recorder.recording([x]):
+            model(x)
     return watch.found
 
 

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from propstats.auditing.expecting.network import Step, name_of
+from propstats.auditing.expecting.network import Step
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Unchanged
 from propstats.rules.graph import Graph, meeting
 from propstats.rules.max_pooling import Pooled
 from propstats.rules.rule import Join
+from propstats.rules.shared import Shared
 
 #: The signal that a source hands on, None if it is not known; and which of its outputs.
 Signals = Mapping[tuple[int, int], Signal | None]
@@ -49,10 +50,9 @@ class Network:
     ) -> None:
         self.calls, self.steps, self.graph = calls, steps, graph
         self.measured, self.result = measured, result
-        self._acts = {
-            node.inputs[0]: pool for name, pool in graph.together.items() if isinstance(pool, Pooled)
-            for node in graph.nodes if node.name == name
-        }  # fmt: skip
+        self._pools = {
+            int(pool.at): (int(name), pool) for name, pool in graph.together.items() if isinstance(pool, Pooled)
+        }
 
     def through(self) -> Flow:
         """Return what theory expects given the network's input and a unit gradient at its output.
@@ -95,8 +95,7 @@ class Network:
                 gradient = replace(gradient, positions=expected.positions * gradient.q / expected.q)
             given.append(gradient)
             back.append(self._before(position, gradient, self._seen))
-        for position in range(len(self.calls)):
-            self._correct_one(position, given, back)
+        self._correct(given, back, self._seen)
         return Flow(signals, given, back, theory.since)
 
     def _seen(self, source: int, output: int) -> Signal | None:
@@ -154,17 +153,19 @@ class Network:
             if given[position] is None:
                 continue
             back[position] = self._before(position, given[position], before)
+            self._correct(given, back, before, position)
             for slot, (source, output) in enumerate(zip(call.sources, call.source_outputs, strict=True)):
                 found = back[position].get(slot)
-                if found is None and (step.rule is None or slot not in back[position]):
+                if not back[position]:
                     found = self._measured_back(call, slot)
                 if source >= 0 and found is not None:
                     arriving[source].append(self._shared(source, output, found))
-            together = self.graph.together.get(str(position))
-            source = _number(together.source) if together is not None else INPUT
-            signal, gradient = before(source, 0), given[position]
-            if together is not None and source >= 0 and signal is not None and gradient is not None:
-                arriving[source].append(together.correction(gradient, signal))
+            together, gradient = self.graph.together.get(str(position)), given[position]
+            if isinstance(together, Shared) and gradient is not None:
+                source = _number(together.source)
+                signal = before(source, 0)
+                if source >= 0 and signal is not None:
+                    arriving[source].append(together.correction(gradient, signal))
         return given, back
 
     def _units(self, position: int, before: Callable[[int, int], Signal | None]) -> float:
@@ -183,21 +184,21 @@ class Network:
         sizes = [math.prod(place.shape) for place in self.steps[source].places]
         return replace(gradient, q=gradient.q * sizes[output] / sum(sizes))
 
-    def _correct_one(
-        self, position: int, given: Sequence[Gradient | None], back: Sequence[dict[int, Gradient]]
+    def _correct(
+        self,
+        given: Sequence[Gradient | None],
+        back: Sequence[dict[int, Gradient]],
+        before: Callable[[int, int], Signal | None],
+        only: int | None = None,
     ) -> None:
-        """Correct what one activation hands back for the max pool behind it, whose gradient follows its input."""
-        pool = self._acts.get(str(position))
-        step = self.steps[position]
-        if pool is None or not step.heard or step.heard[0] not in back[position]:
-            return
-        source = self.measured.get((_number(pool.source), 0))
-        pools = [int(name) for name, found in self.graph.together.items() if found is pool]
-        gradient = given[pools[0]]
-        if source is not None and gradient is not None and name_of(self.calls[position].sources[0]) == pool.source:
-            part = back[position][step.heard[0]]
-            correction = pool.correction(gradient, source)
-            back[position][step.heard[0]] = replace(part, q=max(part.q + correction.q, 0.0))
+        """Correct what activations hand back for max pools behind them, whose gradients follow their inputs."""
+        for position, (at, pool) in self._pools.items():
+            signal, gradient = before(_number(pool.source), 0), given[at]
+            if only not in (None, position) or signal is None or gradient is None:
+                continue
+            for slot, part in back[position].items():
+                q = part.q + pool.correction(gradient, signal).q
+                back[position][slot] = replace(part, q=max(q, 0.0))
 
 
 def _number(name: str) -> int:

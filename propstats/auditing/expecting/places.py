@@ -14,10 +14,12 @@ class Place:
     Args:
         shape: Sizes of its axes.
         axes: Which of them count units: several where units are split among heads.
+        batch: Which of them is the batch, where that was moved behind others; then it is one of the shape's.
     """
 
     shape: tuple[int, ...]
     axes: frozenset[int]
+    batch: int | None = None
 
     @classmethod
     def last(cls, shape: Sequence[int]) -> "Place":
@@ -42,7 +44,7 @@ class Place:
     @property
     def positions(self) -> tuple[int, ...]:
         """The sizes of the other axes."""
-        return tuple(size for axis, size in enumerate(self.shape) if axis not in self.axes)
+        return tuple(size for axis, size in enumerate(self.shape) if axis not in self.axes and axis != self.batch)
 
     @property
     def count(self) -> int:
@@ -51,7 +53,7 @@ class Place:
 
     def like(self, shape: Sequence[int]) -> "Place":
         """Return a tensor of another shape with its units along the same axes."""
-        return Place(tuple(shape), self.axes) if len(shape) == len(self.shape) else Place.usual(shape)
+        return Place(tuple(shape), self.axes, self.batch) if len(shape) == len(self.shape) else Place.usual(shape)
 
     def axis(self, dim: int) -> int:
         """Return which axis a dimension is, as torch counts them: the batch is 0.
@@ -59,10 +61,20 @@ class Place:
         Raises:
             NoRuleError: If it is the batch.
         """
-        axis = dim - 1 if dim >= 0 else dim + len(self.shape)
-        if axis < 0:
+        if self.batch is not None:
+            axis = dim % len(self.shape)
+        else:
+            axis = dim - 1 if dim >= 0 else dim + len(self.shape)
+        if axis < 0 or axis == self.batch:
             raise NoRuleError("no rule for what is done across the batch")
         return axis
+
+    def without(self, axis: int) -> "Place":
+        """Return the place after one axis is gone; the batch is the first axis then."""
+        kept = [other for other in range(len(self.shape)) if other not in (axis, self.batch)]
+        if self.batch is not None and axis > 0 and self.batch > 0:
+            raise NoRuleError("no rule for a batch between other axes")
+        return self.permuted(kept, [self.shape[other] for other in kept])
 
     def permuted(self, order: Sequence[int], shape: Sequence[int]) -> "Place":
         """Return the place after its axes have changed places: axis k is that which was `order[k]`."""

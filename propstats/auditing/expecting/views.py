@@ -40,24 +40,45 @@ def _transpose(given: Arguments, place: Place) -> Seen:
 def _permute(given: Arguments, place: Place) -> Seen:
     dims = given.call.args[1:] if len(given.call.args) > 2 else given.get(1, "dims")
     order = [dim for dim in dims if isinstance(dim, int)] if isinstance(dims, list | tuple) else []
-    if len(order) != len(place.shape) + 1 or order[0] != 0:
+    if len(order) != len(place.shape) + 1 or place.batch is not None:
         raise NoRuleError("no rule for moving the batch to another axis")
-    return Unchanged(), place.permuted([place.axis(dim) for dim in order[1:]], given.call.shape)
+    if order[0] == 0:
+        return Unchanged(), place.permuted([place.axis(dim) for dim in order[1:]], given.call.shape)
+    # As for queries, keys and values that are taken apart next: the shape holds the batch for a while.
+    axes = frozenset(new for new, old in enumerate(order) if old % len(order) - 1 in place.axes)
+    return Unchanged(), Place(given.call.shape, axes, order.index(0))
 
 
 def _part(given: Arguments, place: Place) -> Seen:
-    """Indices and slices: what is left counts as like the rest."""
+    """Indices and slices of units: what is left counts as like the rest."""
     shape = given.call.shape
+    if place.batch is not None:  # the batch comes first again
+        after = place.without(0)
+        if after.shape != shape or 0 not in place.axes:
+            raise NoRuleError("no rule for indices of a batch that is not the first axis")
+        return Part(1.0 / place.shape[0], positions=after.count > 1), after
     after = place.like(shape)
     if len(shape) < len(place.shape):  # an index took an axis: the sizes that are left say which
-        gone = next((a for a in range(len(place.shape)) if place.shape[:a] + place.shape[a + 1 :] == shape), None)
-        kept = [a for a in range(len(place.shape)) if a != gone]
-        after = place.permuted(kept, shape) if gone is not None else Place.last(shape)
-        after = after if after.axes else Place.last(shape)
-    share = math.prod(shape) / max(math.prod(place.shape), 1)
-    if share > 1.0:
-        raise NoRuleError("no rule for indices that repeat")
-    return Part(share, positions=after.count > 1), after
+        gone = [a for a in range(len(place.shape)) if place.shape[:a] + place.shape[a + 1 :] == shape]
+        after = place.without(gone[0]) if gone else Place.usual(shape)
+    if after.units != place.units and after.count == place.count:
+        return Part(math.prod(shape) / max(math.prod(place.shape), 1), positions=after.count > 1), after
+    if after.shape == place.shape:
+        return Unchanged(), after
+    raise NoRuleError("no rule for some of the positions: they need not be like the others")
+
+
+def _apart(given: Arguments, place: Place) -> Seen:
+    """Slices along one axis, all of them."""
+    axis = 0 if place.batch is not None else place.axis(_dim(given))
+    if axis not in place.axes:
+        raise NoRuleError("no rule for some of the positions: they need not be like the others")
+    return Unchanged(), place.without(axis)
+
+
+def _dim(given: Arguments) -> int:
+    dim = given.integers(1, "dim", 0)
+    return dim if isinstance(dim, int) else 0
 
 
 def _expand(given: Arguments, place: Place) -> Seen:
@@ -86,7 +107,8 @@ VIEWS: Mapping[str, Callable[[Arguments, Place], Seen]] = {
     ),
     **dict.fromkeys(("transpose", "swapaxes", "swapdims", "mT", "T"), _transpose),
     "permute": _permute,
-    **dict.fromkeys(("getitem", "select", "narrow", "unbind"), _part),
+    **dict.fromkeys(("getitem", "select", "narrow"), _part),
+    "unbind": _apart,
     **dict.fromkeys(("expand", "expand_as", "repeat_interleave"), _expand),
     "interpolate": _interpolate,
 }  # fmt: skip
