@@ -147,7 +147,7 @@ class Network:
         if self.result >= 0:
             arriving[self.result].append(Gradient(1.0))
         for position in reversed(range(count)):
-            call, step = self.calls[position], self.steps[position]
+            call = self.calls[position]
             if arriving[position]:
                 given[position] = meeting(arriving[position], self._units(position, before))
             if given[position] is None:

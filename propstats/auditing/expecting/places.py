@@ -61,10 +61,8 @@ class Place:
         Raises:
             NoRuleError: If it is the batch.
         """
-        if self.batch is not None:
-            axis = dim % len(self.shape)
-        else:
-            axis = dim - 1 if dim >= 0 else dim + len(self.shape)
+        behind = dim < 0 or self.batch is not None
+        axis = dim % len(self.shape) if behind and dim >= -len(self.shape) else dim - 1
         if axis < 0 or axis == self.batch:
             raise NoRuleError("no rule for what is done across the batch")
         return axis
