@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import DEFAULT_SAMPLES
-from propstats.auditing.expecting.expect import from_network, one_step
+from propstats.auditing.expecting.expect import Expectation, expect
 from propstats.auditing.judging.closer import SAMPLES, Closer
 from propstats.auditing.judging.judge import Evidence, departs, judge, policy_named
 from propstats.auditing.judging.trend import trend
@@ -25,7 +25,6 @@ from propstats.auditing.records import (
     AuditReport,
     BackwardStatistics,
     Coverage,
-    Expected,
     ForwardStatistics,
     Layer,
     LayerVerdict,
@@ -94,13 +93,18 @@ def audit(
     measured = probe_together(subject.network, subject, seed=seed, progress=advance)
     if measured.samples < 2:
         raise DataError("one sample has no variance over the data", "audit with at least 2 samples, better hundreds")
-    layers = _layers(measured)
-    slope = trend(layers)
     some = next(subject.batches(SAMPLES))
+    expectations = expect(measured, subject.network, some)
+    layers = _layers(measured, expectations)
+    slope = trend(layers)
     shaped = some.reshape(-1, *subject.data.shape)
     look = Closer(subject.network, some)
     findings = judge(Evidence(measured.calls, layers, slope, measured, subject.network, shaped, look), asked)
-    skipped = [Skipped(_label(c), c.reason) for c in measured.calls if c.reason and _is_layer(c)]
+    skipped = [
+        Skipped(_label(call), expectation.reason)
+        for call, expectation in zip(measured.calls, expectations, strict=True)
+        if expectation.reason
+    ]
     skipped += [Skipped(name, "the forward pass never calls it as a module") for name in measured.never_called]
     analysed = sum(layer.one_step is not None for layer in layers)
     return AuditReport(
@@ -118,21 +122,17 @@ def _label(call: Call) -> str:
     return call.name if call.index == 0 else f"{call.name} (call {call.index})"
 
 
-def _layers(measured: Probe) -> list[Layer]:
+def _layers(measured: Probe, expectations: Sequence[Expectation]) -> list[Layer]:
+    """Return the calls that count as layers: functions do that have a rule and do more than rearrange numbers."""
     return [
-        _layer(call, expected, one_step(call))
-        for call, expected in zip(measured.calls, from_network(measured), strict=True)
-        if _is_layer(call)
+        _layer(call, expectation)
+        for call, expectation in zip(measured.calls, expectations, strict=True)
+        if expectation.shown
     ]
 
 
-def _is_layer(call: Call) -> bool:
-    """Whether a call is shown: functions are once they have a rule."""
-    return call.module is not None or call.rule is not None
-
-
-def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Layer:
-    forward = _forward(call)
+def _layer(call: Call, expectation: Expectation) -> Layer:
+    forward, rule, step = _forward(call), expectation.rule, expectation.one_step
     bad = forward.non_finite + call.gradient_input.non_finite + call.gradient_output.non_finite
     back = _estimate(call.gradient_input)
     verdict: LayerVerdict = "ok"
@@ -152,8 +152,8 @@ def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Laye
         call=call.index,
         type=call.kind,
         shape=call.shape,
-        is_weights=isinstance(call.rule, Weights),
-        sigma_w=call.rule.sigma_w if isinstance(call.rule, Weights) else None,
+        is_weights=isinstance(rule, Weights),
+        sigma_w=rule.sigma_w if isinstance(rule, Weights) else None,
         forward=forward,
         backward=BackwardStatistics(
             _estimate(call.gradient_output),
@@ -161,10 +161,10 @@ def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Laye
             call.gradient_input.non_finite + call.gradient_output.non_finite,
             sign_agreement(call),
         ),
-        expected=expected,
+        expected=expectation.network,
         one_step=step,
         verdict=verdict,
-        reason=call.reason,
+        reason=expectation.reason,
         running=running_gap(call),
     )
 

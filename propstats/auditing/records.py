@@ -1,5 +1,6 @@
 """What an audit finds: the records behind the table, the JSON document and the page."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -186,7 +187,11 @@ class Expected:
         gradient_output: Second moment of the gradient at its output.
         gradient_input: The same at its input.
         error: Relative standard error that the layer's finite width allows.
-        given: Where the expectation starts: the network's input and output, or this layer's own input and output.
+        given: Where the expectation starts: the network's input and output, what was measured at the last layers
+            without a rule (`since`), or this layer's own input and output; canonical is what NormProp promises.
+        mean: Mean after the layer.
+        gradient_error: Relative standard error of the gradient at its input that finite width allows.
+        since: The layers without a rule that the expectation starts from.
     """
 
     q: float
@@ -194,7 +199,15 @@ class Expected:
     gradient_output: float | None
     gradient_input: float | None
     error: float
-    given: Literal["network", "layer"]
+    given: Literal["network", "restart", "layer", "canonical"]
+    mean: float = math.nan
+    gradient_error: float | None = None
+    since: tuple[str, ...] = ()
+
+    @property
+    def c(self) -> float:
+        """Correlation of two inputs."""
+        return 1.0 - self.var / self.q if self.q > 0 else 1.0
 
 
 LayerVerdict = Literal["ok", "departs", "non-finite", "no expectation"]

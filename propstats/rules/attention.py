@@ -1,12 +1,29 @@
-"""Self-attention at initialisation."""
+"""Attention at initialisation: of tokens to each other, or to those of another signal."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from propstats.estimate import Gradient, Positions, Signal
+from propstats.rules.affine import Unchanged
 from propstats.rules.dense import Weights
 from propstats.rules.fluctuation import atoms
+from propstats.rules.rule import Rule
 from propstats.rules.softmax import softmax_moments
+
+#: The signals that queries, keys and values are made of.
+Three = tuple[Signal, Signal, Signal]
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Unchanged):
+    """Queries, keys or values that come as they are, without weights.
+
+    Args:
+        units: Units of all heads.
+    """
+
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,68 +50,83 @@ class Attention:
         key: Of the keys.
         value: Of the values.
         out: Of the output.
-        tokens: How many tokens there are.
+        tokens: How many tokens there are to attend to.
         heads: Among how many heads the units are shared.
         dropout: Share of the weights of the softmax that is dropped; the others are divided by what is left.
+        queries: How many tokens attend; as many as there are if left out.
 
     References:
         Vaswani et al. 2017, arXiv:1706.03762, Eq. 1; Hron et al. 2020, arXiv:2006.10540 (logits in the limit).
     """
 
-    query: Weights
-    key: Weights
-    value: Weights
-    out: Weights
+    query: Weights | Given
+    key: Rule
+    value: Rule
+    out: Rule
     tokens: int
     heads: int = 1
     dropout: float = 0.0
+    queries: int | None = None
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
-        return self.out.forward(self._mixed(signal))
+        return self.attend((signal, signal, signal))
 
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input."""
-        query, key, value = (weights.forward(signal) for weights in (self.query, self.key, self.value))
-        mixed = self._mixed(signal)
+        back = self.apart(gradient, (signal, signal, signal))
+        value = back[2]
+        return Gradient(sum(part.q for part in back), value.error, sum(part.positions for part in back), value.fresh)
+
+    def attend(self, signals: Three) -> Signal:
+        """Return the signal after the layer, of three signals."""
+        return self.out.forward(self._mixed(signals))
+
+    def apart(self, gradient: Gradient, signals: Three) -> Sequence[Gradient]:
+        """Return the gradients at what queries, keys and values are made of."""
+        query, key, value = self._projected(signals)
+        mixed, units = self._mixed(signals), signals[1].units
         given = self.out.backward(gradient, mixed)
         n, std = self.tokens, _logit_std(query, key)
-        possible = [(softmax_moments(n, std * math.sqrt(x)), x, p) for x, p in atoms(self._fluctuation(signal))]
+        each = (n if self.queries is None else self.queries) / n  # queries for each key
+        possible = [(softmax_moments(n, std * math.sqrt(x)), x, p) for x, p in atoms(self._fluctuation(signals))]
         own = sum(p * moments.squares for moments, _, p in possible)
-        alike = self._shared(signal, _pairs(query).same / query.q if query.q > 0 else 0.0, 1.0)
+        alike = self._shared(signals, _pairs(query).same / query.q if query.q > 0 else 0.0, 1.0)
         squares, keep = own / (1.0 - self.dropout), 1.0 - self.dropout
-        to_value = squares * given.q + (n - 1) * alike * given.positions
+        to_value = each * (squares * given.q + (each * n - 1) * alike * given.positions)
         # Of two tokens: all queries send to both keys, a_ij a_ij' in the sum of which A is missing.
-        rest = (1.0 - own) * given.q + ((n - 1) * (1.0 - alike)) * given.positions
-        to_values = rest / (n - 1) if n > 1 else 0.0
+        rest = (1.0 - own) * given.q + ((each * n - 1) * (1.0 - alike)) * given.positions
+        to_values = each * rest / (n - 1) if n > 1 else 0.0
         # Dropped weights leave of values that are all alike something that no longer cancels.
         apart = (value.q - _pairs(value).same + self.dropout * _pairs(value).same) / keep
         slope = given.q * max(apart, 0.0)
         # The covariance D of the softmax meets that of the tokens: (1 + 1/n) tr D^2 + (tr D)^2/n, for n units.
-        for_query = sum(p * (m.slope * (1.0 + 1.0 / signal.units) + m.trace / signal.units) for m, _, p in possible)
+        for_query = sum(p * (m.slope * (1.0 + 1.0 / units) + m.trace / units) for m, _, p in possible)
         to_query = slope * max(key.q - _pairs(key).same, 0.0) * for_query
-        to_key = slope * query.q * sum(p * x * m.slope for m, x, p in possible)
-        error = math.hypot(given.error, signal.error)
-        back = [
-            self.value.backward(Gradient(to_value, error, to_values), signal),
-            self.query.backward(Gradient(to_query, error), signal),
-            self.key.backward(Gradient(to_key, error), signal),
+        to_key = each * slope * query.q * sum(p * x * m.slope for m, x, p in possible)
+        error = math.hypot(given.error, max(signal.error for signal in signals))
+        return [
+            self.query.backward(Gradient(to_query, error), signals[0]),
+            self.key.backward(Gradient(to_key, error), signals[1]),
+            self.value.backward(Gradient(to_value, error, to_values), signals[2]),
         ]
-        total = sum(part.q for part in back)
-        error, fresh = back[0].error, back[0].fresh
-        return Gradient(total, error, sum(part.positions for part in back), fresh)
 
-    def _mixed(self, signal: Signal) -> Signal:
+    def _projected(self, signals: Three) -> Three:
+        """Return queries, keys and values."""
+        query, key, value = signals
+        return self.query.forward(query), self.key.forward(key), self.value.forward(value)
+
+    def _mixed(self, signals: Three) -> Signal:
         """Return the signal between the softmax and the output weights."""
-        query, key, value = (weights.forward(signal) for weights in (self.query, self.key, self.value))
+        query, key, value = self._projected(signals)
         pairs, q_pairs, k_pairs = _pairs(value), _pairs(query), _pairs(key)
-        own = self._shared(signal, 1.0, 1.0)
+        own = self._shared(signals, 1.0, 1.0)
         dropped = own * self.dropout / (1.0 - self.dropout) * value.q
         # Of a query with: the same one in another input; another in the same input; another in another.
         keys = (key.overlap - k_pairs.other) / (key.q - k_pairs.same) if key.q > k_pairs.same else 0.0
-        input_ = self._shared(signal, query.overlap / query.q if query.q > 0 else 0.0, keys)
-        token = self._shared(signal, q_pairs.same / query.q if query.q > 0 else 0.0, 1.0)
-        both = self._shared(signal, q_pairs.other / query.q if query.q > 0 else 0.0, keys)
+        input_ = self._shared(signals, query.overlap / query.q if query.q > 0 else 0.0, keys)
+        token = self._shared(signals, q_pairs.same / query.q if query.q > 0 else 0.0, 1.0)
+        both = self._shared(signals, q_pairs.other / query.q if query.q > 0 else 0.0, keys)
         q = own * value.q + (1.0 - own) * pairs.same + dropped
         same = token * value.q + (1.0 - token) * pairs.same
         other = both * value.overlap + (1.0 - both) * pairs.other
@@ -103,22 +135,47 @@ class Attention:
         )
         return replace(value, q=q, var=max(var, 0.0) + dropped, positions=Positions(same, other))
 
-    def _shared(self, signal: Signal, queries: float, keys: float) -> float:
+    def _shared(self, signals: Three, queries: float, keys: float) -> float:
         """Return `E[sum_j a_j a'_j]` for two queries, from the correlations of queries and of what tells keys apart."""
-        square = _logit_std(self.query.forward(signal), self.key.forward(signal)) ** 2
+        square = _logit_std(self.query.forward(signals[0]), self.key.forward(signals[1])) ** 2
         square *= min(max(queries * keys, 0.0), 1.0)
         total = 0.0
-        for x, probability in atoms(self._fluctuation(signal)):
+        for x, probability in atoms(self._fluctuation(signals)):
             moments = softmax_moments(self.tokens, math.sqrt(x * square))
             # The tokens that a query attends to are alike in one of the directions that there are.
-            total += probability * (moments.squares + x * square * moments.aligned / signal.units)
+            total += probability * (moments.squares + x * square * moments.aligned / signals[1].units)
         return total
 
-    def _fluctuation(self, signal: Signal) -> float:
+    def _fluctuation(self, signals: Three) -> float:
         """Return the relative standard deviation of the variance of one query's logits."""
+        signal = signals[1]
         if math.isinf(signal.units):
             return 0.0
         return math.sqrt(2.0 * self.heads / self.query.units + 2.0 / signal.units + signal.error**2)
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionBetween:
+    """Attention whose queries, keys and values are made of signals of their own.
+
+    The signals count as independent of each other, as they are once they have passed random weights of their own. Where
+    queries and keys stem from tokens of the same input that is an approximation to first order in 1/units.
+
+    Args:
+        attention: What is done with them.
+    """
+
+    attention: Attention
+
+    def join(self, signals: Sequence[Signal]) -> Signal:
+        """Return the signal after the layer."""
+        query, key, value = signals
+        return self.attention.attend((query, key, value))
+
+    def split(self, gradient: Gradient, signals: Sequence[Signal]) -> Sequence[Gradient]:
+        """Return the gradient at each input."""
+        query, key, value = signals
+        return self.attention.apart(gradient, (query, key, value))
 
 
 def _pairs(signal: Signal) -> Positions:

@@ -147,14 +147,29 @@ def _(module: nn.Module, shape: Shape, training: bool) -> Rule:
 
 @standing_rule.register
 def _(module: nn.MultiheadAttention, shape: Shape, training: bool) -> Rule:
+    return attention(module, shape[0], shape[0], training=training)
+
+
+def attention(module: nn.MultiheadAttention, queries: int, tokens: int, *, training: bool = False) -> Attention:
+    """Return the rule of an attention layer.
+
+    Args:
+        module: The layer.
+        queries: How many tokens attend.
+        tokens: How many there are to attend to.
+        training: Whether dropout drops.
+    """
     if not module.batch_first:
         raise NoRuleError("no rule for attention whose first axis is not the batch yet")
-    if module.in_proj_weight is None or module.bias_k is not None or module.add_zero_attn:
-        raise NoRuleError("no rule for attention with keys and values of another size, or added ones, yet")
+    if module.bias_k is not None or module.add_zero_attn:
+        raise NoRuleError("no rule for attention with added keys and values yet")
     biases = [None] * 3 if module.in_proj_bias is None else module.in_proj_bias.chunk(3)
-    query, key, value = (_square(w, b) for w, b in zip(module.in_proj_weight.chunk(3), biases, strict=True))
+    together = module.in_proj_weight
+    apart = (module.q_proj_weight, module.k_proj_weight, module.v_proj_weight)
+    rows = apart if together is None else together.chunk(3)
+    query, key, value = (_square(w, b) for w, b in zip(rows, biases, strict=True))
     out = _square(module.out_proj.weight, module.out_proj.bias)
-    return Attention(query, key, value, out, shape[0], module.num_heads, module.dropout if training else 0.0)
+    return Attention(query, key, value, out, tokens, module.num_heads, module.dropout if training else 0.0, queries)
 
 
 def _square(weight: torch.Tensor, bias: torch.Tensor | None) -> Weights:

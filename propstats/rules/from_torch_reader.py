@@ -12,9 +12,10 @@ from torch import fx, nn
 from propstats.activations.conversion.torch_modules import of_module
 from propstats.errors import ModelError
 from propstats.rules.affine import Affine, Flatten, Unchanged
+from propstats.rules.attention import AttentionBetween
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch import NoRuleError
-from propstats.rules.from_torch_modules import standing_rule
+from propstats.rules.from_torch_modules import attention, standing_rule
 from propstats.rules.graph import Node
 from propstats.rules.join import Add, Concatenate
 from propstats.rules.order import INPUT
@@ -126,7 +127,8 @@ class Reader:
         name = f"{name}#{calls}" if calls else name
         value = self._heard(n.args[0])
         if isinstance(module, nn.MultiheadAttention) and any(arg is not n.args[0] for arg in n.args[1:3]):
-            raise NoRuleError("no rule for attention between different inputs yet")
+            self._attend(n, module, name)
+            return
         if isinstance(module, nn.TransformerEncoderLayer):
             self._encoder(n, module, name, value)
             return
@@ -137,6 +139,12 @@ class Reader:
             raise NoRuleError(f"{type(module).__name__} takes another axis of {value.shape} for units than before")
         rule = standing_rule(module, value.shape, self.training)
         self._add(n, name, type(module).__name__, rule, [value], -1 if isinstance(rule, Flatten) else axis)
+
+    def _attend(self, n: fx.Node, module: nn.MultiheadAttention, name: str) -> None:
+        """Note attention between different values."""
+        heard = [self._heard(argument) for argument in n.args[:3]]
+        rule = attention(module, heard[0].shape[0], heard[1].shape[0], training=self.training)
+        self._add(n, name, type(module).__name__, AttentionBetween(rule), heard, -1)
 
     def _encoder(self, n: fx.Node, module: nn.TransformerEncoderLayer, name: str, value: _Value) -> None:
         """Write out what torch runs in one: attention and two linear layers, each in a residual branch."""

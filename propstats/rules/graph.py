@@ -138,7 +138,7 @@ class Graph:
         arriving[self.output.name].append(gradient or Gradient(1.0))
         gradients: dict[str, Gradient] = {}
         for node in reversed(self.order):
-            given = gradients[node.name] = _sum(arriving[node.name], signals[node.name].units)
+            given = gradients[node.name] = meeting(arriving[node.name], signals[node.name].units)
             if isinstance(node.rule, Join):
                 parts = node.rule.split(given, [signals[name] for name in node.inputs])
             else:
@@ -148,12 +148,12 @@ class Graph:
             together = self.together.get(node.name)
             if together is not None:
                 arriving[together.source].append(together.correction(given, signals[together.source]))
-        gradients[INPUT] = _sum(arriving[INPUT], signals[INPUT].units)
+        gradients[INPUT] = meeting(arriving[INPUT], signals[INPUT].units)
         return gradients
 
 
-def _sum(parts: Sequence[Gradient], units: float) -> Gradient:
-    """Add gradients that are uncorrelated but for chance, which is of the order of `1/sqrt(units)`."""
+def meeting(parts: Sequence[Gradient], units: float) -> Gradient:
+    """Return the sum of gradients that are uncorrelated but for chance, which is of the order of `1/sqrt(units)`."""
     if len(parts) == 1:
         return parts[0]
     q = math.fsum(part.q for part in parts)

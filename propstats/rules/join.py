@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from propstats.estimate import Gradient, Positions, Signal
+from propstats.rules.affine import Affine
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,20 @@ class Add:
             units=units,
             fresh=fresh,
         )
+
+    def split(self, gradient: Gradient, signals: Sequence[Signal]) -> Sequence[Gradient]:
+        """Return the gradient at each input."""
+        return [gradient] * len(signals)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`x - z`, of signals that are independent but for their means, as in a sum."""
+
+    def join(self, signals: Sequence[Signal]) -> Signal:
+        """Return the signal after the layer."""
+        first, second = signals
+        return Add().join([first, Affine(-1.0).forward(second)])
 
     def split(self, gradient: Gradient, signals: Sequence[Signal]) -> Sequence[Gradient]:
         """Return the gradient at each input."""

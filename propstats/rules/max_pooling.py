@@ -139,12 +139,14 @@ class Pooled:
 
     Args:
         source: The layer before the activation's.
+        at: The activation's layer.
         before: What stands between that and the Gaussians.
         act: The activation.
         pool: The pool.
     """
 
     source: str
+    at: str
     before: Rule
     act: Elementwise
     pool: MaxPool
@@ -182,7 +184,7 @@ def find_pooled(order: Sequence["Node"]) -> Mapping[str, Pooled]:
         before = [rule for rule in rules[:-1] if not isinstance(rule, Join)]
         act = rules[-1]
         if isinstance(act, Elementwise) and rises(act.activation):
-            found[node.name] = Pooled(heard.inputs[0], Chain(before), act, node.rule)
+            found[node.name] = Pooled(heard.inputs[0], heard.name, Chain(before), act, node.rule)
     return found
 
 

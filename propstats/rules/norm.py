@@ -57,6 +57,10 @@ class GroupNorm:
         own, other = self._average(signal, signal.q, pairs.same), self._average(signal, signal.overlap, pairs.other)
         variance = signal.q - own
         apart = self._apart(signal, own, signal.overlap - other)
+        same, cross = own, other
+        if self.positions == 1:  # each position loses its own average
+            same = self._average(signal, pairs.same, pairs.same)
+            cross = self._average(signal, pairs.other, pairs.other)
         gain = 1.0 / (variance + self.eps)
         mean = 0.0 if self.centred else math.sqrt(gain) * signal.mean * self.scale.weight_mean
         gain, bias = gain * self.scale.weight_second_moment, self.scale.bias_second_moment
@@ -66,7 +70,7 @@ class GroupNorm:
             var=max(gain * (signal.var - own + other + apart * (signal.overlap - other)), 0.0),
             error=signal.fresh,  # of the variance over the data; q is what it is made to be
             positions=signal.positions
-            and Positions(gain * (pairs.same - own) + bias, gain * (1.0 - apart) * (pairs.other - other) + bias),
+            and Positions(gain * (pairs.same - same) + bias, gain * (1.0 - apart) * (pairs.other - cross) + bias),
             units=signal.units,
             fresh=signal.fresh,
         )
@@ -164,14 +168,15 @@ def projected(
         along: Which share of that along the signal.
         alike: Correlation of the normalised signal at two positions.
         units: How many independent units (or samples) are normalised together.
-        positions: How many positions.
+        positions: How many positions are normalised together.
         error: Relative error of the variance that divides.
     """
     flat = constant * mean_square(gradient.q, gradient.positions, units, positions)
     tilted = along * mean_square(gradient.q, gradient.positions * alike, units, positions)
+    if positions > 1:
+        pairs = gradient.positions - flat - alike * tilted
+    else:  # each position has lost what lies along its own
+        pairs = gradient.positions * (1.0 - (constant + along * alike**2) / units)
     return Gradient(
-        gain * max(gradient.q - flat - tilted, 0.0),
-        math.hypot(gradient.error, error),
-        gain * (gradient.positions - flat - alike * tilted),
-        gradient.fresh,
+        gain * max(gradient.q - flat - tilted, 0.0), math.hypot(gradient.error, error), gain * pairs, gradient.fresh
     )

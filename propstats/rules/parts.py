@@ -9,7 +9,8 @@ from propstats.estimate import Gradient, Positions, Signal
 class Part:
     """Some of the numbers of a signal: a slice, a token, one of several chunks.
 
-    They count as like all others. Backwards the others get nothing: the mean square is that of the part times its share.
+    They count as like all others. Backwards the others get nothing: the mean square is that of the part times its
+    share.
 
     Args:
         share: Which share of all numbers it is.
@@ -51,6 +52,69 @@ class Repeat:
         """Return the gradient at the input: the sum of those of its copies."""
         q = self.times * (gradient.q + (self.times - 1) * gradient.positions)
         return replace(gradient, q=q, positions=self.times**2 * gradient.positions)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A signal with constants beside it: zeros around an image, a token that is the same for all data.
+
+    All statistics are means over both. Behind, the mixture counts as one Gaussian. Backwards the signal's numbers have
+    the gradient of all.
+
+    Args:
+        share: Which share of the numbers is the signal's.
+        mean: Mean of the constants.
+        square: Their mean square.
+
+    >>> Beside(0.25, 0.0, 0.0).forward(Signal(2.0, 8.0, 4.0)).q
+    2.0
+    """
+
+    share: float
+    mean: float
+    square: float
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+        rest, positions = 1.0 - self.share, signal.positions
+
+        def product(overlap: float) -> float:
+            cross = 2.0 * self.share * rest * signal.mean * self.mean
+            return self.share**2 * overlap + cross + rest**2 * self.square
+
+        q = self.share * signal.q + rest * self.square
+        part = self.share * signal.q / q if q > 0.0 else 1.0
+        return replace(
+            signal,
+            mean=self.share * signal.mean + rest * self.mean,
+            q=q,
+            var=self.share * signal.var,
+            error=part * signal.error,
+            fresh=part * signal.fresh,
+            positions=positions and Positions(product(positions.same), product(positions.other)),
+        )
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        return gradient
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """Positions become units and units positions, as for layers that mix tokens.
+
+    Two units have nothing but their mean in common, and so have two positions of what is turned. Exact behind random
+    weights.
+    """
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+        square = signal.mean**2
+        return replace(signal, positions=Positions(square, square))
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input: two of its positions have passed different weights."""
+        return replace(gradient, positions=0.0)
 
 
 @dataclass(frozen=True, slots=True)

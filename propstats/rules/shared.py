@@ -15,7 +15,7 @@ from propstats.activations.expression import Expr, Number, Symbol, call, substit
 from propstats.activations.syntax import str_of
 from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Affine, Chain, Unchanged
-from propstats.rules.attention import Attention
+from propstats.rules.attention import Attention, AttentionBetween
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.embedding import Embedding
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from propstats.rules.graph import Node
 
 #: Rules whose random weights leave nothing of their input to correlate with.
-_RANDOM = (Weights, Attention, Embedding)
+_RANDOM = (Weights, Attention, AttentionBetween, Embedding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,13 +152,16 @@ def test_stale_batch_norm() -> None:
 
 
 def test_layers_without_a_rule_are_named() -> None:
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10))
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.PixelUnshuffle(2), nn.Flatten(), nn.Linear(144, 10))
     report = audit(model, "digits")
-    assert [(s.name, s.reason) for s in report.coverage.skipped] == [("2", "no rule for MaxPool2d yet")]
+    assert [(s.name, s.reason) for s in report.coverage.skipped] == [("2", "no rule for PixelUnshuffle yet")]
     assert report.coverage.analysed == len(report.layers) - 1
     assert report.layers[2].verdict == "no expectation"
-    # The chain from the network's input is broken there, each layer's own expectation is not.
-    assert report.layers[4].expected is None
+    # There the expectation begins anew, with what was measured.
+    assert report.layers[1].expected is not None
+    assert report.layers[1].expected.given == "network"
+    assert report.layers[4].expected is not None
+    assert (report.layers[4].expected.given, report.layers[4].expected.since) == ("restart", ("2",))
     assert report.layers[4].one_step is not None
 
 
@@ -180,7 +183,13 @@ class Shared(nn.Module):
 def test_shared_and_functional() -> None:
     model = Shared()
     report = audit(model, "digits")
-    assert [(layer.name, layer.call) for layer in report.layers] == [("a", 0), ("act", 0), ("b", 0), ("act", 1)]
+    assert [(layer.name, layer.call) for layer in report.layers] == [
+        ("a", 0),
+        ("act", 0),
+        ("b", 0),
+        ("act", 1),
+        ("add", 0),
+    ]
     assert [s.name for s in report.coverage.skipped] == ["unused"]
     # Gradients through one module only, also where its input is used twice.
     b = next(layer for layer in report.layers if layer.name == "b")

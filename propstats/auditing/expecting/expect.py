@@ -2,91 +2,120 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from propstats.auditing.measuring.call import Call
+import torch
+from torch import nn
+
+from propstats.auditing.expecting.companions import measure_positions
+from propstats.auditing.expecting.flow import Flow, Network
+from propstats.auditing.expecting.network import graph_of, is_shown, place_of_input, steps_of
+from propstats.auditing.measuring.call import INPUT, Call
 from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import UnitStatistics
 from propstats.auditing.records import Expected
-from propstats.estimate import Gradient, Signal
-from propstats.rules.rule import Rule
+from propstats.estimate import Positions, Signal
+from propstats.rules.rule import Join, Rule
+
+#: What NormProp promises of every layer: zero mean, unit variance.
+CANONICAL = Expected(1.0, 1.0, 1.0, 1.0, 0.0, "canonical", mean=0.0)
 
 
-def measured_signal(statistics: UnitStatistics) -> Signal | None:
-    """Return the signal that was measured, or None where it is not finite."""
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What theory says of one call.
+
+    Args:
+        rule: Its rule; None where there is none.
+        reason: Why there is none.
+        shown: Whether it is a layer to readers; what only rearranges numbers is not.
+        network: What it should carry, given the network's input (or what was measured at the last calls without a
+            rule) and a unit gradient at its output.
+        one_step: What it should make of its own measured input and output gradient.
+    """
+
+    rule: Rule | Join | None
+    reason: str | None
+    shown: bool
+    network: Expected | None
+    one_step: Expected | None
+
+
+def expect(probe: Probe, model: nn.Module, inputs: torch.Tensor) -> list[Expectation]:
+    """Return what theory expects of each call of a measured network.
+
+    Weights count by their sizes, not by their directions: theory speaks of random ones. Where a call has no rule, what
+    was measured there stands in, and what follows says so.
+
+    Args:
+        probe: What was measured.
+        model: The network; it runs once more over a batch, for what positions have in common.
+        inputs: The data, shape (samples, ...).
+    """
+    shape = tuple(inputs.shape[1:])
+    calls = probe.calls
+    steps, start = steps_of(calls, shape), place_of_input(calls, shape)
+    together = measure_positions(model, inputs, steps, start)
+    measured: dict[tuple[int, int], Signal | None] = {
+        (INPUT, 0): measured_signal(probe.inputs, together.get((INPUT, 0)))
+    }
+    for position, call in enumerate(calls):
+        for number, statistics in enumerate(call.outputs):
+            measured[position, number] = measured_signal(statistics, together.get((position, number)))
+    network = Network(calls, steps, graph_of(calls, steps, start), measured, probe.result)
+    theory = network.through()
+    alone = network.one_by_one(theory)
+    found = []
+    for position, (call, step) in enumerate(zip(calls, steps, strict=True)):
+        known = step.rule is not None
+        names = tuple(_label(calls[source]) for source in sorted(theory.since[position]))
+        found.append(
+            Expectation(
+                rule=step.rule,
+                reason=step.reason,
+                shown=is_shown(step, call),
+                network=_expected(call, theory, position, names) if known else None,
+                one_step=_expected(call, alone, position, None) if known else None,
+            )
+        )
+    return found
+
+
+def measured_signal(statistics: UnitStatistics, positions: Positions | None = None) -> Signal | None:
+    """Return the signal that was measured, or None where it is not finite.
+
+    Args:
+        statistics: What was measured.
+        positions: What its positions have in common.
+    """
     if not statistics.is_finite:
         return None
     q = statistics.q
     error = statistics.pooled_square.error / q if q > 0 else 0.0
-    return Signal(float(statistics.unit_means.mean()), q, statistics.var, error)
+    if positions is not None and not math.isfinite(positions.same + positions.other):
+        positions = None
+    return Signal(float(statistics.unit_means.mean()), q, statistics.var, error, positions)
 
 
-def one_step(call: Call) -> Expected | None:
-    """Return what a layer should make of its own measured input and output gradient."""
-    before = measured_signal(call.input)
-    if call.rule is None or before is None:
+def _expected(call: Call, flow: Flow, position: int, since: Sequence[str] | None) -> Expected | None:
+    """Return the record of an expectation; `since` is None for a single layer."""
+    signal = flow.signals[position]
+    if signal is None:
         return None
-    after = _apply(call.rule, before)
-    if after is None:
-        return None
-    given = call.gradient_output.running.mean if call.gradient_output.is_measured else None
-    back = call.rule.backward(Gradient(given), before).q if given is not None else None
-    return Expected(after.q, after.var, given, back, after.error, "layer")
+    given = flow.given[position]
+    back = flow.back[position].get(call.main if call.main is not None else 0)
+    return Expected(
+        q=signal.q,
+        var=signal.var,
+        gradient_output=None if given is None else given.q,
+        gradient_input=None if back is None else back.q,
+        error=signal.error,
+        given="layer" if since is None else "restart" if since else "network",
+        mean=signal.mean,
+        gradient_error=None if back is None else back.error,
+        since=tuple(since or ()),
+    )
 
 
-def from_network(probe: Probe) -> list[Expected | None]:
-    """Return what every layer should carry, given only the network's input and a unit gradient at its output.
-
-    Where a layer's input does not come straight from another layer, or a layer has no rule, the chain is broken, and
-    what follows (forwards; before, backwards) has no such expectation.
-    """
-    signals = _forward(probe)
-    gradients = _backward(probe, signals)
-    expected: list[Expected | None] = []
-    for signal, (at_output, at_input) in zip(signals, gradients, strict=True):
-        if signal is None:
-            expected.append(None)
-        else:
-            expected.append(Expected(signal.q, signal.var, at_output, at_input, signal.error, "network"))
-    return expected
-
-
-def _before(call: Call, signals: Sequence[Signal | None], probe: Probe) -> Signal | None:
-    if call.source is None:
-        return None
-    return measured_signal(probe.inputs) if call.source == -1 else signals[call.source]
-
-
-def _forward(probe: Probe) -> list[Signal | None]:
-    signals: list[Signal | None] = []
-    for call in probe.calls:
-        before = _before(call, signals, probe)
-        signals.append(_apply(call.rule, before) if call.rule is not None and before is not None else None)
-    return signals
-
-
-def _apply(rule: Rule, before: Signal) -> Signal | None:
-    """Apply a rule; weights that are not finite leave nothing to expect."""
-    after = rule.forward(before)
-    return after if math.isfinite(after.q) and math.isfinite(after.mean) else None
-
-
-def _backward(probe: Probe, signals: Sequence[Signal | None]) -> list[tuple[float | None, float | None]]:
-    """Return the expected second moment of the gradient at each call's output and input."""
-    calls = probe.calls
-    if probe.result < 0 or any(call.source is None for call in calls):
-        return [(None, None)] * len(calls)  # what is unseen may send gradients too
-    at_output = [0.0] * len(calls)
-    at_output[probe.result] = 1.0
-    at_input = [math.nan] * len(calls)
-    for position in reversed(range(len(calls))):
-        call, before = calls[position], _before(calls[position], signals, probe)
-        if call.rule is not None and before is not None:
-            at_input[position] = call.rule.backward(Gradient(at_output[position]), before).q
-        for slot, source in enumerate(call.sources):
-            if source >= 0:  # a rule says what reaches the one input that it is about
-                at_output[source] += at_input[position] if slot == call.main else math.nan
-    return [(_known(out), _known(back)) for out, back in zip(at_output, at_input, strict=True)]
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _label(call: Call) -> str:
+    return call.name if call.index == 0 else f"{call.name} (call {call.index})"

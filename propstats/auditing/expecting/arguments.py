@@ -1,0 +1,88 @@
+"""The arguments of a recorded function, by position or by name."""
+
+from dataclasses import dataclass
+
+import torch
+
+from propstats.auditing.expecting.places import Place
+from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
+from propstats.rules.from_torch import NoRuleError
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A tensor that does not depend on the data, by its moments."""
+
+    mean: float
+    square: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a function was called with.
+
+    Args:
+        call: The call.
+        places: The place of each of its tensor inputs; None for those that are no part of the signal.
+    """
+
+    call: Call
+    places: tuple[Place | None, ...]
+
+    def get(self, index: int, name: str, default: object = None) -> object:
+        """Return an argument."""
+        if index < len(self.call.args):
+            return self.call.args[index]
+        return self.call.kwargs.get(name, default)
+
+    def integers(self, index: int, name: str, default: int | None = None) -> int | tuple[int, ...] | None:
+        """Return a whole number, or several.
+
+        Raises:
+            NoRuleError: If it is something else.
+        """
+        value = self.get(index, name, default)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        if isinstance(value, list | tuple) and all(isinstance(entry, int) for entry in value):
+            return tuple(value)
+        raise NoRuleError(f"no rule for {self.call.kind} with {name} {value!r}")
+
+    def flag(self, index: int, name: str, default: bool = False) -> bool:
+        """Return true or false."""
+        return bool(self.get(index, name, default))
+
+    def tensor(self, index: int, name: str) -> torch.Tensor | None:
+        """Return a parameter.
+
+        Raises:
+            NoRuleError: If the tensor is computed, or not known.
+        """
+        value = self.get(index, name)
+        if value is None or isinstance(value, torch.Tensor):
+            return value
+        raise NoRuleError(f"no rule for {self.call.kind} with a {name} that is computed or no parameter")
+
+    def signals(self) -> list[int]:
+        """Return the tensor inputs that are part of the signal."""
+        return [slot for slot, place in enumerate(self.places) if place is not None]
+
+    def constant(self, value: object) -> Constant | None:
+        """Return a number, a parameter or another tensor that does not depend on the data; None if it does.
+
+        Raises:
+            NoRuleError: If nothing is known of it.
+        """
+        if isinstance(value, int | float):
+            return Constant(float(value), float(value) ** 2)
+        if isinstance(value, torch.Tensor):
+            numbers = value.detach().double()
+            return Constant(float(numbers.mean()), float(numbers.square().mean()))
+        if isinstance(value, Slot) and self.call.sources[value.position] == OUTSIDE:
+            found = self.call.inputs[value.position]
+            if not found.is_finite:
+                raise NoRuleError(f"no rule for {self.call.kind} with a tensor of which nothing is known")
+            return Constant(float(found.unit_means.mean()), found.q)
+        if isinstance(value, Slot):
+            return None
+        raise NoRuleError(f"no rule for {self.call.kind} of {type(value).__name__}")

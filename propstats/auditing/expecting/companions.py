@@ -1,0 +1,109 @@
+"""What positions have in common: measured in one more forward pass over a batch."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from propstats.auditing.expecting.network import Step
+from propstats.auditing.expecting.places import Place
+from propstats.auditing.measuring.measure import by_sample
+from propstats.auditing.measuring.recorder import Recorder, Site
+from propstats.auditing.measuring.running import evaluating
+from propstats.estimate import Positions
+
+#: A batch is enough: means of products over all channels and pairs of positions vary little.
+SAMPLES = 256
+
+Key = tuple[int, int]
+
+
+def measure_positions(
+    model: nn.Module, inputs: torch.Tensor, steps: Sequence[Step], start: Place
+) -> dict[Key, Positions]:
+    """Return mean products of two positions, of one input and of two, for each tensor that has positions.
+
+    Args:
+        model: The network.
+        inputs: The data, shape (samples, ...); the first ones count.
+        steps: What theory makes of its calls.
+        start: The place of the input.
+
+    Returns:
+        By the position of the call and the number of its output; -1 and 0 for the network's input.
+    """
+    chunk = inputs[:SAMPLES]
+    watch = _Watch(len(chunk), steps)
+    if chunk.is_floating_point():
+        watch.note((-1, 0), chunk, start)
+    with evaluating(model), torch.no_grad():
+        recorder = Recorder(model, watch)
+        x = chunk.clone()  # which modules may change in place
+        with recorder.recording([x]):
+            model(x)
+    return watch.found
+
+
+class _Watch:
+    """An observer that measures each tensor where it is made."""
+
+    def __init__(self, samples: int, steps: Sequence[Step]) -> None:
+        self.found: dict[Key, Positions] = {}
+        self._samples = samples
+        self._steps = steps
+
+    def before(self, site: Site) -> Sequence[torch.Tensor]:
+        """Change nothing."""
+        return site.tensors
+
+    def after(self, site: Site) -> Sequence[torch.Tensor]:
+        """Measure the outputs."""
+        if site.position < len(self._steps):
+            for number, (tensor, place) in enumerate(
+                zip(site.outputs, self._steps[site.position].places, strict=False)
+            ):
+                self.note((site.position, number), tensor, place)
+        return site.outputs
+
+    def note(self, key: Key, tensor: torch.Tensor, place: Place) -> None:
+        """Measure one tensor."""
+        rows = by_sample(tensor, self._samples) if tensor.is_floating_point() else None
+        if rows is None or tuple(rows.shape[1:]) != place.shape or place.count < 2 or not place.axes:
+            return
+        if bool(torch.isfinite(rows).all()):
+            self.found[key] = products(rows, place)
+
+
+def products(rows: torch.Tensor, place: Place) -> Positions:
+    """Return the mean products of different positions, of the same unit, in one sample and in two.
+
+    Args:
+        rows: The tensor, shape (samples, *place.shape).
+        place: Where its units are.
+
+    >>> x = torch.tensor([[[1.0, 3.0]], [[2.0, 4.0]]])  # two samples of one unit at two positions
+    >>> products(x, Place.first((1, 2)))
+    Positions(same=5.5, other=5.0)
+    """
+    axes = sorted(place.axes)
+    order = [0, *(axis + 1 for axis in axes), *(a + 1 for a in range(len(place.shape)) if a not in place.axes)]
+    values = rows.permute(order).reshape(len(rows), place.units, place.count)
+    n, count = len(values), place.count
+    same = other = 0.0
+    step = max(1, (1 << 22) // (n * count))
+    for first in range(0, place.units, step):
+        block = values[:, first : first + step].double()
+        sums, squares = block.sum(dim=2), block.square()
+        own = sums.square().sum() - squares.sum()
+        total = sums.sum(dim=0).square().sum() - sums.square().sum()
+        at_one = block.sum(dim=0).square().sum() - squares.sum()
+        same += float(own)
+        other += float(total - at_one)
+    pairs = place.units * count * (count - 1)
+    return Positions(same / (pairs * n), other / (pairs * n * (n - 1)) if n > 1 else math.nan)
+
+
+def measured_positions(found: Mapping[Key, Positions], key: Key) -> Positions | None:
+    """Return what was measured at a tensor, if it has positions."""
+    return found.get(key)

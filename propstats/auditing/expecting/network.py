@@ -1,0 +1,192 @@
+"""The graph of rules of a measured network: a rule for each recorded call, or the reason why there is none."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from propstats.auditing.expecting.arguments import Arguments
+from propstats.auditing.expecting.attending import attention_layer
+from propstats.auditing.expecting.functions import function_rule, turned
+from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.views import reshape
+from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
+from propstats.errors import DomainError
+from propstats.estimate import Gradient, Signal
+from propstats.rules.affine import Unchanged
+from propstats.rules.from_torch import NoRuleError, rule_for
+from propstats.rules.from_torch_modules import standing_rule
+from propstats.rules.from_torch_reader import UNITS_FIRST, UNITS_LAST
+from propstats.rules.graph import Graph, Node
+from propstats.rules.order import INPUT as NETWORK_INPUT
+from propstats.rules.rule import Join, Rule
+
+#: Functions that tell where the units of what they get are.
+_LAST_FUNCTIONS = ("linear", "layer_norm", "rms_norm", "embedding")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call as theory sees it.
+
+    Args:
+        rule: Its rule; None where there is none.
+        reason: Why there is none.
+        heard: The tensor inputs that the rule takes, in its order.
+        places: Where the units of each of its outputs are.
+    """
+
+    rule: Rule | Join | None
+    reason: str | None
+    heard: tuple[int, ...]
+    places: tuple[Place, ...]
+
+
+class Unknown:
+    """Stands in the graph for a call without a rule: what follows begins anew, with what was measured."""
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal; never asked."""
+        return signal
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient; never asked."""
+        return gradient
+
+
+def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
+    """Return what theory makes of each call.
+
+    Args:
+        calls: The calls, in the order of the forward pass.
+        shape: Shape of the network's input, without the batch.
+    """
+    steps: list[Step] = []
+    start = place_of_input(calls, tuple(shape))
+    for call in calls:
+        places = tuple(_place(source, output, steps, start) for source, output in _made(call))
+        steps.append(_step(call, places))
+    return steps
+
+
+def graph_of(calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Graph:
+    """Return the graph of the rules; its layers are called by their positions, and the last joins all ends.
+
+    Args:
+        calls: The calls.
+        steps: What theory makes of them.
+        start: The place of the network's input.
+    """
+    nodes = []
+    for position, (call, step) in enumerate(zip(calls, steps, strict=True)):
+        place = step.places[0] if step.places else Place((), frozenset())
+        heard = tuple(name_of(call.sources[slot]) for slot in step.heard) if step.rule is not None else ()
+        rule = step.rule if step.rule is not None else Unknown()
+        nodes.append(Node(str(position), call.kind, rule, heard, place.units, place.positions))
+    used = {name for node in nodes for name in node.inputs}
+    ends = tuple(node.name for node in nodes if node.name not in used)
+    nodes.append(Node("ends", "ends", Unknown(), ends, 1))
+    return Graph(nodes, start.units, start.positions)
+
+
+def name_of(source: int) -> str:
+    """Return the name of a source in the graph."""
+    return NETWORK_INPUT if source == INPUT else str(source)
+
+
+def _made(call: Call) -> list[tuple[int, int]]:
+    return list(zip(call.sources, call.source_outputs, strict=True))
+
+
+def _place(source: int, output: int, steps: Sequence[Step], start: Place) -> Place | None:
+    if source == OUTSIDE:
+        return None
+    return start if source == INPUT else steps[source].places[output]
+
+
+def place_of_input(calls: Sequence[Call], shape: tuple[int, ...]) -> Place:
+    """Return where the units of the network's input are: as the first call that knows says.
+
+    Args:
+        calls: The calls.
+        shape: Shape of the input, without the batch.
+    """
+    for call in calls:
+        if isinstance(call.module, UNITS_LAST) or call.kind in _LAST_FUNCTIONS:
+            # A vector that is flattened first was an image.
+            return Place.last(shape) if len(shape) < 3 else Place.first(shape)
+        if isinstance(call.module, UNITS_FIRST) or call.kind.startswith("conv"):
+            return Place.first(shape)
+    return Place.usual(shape)
+
+
+def _step(call: Call, places: tuple[Place | None, ...]) -> Step:
+    after = tuple(Place.usual(shape) for shape in call.output_shapes)
+    heard = tuple(slot for slot, place in enumerate(places) if place is not None)
+    try:
+        if not heard:
+            raise NoRuleError("its input is not part of the signal")
+        given = Arguments(call, places)
+        rule, place = _found(call, given)
+        if not isinstance(rule, Join):
+            heard = heard[:1]
+        if len(call.changed) > 1:
+            raise NoRuleError("no rule for changing several tensors in place")
+        return Step(rule, None, heard, _outputs(call, place))
+    except NoRuleError as error:
+        return Step(None, str(error), heard, _after_unknown(call, places, after))
+    except (DomainError, ValueError, IndexError, TypeError, AssertionError, ZeroDivisionError) as error:
+        # Somebody else's network may call its layers in ways that no rule thinks of.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return Step(None, f"no rule for {call.kind} as it is called here: {reason}", heard, after)
+
+
+def _found(call: Call, given: Arguments) -> tuple[Rule | Join, Place]:
+    module = call.module
+    if module is None:
+        return function_rule(given)
+    if isinstance(module, nn.MultiheadAttention):
+        return attention_layer(given, module)
+    slot = given.signals()[0]
+    place = given.places[slot]
+    assert place is not None
+    if isinstance(module, nn.Flatten | nn.Unflatten):
+        return reshape(place, call.shape)
+    if isinstance(module, nn.Upsample) and module.mode == "nearest":
+        from propstats.rules.parts import Repeat
+
+        return Repeat(math.prod(call.shape) // math.prod(place.shape)), place.like(call.shape)
+    shape = call.input_shapes[slot]
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+        rule = rule_for(module, shape)
+    else:
+        rule = standing_rule(module, shape, False)
+    if isinstance(module, nn.Embedding):
+        return rule, Place.last(call.shape)
+    if isinstance(module, UNITS_LAST):
+        return turned(rule, place, Place.last(place.shape)), Place.last(call.shape)
+    if isinstance(module, UNITS_FIRST) or "Pool" in type(module).__name__:
+        return turned(rule, place, Place.first(place.shape)), Place.first(call.shape)
+    return rule, place.like(call.shape)
+
+
+def _outputs(call: Call, place: Place) -> tuple[Place, ...]:
+    """Return the places of all outputs: those of equal rank have their units where the first has them."""
+    return tuple(place.like(shape) for shape in call.output_shapes)
+
+
+def _after_unknown(call: Call, places: Sequence[Place | None], usual: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Return where units are after a call without a rule: where they were, as long as the rank is the same."""
+    place = next((place for place in places if place is not None), None)
+    if place is None:
+        return usual
+    return tuple(
+        place.like(shape) if len(shape) == len(place.shape) else there
+        for shape, there in zip(call.output_shapes, usual, strict=True)
+    )
+
+
+def is_shown(step: Step, call: Call) -> bool:
+    """Whether a call is a layer to readers: a module, or a function that does more than rearrange numbers."""
+    return call.module is not None or (step.rule is not None and not isinstance(step.rule, Unchanged))
