@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from propstats.auditing.measuring.layout import Layout
 from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.rule import Rule
@@ -53,7 +54,11 @@ class Call:
         output_shapes: Their shapes, without the batch.
         gradient_inputs: Gradient of `v . output` through this call alone, at each tensor input.
         gradient_outputs: The same at each tensor that it gave, through all that use it.
+        input_layouts: Where samples, units and positions lie in the tensor inputs.
+        output_layouts: The same for what it gave.
         changed: Which tensor inputs it changed in place.
+        carries_signal: Whether it gives real numbers that say something of the data; masks do not, nor does the rest
+            of what is computed from tokens without a parameter.
         flat: Number of pre-activations at which an activation is flat.
         alive: Which units of an activation had a slope for any of the data, shape (units,).
         saturates: Whether this is an activation that is flat on both sides.
@@ -76,7 +81,10 @@ class Call:
     output_shapes: tuple[tuple[int, ...], ...] = ()
     gradient_inputs: list[SquareMean] = field(default_factory=list)
     gradient_outputs: list[SquareMean] = field(default_factory=list)
+    input_layouts: tuple[Layout | None, ...] = ()
+    output_layouts: tuple[Layout | None, ...] = ()
     changed: tuple[int, ...] = ()
+    carries_signal: bool = True
     flat: int = 0
     alive: torch.Tensor | None = None
     saturates: bool = False

@@ -2,22 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import nn
 
+from propstats.auditing.measuring.batches import Batch, Data, arguments, batches_of, part, samples_in
 from propstats.auditing.measuring.call import OUTSIDE, Call
 from propstats.auditing.measuring.leaves import is_leaf
 from propstats.auditing.measuring.measure import Measure
 from propstats.auditing.measuring.recorder import Recorder
 from propstats.auditing.measuring.running import evaluating, first_tensor, refusals_named
 from propstats.auditing.measuring.statistics import UnitStatistics
-from propstats.auditing.measuring.structure import Structure
-from propstats.errors import ModelError
+from propstats.auditing.measuring.structure import Shapes, Structure
+from propstats.auditing.measuring.trees import tensors_in
+from propstats.errors import DataError, ModelError
 from propstats.expectation.sampling import block_seed
-
-#: Samples per batch. It is part of the result: the random directions of the backward pass are drawn batch by batch.
-BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,77 +26,124 @@ class Probe:
 
     Args:
         calls: All calls, in order.
-        inputs: Statistics of the data.
+        inputs: Statistics of the data: of the first tensor.
         never_called: Names of layers that the forward pass does not use as modules.
         result: Position of the call that made the network's output, `OUTSIDE` if that is unknown.
+        all_inputs: Statistics of each tensor of the data.
+        samples: How many samples ran.
     """
 
     calls: Sequence[Call]
     inputs: UnitStatistics
     never_called: tuple[str, ...]
     result: int
+    all_inputs: Sequence[UnitStatistics] = ()
+    samples: int = 0
 
 
 def probe(
-    model: nn.Module, inputs: torch.Tensor, *, seed: int = 0, progress: Callable[[int], None] | None = None
+    model: nn.Module,
+    inputs: Data,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    rank: int = 0,
+    world: int = 1,
 ) -> Probe:
     """Measure a network on data.
 
     The model runs in evaluation mode. Backwards, the output is contracted with a random direction `v ~ N(0, 1)` for
     each sample, so that gradients measure the Jacobian of the network and nothing of a loss. The model is left as it
-    was.
+    was. Memory does not grow with the number of samples.
 
     Args:
-        model: The network; one tensor in, one tensor (or a structure whose first tensor counts) out.
-        inputs: The data, shape (samples, ...).
+        model: The network; the output's first tensor of real numbers counts.
+        inputs: The data: a tensor of shape (samples, ...), or what `batches_of` takes.
         seed: Seed of the random directions.
         progress: Called with the number of samples of each finished batch.
+        rank: Which share of the batches to run: those whose number leaves this remainder ...
+        world: ... when divided by this. Shares of the same seed merge to the whole.
 
     Raises:
         ModelError: If the model has no layers, gives no tensor, or behaves differently when it is watched.
         DataError: If the model refuses the data; the message names the layer.
     """
-    statistics = UnitStatistics()
+    arriving = iter(batches_of(inputs))
+    first = next(arriving, None)
+    if first is None:
+        raise DataError("there are no data", "the first axis counts samples")
     with evaluating(model):
-        first = inputs[:BATCH]
-        with torch.no_grad():
-            plain = _forward(model, first)
-            structure = Structure(len(first), [statistics])
-            recorder = Recorder(model, structure)
-            with recorder.recording([first]):
-                output = first_tensor(model(first))
-            made = recorder.origins.of(output)
-        calls = structure.calls
+        plain = _plain(model, first)
+        statistics = [UnitStatistics() for _ in tensors_in(first)]
+        recorder, made = _recorded(model, first, statistics)
+        calls = recorder.observer.calls if isinstance(recorder.observer, Structure) else []
         if not calls:
             raise ModelError("the model has no layers")
-        measure = Measure(calls, (made.position, made.output))
+        measure = Measure(calls, made)
         recorder.observer = measure
-        for batch, start in enumerate(range(0, len(inputs), BATCH)):
-            chunk = inputs[start : start + BATCH]
-            statistics.add(chunk)
-            output = _step(recorder, measure, chunk, block_seed(seed, batch))
-            # Watching must not change what is watched.
-            if batch == 0 and not torch.allclose(plain, output, rtol=1e-3, atol=1e-5, equal_nan=True):
-                raise ModelError("the model's output changes from run to run", "audit a deterministic model")
-            if progress is not None:
-                progress(len(chunk))
-    return Probe(calls, statistics, _never_called(recorder), made.position if made.position >= 0 else OUTSIDE)
+        start = ran = 0
+        for number, batch in enumerate(chain([first], arriving)):
+            samples = samples_in(batch)
+            if number % world == rank:
+                for tensors, into in zip(tensors_in(batch), statistics, strict=True):
+                    into.add(tensors, start=start)
+                measure.begin(start)
+                output = _step(recorder, measure, batch, block_seed(seed, number))
+                # Watching must not change what is watched.
+                if number == 0 and not torch.allclose(plain, output, rtol=1e-3, atol=1e-5, equal_nan=True):
+                    raise ModelError("the model's output changes from run to run", "audit a deterministic model")
+                ran += samples
+                if progress is not None:
+                    progress(samples)
+            start += samples
+    result = made[0] if made[0] >= 0 else OUTSIDE
+    return Probe(calls, statistics[0], _never_called(recorder), result, statistics, ran)
 
 
-def _step(recorder: Recorder, measure: Measure, chunk: torch.Tensor, seed: int) -> torch.Tensor:
+def _plain(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Run the model once without watching it; its refusal names the layer."""
+    args, kwargs = arguments(batch)
+    with torch.no_grad(), refusals_named(model, tensors_in(batch)[0]):
+        return first_tensor(model(*args, **kwargs))
+
+
+def _recorded(model: nn.Module, batch: Batch, statistics: Sequence[UnitStatistics]) -> tuple[Recorder, tuple[int, int]]:
+    """Find out which calls the model makes, and which of them gives its output."""
+    shapes = Shapes(2)
+    recorder = Recorder(model, shapes)
+    output = torch.empty(0)
+    with torch.no_grad():
+        for samples in (2, 3):
+            few = part(batch, torch.arange(samples) % samples_in(batch))
+            if samples == 3:
+                recorder.observer = Structure(samples, shapes, statistics)
+            args, kwargs = arguments(few)
+            tensors = tensors_in(few)
+            with refusals_named(model, tensors[0]), recorder.recording(tensors):
+                output = first_tensor(model(*args, **kwargs))
+    made = recorder.origins.of(output)
+    return recorder, (made.position, made.output)
+
+
+def _step(recorder: Recorder, measure: Measure, batch: Batch, seed: int) -> torch.Tensor:
     """Send one batch forwards and backwards."""
-    leaf = chunk.detach()
-    if leaf.is_floating_point():
-        leaf = leaf.view_as(leaf).requires_grad_()
-    x = leaf.clone()  # which modules may change in place
-    measure.start(len(chunk))
-    with torch.enable_grad(), recorder.recording([x]):
-        output = _forward(recorder.model, x)
-        measure.finish(recorder.position)
+    leaves: list[torch.Tensor] = []
+
+    def watched(tensor: torch.Tensor) -> torch.Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        leaves.append(tensor.detach().view_as(tensor).requires_grad_())
+        return leaves[-1].clone()  # which modules may change in place
+
+    args, kwargs = arguments(batch)
+    args, kwargs = tuple(map(watched, args)), {name: watched(tensor) for name, tensor in kwargs.items()}
+    tensors = tensors_in((args, kwargs))
+    with torch.enable_grad(), refusals_named(recorder.model, tensors[0]), recorder.recording(tensors):
+        output = first_tensor(recorder.model(*args, **kwargs))
+        measure.end(recorder.position)
     generator = torch.Generator().manual_seed(seed)
     direction = torch.randn(output.shape, generator=generator, dtype=output.dtype)
-    targets = [leaf] if leaf.requires_grad else []
-    targets += measure.roots
+    targets = leaves + measure.roots
     if output.requires_grad and targets:
         try:
             torch.autograd.grad(output, targets, direction, allow_unused=True)
@@ -105,18 +152,13 @@ def _step(recorder: Recorder, measure: Measure, chunk: torch.Tensor, seed: int) 
     return output.detach()
 
 
-def _forward(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    with refusals_named(model, x):
-        return first_tensor(model(x))
-
-
 def _never_called(recorder: Recorder) -> tuple[str, ...]:
     """Return the layers with parameters that were not called, nor their parameters used by a function."""
-    inside = {part for module in recorder.entered if is_leaf(module) for part in module.modules() if part is not module}
-    return tuple(
-        name or "model"
-        for name, module in recorder.model.named_modules()
-        if module not in recorder.entered and module not in inside and not recorder.used.intersection(
-            parameters := list(module.parameters(recurse=False))
-        ) and parameters
-    )  # fmt: skip
+    layers = [module for module in recorder.entered if is_leaf(module)]
+    called = recorder.entered.union(*(module.modules() for module in layers))
+    missed = []
+    for name, module in recorder.model.named_modules():
+        parameters = list(module.parameters(recurse=False))
+        if parameters and module not in called and recorder.used.isdisjoint(parameters):
+            missed.append(name or "model")
+    return tuple(missed)

@@ -53,9 +53,11 @@ class Observer(Protocol):
 
     def before(self, site: Site) -> Sequence[torch.Tensor]:
         """Look at the inputs of a call, and return those to call it with."""
+        ...
 
     def after(self, site: Site) -> Sequence[torch.Tensor]:
         """Look at the outputs of a call, and return those to go on with."""
+        ...
 
 
 class Recorder(TorchFunctionMode):
@@ -153,7 +155,8 @@ class Recorder(TorchFunctionMode):
 
     def _before(self, site: Site) -> tuple[tuple[object, ...], dict[str, object]]:
         site.versions = [version(tensor) for tensor in site.tensors]
-        given = self.observer.before(site)
+        with torch._C.DisableTorchFunction():
+            given = self.observer.before(site)
         if all(new is old for new, old in zip(given, site.tensors, strict=True)):
             return tuple(site.args), dict(site.kwargs)
         following = iter(given)
@@ -166,7 +169,8 @@ class Recorder(TorchFunctionMode):
                 site.changed.append(slot)
                 if not any(tensor is output for output in site.outputs):
                     site.outputs.append(tensor)
-        outputs = self.observer.after(site)
+        with torch._C.DisableTorchFunction():
+            outputs = self.observer.after(site)
         for number, tensor in enumerate(outputs):
             # What is handed on as it came keeps its maker, so that nothing is measured twice.
             self.origins.note(tensor, site.position, number, in_place=bool(site.changed))

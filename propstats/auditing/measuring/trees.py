@@ -37,8 +37,9 @@ def with_tensors(value: T, put: Callable[[torch.Tensor], object]) -> T:
             return [walk(inner) for inner in part]
         if type(part) is tuple:
             return tuple(walk(inner) for inner in part)
-        if isinstance(part, tuple) and hasattr(part, "_make"):
-            return part._make(walk(inner) for inner in part)
+        if isinstance(part, tuple) and hasattr(part, "_fields"):  # a named tuple
+            named: Callable[..., object] = type(part)
+            return named(*(walk(inner) for inner in part))
         if isinstance(part, slice):
             return slice(walk(part.start), walk(part.stop), walk(part.step))
         return part
