@@ -60,9 +60,9 @@ def test_digits(tmp_path: Path) -> None:
 
 def _fashion(folder: Path, name: str) -> torch.Tensor:
     """Read an IDX file of Debian's package dataset-fashion-mnist: installed, or fetched and unpacked."""
-    home = Path("/usr/share/dataset-fashion-mnist")
+    home = Path("/usr/share/datasets/fashion-mnist")
     if not home.is_dir():
-        home = folder / "usr/share/dataset-fashion-mnist"
+        home = folder / "usr/share/datasets/fashion-mnist"
     if not home.is_dir():
         subprocess.run(["apt-get", "download", "dataset-fashion-mnist"], cwd=folder, check=True, capture_output=True)
         package = next(folder.glob("*.deb"))
