@@ -67,8 +67,8 @@ def resnet(seed: int, depth: int) -> nn.Module:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # a plain average
     with torch.no_grad():
-        for batch in images.split(600):
-            model.train()(batch)
+        for start in range(0, len(images), 600):
+            model.train()(images[start : start + 600])
     return model.eval()
 
 

@@ -200,5 +200,5 @@ def _explanation(carries: DemoNetwork, dies: DemoNetwork, chance: float) -> str:
         f"only {bad.value:.2f} of the gradient it receives, so {bad.total:.0e} of it reaches the first layer: the "
         f"layers near the images never learn, and it names {dies.accuracy:.0%} of new images rightly (guessing: "
         f"{chance:.0%}). In carries.pt every layer passes on {good.value:.2f}, and it names {carries.accuracy:.0%} "
-        f"rightly. The only difference is how the weights were drawn. To mend dies.pt: {errors[-1].remedy}."
+        f"rightly. The only difference is how the weights were drawn. To mend dies.pt: {errors[0].remedy}."
     )

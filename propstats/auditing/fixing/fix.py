@@ -83,9 +83,10 @@ def fix(
     subject = load_subject(model, data, access=access, normalize=normalize, samples=samples, seed=seed, places=places)
     trained = signs_of_training(subject.network)
     if trained and not retrain_ok:
-        more = f" and {len(trained) - 1} more" if len(trained) > 1 else ""
+        first, *others = trained
+        more = f" and {len(others)} more" if others else ""
         raise DomainError(
-            f"the network looks trained ({trained[0]}{more}); other scales change what it computes",
+            f"the network looks trained ({first}{more}); other scales change what it computes",
             "add --retrain-ok if it is to be trained again",
         )
 

@@ -98,7 +98,7 @@ def _beyond_edge(values: torch.Tensor) -> bool:
     largest = float(torch.linalg.matrix_norm(rows - rows.mean(), 2)) ** 2 / float(rows.var())
     centre = (math.sqrt(m) + math.sqrt(n)) ** 2
     scale = (math.sqrt(m) + math.sqrt(n)) * (1 / math.sqrt(m) + 1 / math.sqrt(n)) ** (1 / 3)
-    return largest > centre + _BEYOND_EDGE * scale
+    return bool(largest > centre + _BEYOND_EDGE * scale)
 
 
 def _p_value(flat: NDArray[np.float64]) -> float:

@@ -40,7 +40,8 @@ CORRELATED = FindingRule(
     "the root mean square correlation of two units is above sqrt(1/2): two units have more than half of their variance "
     "in common",
     "Arpit et al. 2016, arXiv:1603.01431, section 3.1",
-    "a jackknife over ten groups of at most 512 samples, at most 256 units; simultaneous for all layers",
+    "pairs of at most 128 units, each half of the samples on its own, so that the square has no bias; the interval is "
+    "simultaneous for all layers",
 )
 INCOHERENCE = FindingRule(
     "incoherence",
@@ -101,12 +102,12 @@ def _variance(layers: list[Layer]) -> Iterator[Finding]:
 
 
 def _correlated(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:
+    names = {(layer.name, layer.call) for layer in layers}
     measured = []
-    for layer in layers:
-        values = _outputs(evidence, layer)
-        if values is not None:
-            found = estimate(values, rms_correlation)
-            measured.append(Measured(layer.name, found.value**2, 2 * found.value * found.error))
+    for call in evidence.calls:
+        found = call.output.correlation if (call.name, call.index) in names else None
+        if found is not None:
+            measured.append(Measured(call.name, found.rms**2, 2 * found.rms * found.error))
     for beyond in _first(above(measured, 0.5)):
         low, high = (math.sqrt(max(end, 0.0)) for end in beyond.interval)
         value = math.sqrt(beyond.value)
@@ -119,27 +120,6 @@ def _correlated(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:
             interval=(low, min(high, 1.0)),
             expected=0.0,
         )
-
-
-def rms_correlation(values: torch.Tensor) -> float:
-    """Return the root mean square correlation of two units over the data, corrected for what chance adds.
-
-    Args:
-        values: Shape (samples, positions, units).
-
-    >>> rms_correlation(torch.tensor([[[1.0, 2.0]], [[2.0, 4.0]], [[3.0, 6.0]], [[4.0, 8.0]]]))
-    1.0
-    """
-    cov = covariance(values)
-    scale = cov.diagonal().sqrt()
-    varying = scale > 0
-    corr = cov[varying][:, varying] / scale[varying][:, None] / scale[varying]
-    n = len(corr)
-    if n < 2:
-        return 0.0
-    square = off_diagonal(corr) ** 2 / (n * (n - 1))
-    chance = 1.0 / max(len(values) - 1, 1)  # the squared correlation of independent units, by samples
-    return math.sqrt(max((square - chance) / (1.0 - chance), 0.0))
 
 
 def _incoherent(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:

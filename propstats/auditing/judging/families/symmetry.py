@@ -50,7 +50,7 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
             found.repeats / found.units,
             f"{found.repeats} of the {found.units} units of {found.name} repeat another's weights, {for_ever}",
             "draw the weights at random: theory expects no two units alike",
-            interval=(found.repeats / found.units,) * 2,
+            interval=(found.repeats / found.units, found.repeats / found.units),
             expected=0.0,
             predicted=0.0,
         )
@@ -70,7 +70,7 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
                 repeats / units,
                 f"{repeats} of {units} units of {layer.name} give what another gives, for all of the data",
                 "look at what lies before it: its inputs are equal, or constant, where its weights differ",
-                interval=(repeats / units,) * 2,
+                interval=(repeats / units, repeats / units),
                 expected=0.0,
                 predicted=0.0,
             )
