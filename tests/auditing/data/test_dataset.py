@@ -17,7 +17,7 @@ from propstats.errors import DataError, DomainError
 @given(st.lists(st.integers(1, 9), max_size=8), st.integers(1, 12))
 def test_regrouping_keeps_every_sample_in_order(sizes: list[int], size: int) -> None:
     values = np.arange(sum(sizes))
-    cuts = np.cumsum(sizes)[:-1] if sizes else []
+    cuts = np.cumsum(sizes)[:-1].tolist()
     parts = [Part(part[:, None], part) for part in np.split(values, cuts)] if sizes else []
     found = list(regrouped(iter(parts), size))
     assert [value for part in found for value in part.inputs[:, 0]] == values.tolist()
