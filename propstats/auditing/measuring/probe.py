@@ -108,7 +108,7 @@ def probe(
     data = inputs if isinstance(inputs, Dataset) else open_data(inputs)
     plain = torch.empty(0)
     with evaluating(model):
-        for batch, (chunk, _) in enumerate(data.batches(BATCH)):
+        for batch, (chunk, _) in enumerate(data.pairs(BATCH)):
             if batch == 0:
                 with run.watching(run.enter), torch.no_grad():
                     plain = run.forward(chunk)

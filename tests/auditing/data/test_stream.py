@@ -23,7 +23,7 @@ def test_a_loader_and_its_tensors_are_the_same_data() -> None:
     assert torch.equal(data.inputs, X)
     assert data.labels is not None
     assert torch.equal(data.labels, Y)
-    assert [len(batch.inputs) for batch in data.batches(8)] == [8, 8, 4]
+    assert [len(batch.inputs) for batch in data.pairs(8)] == [8, 8, 4]
     assert torch.equal(open_data(TensorDataset(X, Y)).inputs, X)
 
 
@@ -31,7 +31,7 @@ def test_a_loader_and_its_tensors_are_the_same_data() -> None:
 def test_the_first_samples_of_a_stream(sizes: list[int], samples: int, size: int) -> None:
     values = torch.arange(float(sum(sizes))).reshape(-1, 1)
     data = open_data(list(torch.split(values, sizes)), samples=samples)
-    batches = [batch.inputs for batch in data.batches(size)]
+    batches = [batch.inputs for batch in data.pairs(size)]
     assert torch.equal(torch.cat(batches), values[:samples])
     assert all(len(batch) == size for batch in batches[:-1])
 
@@ -100,6 +100,22 @@ def test_batches(batch: object) -> None:
     part = part_of(batch, "here")
     assert part.inputs.tolist() == X.tolist()
     assert part.labels is None or part.labels.tolist() == Y.tolist()
+
+
+def test_several_arguments_keep_their_names() -> None:
+    mask = torch.arange(20) % 2 == 0
+    tokens = torch.arange(60).reshape(20, 3)
+    batch = {"input_ids": tokens, "attention_mask": mask, "labels": Y, "text": ["a"] * 20}
+    data = open_data([batch, batch], samples=33)
+    sent = list(data.batches(8))
+    assert [set(one) for one in sent if isinstance(one, dict)] == [{"input_ids", "attention_mask"}] * 5
+    masks = torch.cat([one["attention_mask"] for one in sent if isinstance(one, dict)])
+    assert torch.equal(masks, torch.cat([mask, mask])[:33])
+    assert torch.equal(data.inputs, torch.cat([tokens, tokens])[:33])
+    alone = next(open_data([{"input_ids": tokens, "labels": Y}]).batches(8))
+    assert isinstance(alone, torch.Tensor)
+    with pytest.raises(DataError, match="different numbers of samples"):
+        open_data([{"x": X, "mask": mask[:3]}])
 
 
 def test_labels_that_are_no_classes_are_left_out() -> None:
