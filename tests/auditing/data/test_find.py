@@ -215,10 +215,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
     def do_GET(self) -> None:
         name = self.path.removeprefix("/base/")
+        assert isinstance(self.server, Server)
         self.server.asked.append(name)
         content = self.server.files.get(name)
         if content is None:
@@ -321,8 +320,6 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
 def test_a_full_disk(tmp_path: Path, server: Server, plant: Plant, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    import pooch
-
     content = tar_gz({"c/test_batch.bin": cifar(9)[0]})
     plant("cifar10", 9, {"cifar-10-binary.tar.gz": (f"sha256:{sha256(content)}",)})
     server.files = {"cifar-10-binary.tar.gz": content}
@@ -332,7 +329,7 @@ def test_a_full_disk(tmp_path: Path, server: Server, plant: Plant, monkeypatch: 
         raise OSError(code, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pooch.HTTPDownloader, "__call__", fails)
+        patch.setattr("pooch.HTTPDownloader.__call__", fails)
         with pytest.raises(DataError, match=r"cannot be kept in .* \(No space left on device\)"):
             load_data("cifar10", places=_mirror(server, tmp_path / "cache"))
     assert not list((tmp_path / "cache").rglob("*.*"))
@@ -342,8 +339,6 @@ def test_a_full_disk(tmp_path: Path, server: Server, plant: Plant, monkeypatch: 
 
 
 def test_an_interrupted_download(tmp_path: Path, server: Server, plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pooch
-
     content = tar_gz({"c/test_batch.bin": cifar(9)[0]})
     plant("cifar10", 9, {"cifar-10-binary.tar.gz": (f"sha256:{sha256(content)}",)})
     server.files = {"cifar-10-binary.tar.gz": content}
@@ -353,7 +348,7 @@ def test_an_interrupted_download(tmp_path: Path, server: Server, plant: Plant, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pooch.HTTPDownloader, "__call__", stopped)
+        patch.setattr("pooch.HTTPDownloader.__call__", stopped)
         with pytest.raises(KeyboardInterrupt):
             load_data("cifar10", places=_mirror(server, tmp_path / "cache"))
     assert not (tmp_path / "cache/cifar10/cifar-10-binary.tar.gz").exists()

@@ -67,7 +67,7 @@ def _chosen() -> list[int]:
 
     index = choose(8, 5, seed=1)
     assert index is not None
-    return index.tolist()
+    return list(map(int, index))
 
 
 def _reference() -> str:
