@@ -7,6 +7,7 @@ import pickle
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,13 +40,14 @@ def cifar_pickle(images: Numbers, labels: npt.NDArray[np.int64], *, key: bytes =
     return buffer.getvalue()
 
 
-class _Python2(pickle._Pickler):  # type: ignore[name-defined,misc]
+class _Python2(pickle._Pickler):
     """Writes bytes as Python 2 wrote its strings; the published files are from there."""
 
     def _save_string(self, text: bytes) -> None:
-        self.write(b"T" + len(text).to_bytes(4, "little") + text)
+        write = getattr(self, "write")  # noqa: B009 - an attribute that type checkers do not know
+        write(b"T" + len(text).to_bytes(4, "little") + text)
 
-    dispatch = pickle._Pickler.dispatch | {bytes: _save_string}  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[type, Any]] = pickle._Pickler.dispatch | {bytes: _save_string}
 
 
 def tar_gz(members: Mapping[str, bytes]) -> bytes:

@@ -72,8 +72,11 @@ def from_pickle(raw: bytes, classes: tuple[int, ...], shown: str) -> Pair:
         raise DataError(f"{shown}: the batch is damaged", "download it again") from error
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Knows how arrays are put together, and nothing else."""
+class _ArraysOnly(pickle._Unpickler):
+    """Knows how arrays are put together, and nothing else.
+
+    Written in Python: the one in C takes gigabytes for a single damaged byte (an index into its memo).
+    """
 
     _REBUILD: Final = np.zeros(1).__reduce__()[0]  # under a private name that differs between versions of numpy
 

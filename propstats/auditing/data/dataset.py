@@ -1,12 +1,11 @@
 """Data as a network gets them: normalised, batch by batch, in memory that does not grow with their number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from propstats.auditing.data.normalize import GROUP, Scaling, scaling
@@ -74,19 +73,29 @@ class Dataset:
     def _everything(self) -> Batch:
         # What is stored as it is needed stays one view of its memory.
         whole = self.scale is None and self.normalization == "none" and self.samples
-        batches = list(self.batches(whole or _STEP))
+        batches = list(self.pairs(whole or _STEP))
         if len(batches) == 1:
             return batches[0]
         labels = [batch.labels for batch in batches if batch.labels is not None]
         together = torch.cat(labels) if labels and len(labels) == len(batches) else None
         return Batch(torch.cat([batch.inputs for batch in batches]), together)
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """Yield the data from the beginning, `size` samples at a time; the last batch may be smaller.
+    def batches(self, size: int) -> Iterator[torch.Tensor | Mapping[str, torch.Tensor]]:
+        """Yield what the network is called with, from the beginning, `size` samples at a time.
+
+        Yields:
+            A tensor (n, ...), or several by the names of the arguments; the last batch may be smaller.
 
         Raises:
             DataError: If a stream breaks off, or gives batches that do not belong together.
         """
+        for part in self._parts(size):
+            inputs = self._tensor(part.inputs)
+            others = {name: torch.from_numpy(np.array(values)) for name, values in part.others.items()}
+            yield {part.name: inputs, **others} if others else inputs
+
+    def pairs(self, size: int) -> Iterator[Batch]:
+        """Yield inputs with their labels, as `batches` does."""
         for part in self._parts(size):
             yield Batch(self._tensor(part.inputs), None if part.labels is None else torch.from_numpy(part.labels))
 
@@ -156,7 +165,7 @@ def even_groups(parts: Iterator[Part]) -> Iterator[Part]:
     held: Part | None = None
     for part in parts:
         if held is not None and 2 * len(part.inputs) < len(held.inputs):
-            yield _joined([held, part])
+            yield Part.joined([held, part])
             held = None
             continue
         if held is not None:
@@ -175,27 +184,15 @@ def regrouped(parts: Iterator[Part], size: int) -> Iterator[Part]:
         count += len(part.inputs)
         if count < size:
             continue
-        whole = _joined(held)
+        whole = Part.joined(held)
         done = count - count % size
         for start in range(0, done, size):
-            yield _cut(whole, slice(start, start + size))
+            yield whole.rows(slice(start, start + size))
         count -= done
-        held = [_cut(whole, slice(done, None))] if count else []
+        held = [whole.rows(slice(done, None))] if count else []
     if held:
-        yield _joined(held)
-
-
-def _joined(parts: list[Part]) -> Part:
-    if len(parts) == 1:
-        return parts[0]
-    labels: list[npt.NDArray[np.int64]] = [part.labels for part in parts if part.labels is not None]
-    together = np.concatenate(labels) if len(labels) == len(parts) else None
-    return Part(np.concatenate([part.inputs for part in parts]), together)
-
-
-def _cut(part: Part, rows: slice) -> Part:
-    return Part(part.inputs[rows], None if part.labels is None else part.labels[rows])
+        yield Part.joined(held)
 
 
 def _within_itself(part: Part) -> Part:
-    return Part(scaling([part.inputs], "feature").apply(part.inputs), part.labels)
+    return part._replace(inputs=scaling([part.inputs], "feature").apply(part.inputs))

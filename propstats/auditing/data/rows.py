@@ -2,8 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -20,10 +21,36 @@ _CHUNK = 1 << 22
 
 
 class Part(NamedTuple):
-    """Some samples as they are stored, (n, ...), and their class numbers, (n,), if there are any."""
+    """Some samples as they are stored.
+
+    Attributes:
+        inputs: (n, ...).
+        labels: Their class numbers, (n,), if there are any.
+        name: The argument that the inputs are for, if a network takes several.
+        others: The other arguments by name, (n, ...) each.
+    """
 
     inputs: Numbers
     labels: Labels | None
+    name: str = ""
+    others: Mapping[str, Numbers] = MappingProxyType({})
+
+    def rows(self, which: slice) -> "Part":
+        """Return some of the samples."""
+        labels = None if self.labels is None else self.labels[which]
+        others = {name: values[which] for name, values in self.others.items()}
+        return Part(self.inputs[which], labels, self.name, others)
+
+    @staticmethod
+    def joined(parts: Sequence["Part"]) -> "Part":
+        """Put the samples of several parts together."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        labels = [part.labels for part in parts if part.labels is not None]
+        together = np.concatenate(labels) if len(labels) == len(parts) else None
+        others = {name: np.concatenate([part.others[name] for part in parts]) for name in first.others}
+        return Part(np.concatenate([part.inputs for part in parts]), together, first.name, others)
 
 
 class Samples(Protocol):

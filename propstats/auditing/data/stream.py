@@ -63,7 +63,7 @@ class Stream:
                 shapes = f"{part.inputs.shape[1:]}, the first one {self.shape}"
                 raise DataError(f"{self.name}: batch {number} has samples of shape {shapes}", "make them all alike")
             if left is not None and len(part.inputs) > left:
-                part = Part(part.inputs[:left], None if part.labels is None else part.labels[:left])
+                part = part.rows(slice(left))
             taken += len(part.inputs)
             finite = finite or part.inputs.dtype.kind != "f" or bool(np.isfinite(part.inputs).any())
             yield part
@@ -150,8 +150,8 @@ def part_of(batch: object, where: str) -> Part:
     """Take inputs, and labels if there are any, out of a batch.
 
     Args:
-        batch: A tensor or array (n, ...); a pair (inputs, labels); or a dictionary with one of `INPUT_KEYS`, or of
-            which the first value counts.
+        batch: A tensor or array (n, ...); a pair (inputs, labels); or a dictionary of which one of `INPUT_KEYS`, or
+            the first value, is what is measured; other tensors in it are arguments of the network by their names.
         where: How to name it in the error.
 
     Raises:
@@ -159,10 +159,15 @@ def part_of(batch: object, where: str) -> Part:
     """
     inputs: object = batch
     labels: object = None
+    name, others = "", dict[str, Numbers]()
     if isinstance(batch, Mapping):
-        key = next((key for key in INPUT_KEYS if key in batch), next(iter(batch), None))
-        inputs = batch.get(key)
-        labels = next((batch[key] for key in LABEL_KEYS if key in batch), None)
+        label_key = next((key for key in LABEL_KEYS if key in batch), None)
+        rest = {str(key): value for key, value in batch.items() if key != label_key}
+        name = next((key for key in INPUT_KEYS if key in rest), next(iter(rest), ""))
+        inputs = rest.pop(name, None)
+        labels = None if label_key is None else batch[label_key]
+        arrays = {key: value for key, value in rest.items() if isinstance(value, torch.Tensor | np.ndarray)}
+        others = {key: as_array(value, where) for key, value in arrays.items()}
     elif isinstance(batch, list | tuple) and len(batch) > 0:
         inputs = batch[0]
         labels = batch[1] if len(batch) == 2 else None
@@ -173,7 +178,9 @@ def part_of(batch: object, where: str) -> Part:
     if values.dtype.kind not in "biuf" or values.ndim < 2 or values.size == 0:
         what = f"has shape {values.shape} and type {printable(values.dtype, limit=40)}"
         raise DataError(f"{where} {what}", "give real numbers of shape (samples, ...)")
-    return Part(values, _class_numbers(labels, len(values), where))
+    if any(other.shape[:1] != values.shape[:1] for other in others.values()):
+        raise DataError(f"{where} has arguments with different numbers of samples", "give each one row for each sample")
+    return Part(values, _class_numbers(labels, len(values), where), name, others)
 
 
 def _class_numbers(labels: object, samples: int, where: str) -> Labels | None:

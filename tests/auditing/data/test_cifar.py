@@ -94,7 +94,8 @@ def test_a_bomb(tmp_path: Path) -> None:
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         info = tarfile.TarInfo("a.bin")
         info.size = 3 << 30
-        archive.fileobj.write(info.tobuf())  # type: ignore[union-attr] # the claim alone
+        assert archive.fileobj is not None
+        archive.fileobj.write(info.tobuf())  # the claim alone
     refused_data(write(tmp_path / "a.tar.gz", buffer.getvalue()), "unpacks to more than")
 
 

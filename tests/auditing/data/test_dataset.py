@@ -17,7 +17,7 @@ from propstats.errors import DataError, DomainError
 @given(st.lists(st.integers(1, 9), max_size=8), st.integers(1, 12))
 def test_regrouping_keeps_every_sample_in_order(sizes: list[int], size: int) -> None:
     values = np.arange(sum(sizes))
-    cuts = np.cumsum(sizes)[:-1] if sizes else []
+    cuts = np.cumsum(sizes)[:-1].tolist()
     parts = [Part(part[:, None], part) for part in np.split(values, cuts)] if sizes else []
     found = list(regrouped(iter(parts), size))
     assert [value for part in found for value in part.inputs[:, 0]] == values.tolist()
@@ -79,7 +79,7 @@ def test_a_subset_keeps_inputs_and_labels_together() -> None:
 def test_batches_are_the_whole_whatever_their_size(mode: str) -> None:
     data = load_data("digits", normalize=mode)
     for size in (7, 256, 5000):
-        batches = list(data.batches(size))
+        batches = list(data.pairs(size))
         assert torch.equal(torch.cat([batch.inputs for batch in batches]), data.inputs)
         labels = [batch.labels for batch in batches if batch.labels is not None]
         assert data.labels is not None
@@ -114,7 +114,10 @@ def test_a_tensor_is_not_copied() -> None:
     tensor = torch.randn(600, 5)
     data = open_data(tensor)
     assert data.inputs.data_ptr() == tensor.data_ptr()
-    assert next(iter(data.batches(256))).inputs.data_ptr() == tensor.data_ptr()
+    assert next(data.pairs(256)).inputs.data_ptr() == tensor.data_ptr()
+    sent = next(data.batches(256))
+    assert isinstance(sent, torch.Tensor)
+    assert torch.equal(sent, tensor[:256])
     assert data.sha256 is None
     assert data.info().samples == 600
 
@@ -156,7 +159,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     del mapped
     tracemalloc.start()
     data = load_data(str(path), normalize="feature")
-    count = sum(len(batch.inputs) for batch in data.batches(256))
+    count = sum(len(batch) for batch in data.batches(256))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == shape[0]
