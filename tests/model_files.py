@@ -123,10 +123,22 @@ def save_exported(path: Path) -> nn.Module:
     return model
 
 
-def save_scripted(path: Path, *, traced: bool) -> nn.Module:
-    model = residual()
+class Writer(nn.Module):
+    """Writes a file when it runs."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.from_file(self.path, True, 8) + x
+
+
+def save_scripted(path: Path, model: nn.Module | None = None, *, traced: bool = False) -> nn.Module:
+    model = model or residual()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        script = torch.jit.trace(model, torch.randn(4, 1, 8, 8)) if traced else torch.jit.script(model)
+        script: Any = torch.jit
+        script = script.trace(model, torch.randn(4, 1, 8, 8)) if traced else script.script(model)
         torch.jit.save(script, str(path))
     return model

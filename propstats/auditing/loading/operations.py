@@ -182,9 +182,9 @@ def _convolution(node: fx.Node, given: _Arguments, tensors: dict[str, torch.Tens
     }
     if transposed:
         shared["output_padding"] = tuple(given["output_padding"])
-        module: nn.Module = _TRANSPOSED[len(kernel)](first, second * groups, tuple(kernel), **shared)
-    else:
-        module = _CONVOLUTIONS[len(kernel)](second * groups, first, tuple(kernel), **shared)
+    of_rank: Any = (_TRANSPOSED if transposed else _CONVOLUTIONS)[len(kernel)]
+    channels = (first, second * groups) if transposed else (second * groups, first)
+    module = of_rank(*channels, tuple(kernel), **shared)
     return _filled(path, module, tensors, {"weight": f"{path}.weight", "bias": bias})
 
 
@@ -212,7 +212,8 @@ def _group_norm(node: fx.Node, given: _Arguments, tensors: dict[str, torch.Tenso
 
 def _embedding(node: fx.Node, given: _Arguments, tensors: dict[str, torch.Tensor]) -> FoundLayer:
     path, _ = _named(given, bias=None)
-    module = nn.Embedding(*tensors[f"{path}.weight"].shape)
+    rows, columns = tensors[f"{path}.weight"].shape
+    module = nn.Embedding(rows, columns)
     return _filled(path, module, tensors, {"weight": f"{path}.weight"}, at=1)
 
 

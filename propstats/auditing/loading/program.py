@@ -79,7 +79,8 @@ def program_of(exported: ExportedProgram, *, name: str) -> Program:
         ModelError: If it has control flow, or changes its own buffers.
     """
     signature = exported.graph_signature
-    tensors: dict[str, torch.Tensor] = {**exported.state_dict, **exported.constants}
+    everything = {**exported.state_dict, **exported.constants}
+    tensors = {key: value for key, value in everything.items() if isinstance(value, torch.Tensor)}
     held = {
         **signature.inputs_to_parameters,
         **signature.inputs_to_buffers,
