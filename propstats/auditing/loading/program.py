@@ -11,7 +11,6 @@ from torch.export import ExportedProgram
 from propstats.auditing.loading.operations import function_of, layer_of
 from propstats.errors import ModelError
 
-
 #: Operations that check sizes; they return nothing that is used.
 _ASSERTIONS: Final = ("aten._assert", "aten.sym_constrain")
 
