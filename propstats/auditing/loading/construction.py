@@ -8,57 +8,30 @@ of that.
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final
 
+from propstats.auditing.loading.labels import (
+    CALLED,
+    FROM_TYPE,
+    REBUILDERS,
+    VIEWS,
+    WIDTHS,
+    Global,
+    Instance,
+    Storage,
+    Tuple,
+    numbers,
+)
 from propstats.auditing.loading.permitted import MODULE_PREFIX
 from propstats.auditing.loading.pickles import dotted
 from propstats.errors import ModelError, UnsafeModelError
 
 _HINT: Final = "save its state_dict and pass --arch package.module:factory"
-_REBUILDERS: Final = frozenset(f"torch._utils._rebuild_{what}" for what in (
-    "tensor", "tensor_v2", "tensor_v3", "parameter", "parameter_with_state", "sparse_tensor", "qtensor",
-    "nested_tensor", "meta_tensor_no_storage"))  # fmt: skip
-#: Those whose arguments are a storage, an offset, sizes and strides.
-_VIEWS: Final = frozenset(f"torch._utils._rebuild_{what}" for what in ("tensor", "tensor_v2", "tensor_v3"))
-_FROM_TYPE: Final = "torch._tensor._rebuild_from_type_v2"
-_CALLED: Final = _REBUILDERS | {
-    _FROM_TYPE,
-    "_codecs.encode",
-    "builtins.bytearray",
-    "builtins.complex",
-    "builtins.set",
-    "collections.Counter",
-    "collections.OrderedDict",
-    "torch.Size",
-    "torch.device",
-    "torch.nn.parameter.Parameter",
-    "torch.serialization._get_layout",
-}
 #: A tuple that is built from itself again and again has no size, but its hash takes forever.
 _HEAVY: Final = 1_000_000
-_WIDTHS: Final = {"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2}
 # A storage that lies in the file takes no more room in memory.
 _RATIO: Final = 1.01
 _SLACK: Final = 4096
-
-
-class _Global(NamedTuple):
-    name: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tuple:
-    items: tuple[object, ...]
-    weight: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Storage:
-    numbers: int
-
-
-class _Instance:
-    """An object whose class was instantiated without arguments."""
 
 
 _OTHER: Final = object()
@@ -99,7 +72,7 @@ class _Machine:
     def name_global(self, argument: Any) -> None:
         found = dotted(*str(argument).split(" ", 1))
         self.has_layers |= found.startswith(MODULE_PREFIX)
-        self.stack.append(_Global(found))
+        self.stack.append(Global(found))
 
     def push(self, argument: Any) -> None:
         self.stack.append(argument if isinstance(argument, str | int) else _OTHER)
@@ -113,45 +86,45 @@ class _Machine:
         return items
 
     def tuple_of(self, items: list[object]) -> None:
-        weight = 1 + sum(item.weight if isinstance(item, _Tuple) else 1 for item in items)
+        weight = 1 + sum(item.weight if isinstance(item, Tuple) else 1 for item in items)
         if weight > _HEAVY:
             raise self.refuse("its pickle nests tuples in themselves beyond measure")
-        self.stack.append(_Tuple(tuple(items), weight))
+        self.stack.append(Tuple(tuple(items), weight))
 
     def tuple_to_mark(self, argument: Any) -> None:
         self.tuple_of(self.until_mark())
 
     def make(self, argument: Any) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
-        if made != _Global("torch.nn.parameter.Parameter") and not (
-            isinstance(made, _Global) and isinstance(arguments, _Tuple) and not arguments.items
+        if made != Global("torch.nn.parameter.Parameter") and not (
+            isinstance(made, Global) and isinstance(arguments, Tuple) and not arguments.items
         ):
             raise self.refuse()
-        self.stack.append(_Instance())
+        self.stack.append(Instance())
 
     def call(self, argument: Any) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
-        if not isinstance(called, _Global) or not isinstance(arguments, _Tuple):
+        if not isinstance(called, Global) or not isinstance(arguments, Tuple):
             raise self.refuse()
         first = arguments.items[0] if arguments.items else None
-        if called.name in _VIEWS:
+        if called.name in VIEWS:
             self.check_view(arguments.items)
         if called.name in self.enums:
             permitted = len(arguments.items) == 1
-        elif called.name == _FROM_TYPE:
+        elif called.name == FROM_TYPE:
             self.rebuilds_type = True
-            permitted = isinstance(first, _Global) and first.name in _REBUILDERS
+            permitted = isinstance(first, Global) and first.name in REBUILDERS
         elif called.name == "builtins.bytearray":
             permitted = not isinstance(first, int)  # a number would be a size
         else:
-            permitted = called.name in _CALLED
+            permitted = called.name in CALLED
         if not permitted:
             raise self.refuse()
         self.stack.append(_OTHER)
 
     def build(self, argument: Any) -> None:
         self.stack.pop()
-        if isinstance(self.stack[-1], _Global):
+        if isinstance(self.stack[-1], Global):
             raise self.refuse()
 
     def drop(self, count: int) -> None:
@@ -166,24 +139,24 @@ class _Machine:
     def storage(self, argument: Any) -> None:
         """Add up what the storages claim: torch allocates it before it reads them."""
         described, count = self.stack.pop(), 0
-        if isinstance(described, _Tuple) and len(described.items) >= 5:
-            kind, key, _, numbers = described.items[1:5]
-            if not (isinstance(kind, _Global) and isinstance(numbers, int) and isinstance(key, str)):
+        if isinstance(described, Tuple) and len(described.items) >= 5:
+            kind, key, _, held = described.items[1:5]
+            if not (isinstance(kind, Global) and isinstance(held, int) and isinstance(key, str)):
                 raise self.refuse()
-            count = numbers
+            count = held
             of = kind.name.rpartition(".")[2].removesuffix("Storage")
-            bytes_ = count * _WIDTHS.get(of, 1)
+            bytes_ = count * WIDTHS.get(of, 1)
             self.claimed += bytes_ - self.storages.get(key, 0)
             self.storages[key] = bytes_
             if count < 0 or self.claimed > _RATIO * self.size + _SLACK:
                 raise self.dishonest(f"its weights claim {self.claimed:,} bytes, {self.size:,} are there")
-        self.stack.append(_Storage(count))
+        self.stack.append(Storage(count))
 
     def check_view(self, arguments: tuple[object, ...]) -> None:
         """A view beyond its storage makes torch enlarge the storage, to whatever size the file asks for."""
-        if len(arguments) < 4 or not isinstance(arguments[0], _Storage):
+        if len(arguments) < 4 or not isinstance(arguments[0], Storage):
             raise self.refuse()
-        offset, sizes, strides = arguments[1], _numbers(arguments[2]), _numbers(arguments[3])
+        offset, sizes, strides = arguments[1], numbers(arguments[2]), numbers(arguments[3])
         if not isinstance(offset, int) or sizes is None or strides is None or len(sizes) != len(strides):
             raise self.refuse()
         reach = offset + 1 + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
@@ -192,13 +165,6 @@ class _Machine:
 
     def dishonest(self, what: str) -> ModelError:
         return ModelError(f"{self.name}: {what}: damaged, or not an honest file", "download or save it again")
-
-
-def _numbers(value: object) -> list[int] | None:
-    if not isinstance(value, _Tuple):
-        return None
-    found = [item for item in value.items if isinstance(item, int)]
-    return found if len(found) == len(value.items) else None
 
 
 def _pushes(value: object) -> Callable[[_Machine, Any], None]:

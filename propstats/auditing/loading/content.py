@@ -34,6 +34,7 @@ from propstats.text import printable
 
 _ARCH: Final = "save its state_dict and pass --arch package.module:factory"
 _LEGACY_PICKLES: Final = 5  # magic number, protocol, system, object, keys of the storages
+_HARMLESS: Final = {"_codecs.encode", "builtins.bytearray", "builtins.set", "builtins.complex"}
 _LIGHTNING: Final = "pytorch-lightning_version"
 _MOST_PROPOSED: Final = 8
 _UNVERIFIED: Final = "checksums were not verified"
@@ -178,10 +179,7 @@ def _check_pickle(file: BufferedReader, found: Sniffed, allowed: Permitted) -> f
         if any(name.startswith(MODULE_PREFIX) or name in allowed.labels for name in names):
             what = "is a whole module in the format of torch before 1.6, which cannot be loaded safely"
             raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", _ARCH)
-        # No torch function lists these for old files: what lies outside torch is what a reader wants to know.
-        unsafe = {name for name in names if not name.startswith(("torch.", "torch._utils.", "collections."))}
-        unsafe -= {"_codecs.encode", "builtins.bytearray", "builtins.set", "builtins.complex"}
-        _refuse_names(unsafe | (names & granted_by_others(allowed.labels)), found.path)
+        _refuse_names(_foreign(names, allowed), found.path)
         file.seek(0)
         check_construction(file, name=found.path, size=found.size, pickles=_LEGACY_PICKLES)
         return names
@@ -189,7 +187,7 @@ def _check_pickle(file: BufferedReader, found: Sniffed, allowed: Permitted) -> f
         pickle_name = f"{found.root}data.pkl"
         with archive.open(pickle_name) as stream:
             names = global_names(stream)
-        _refuse_names(_unsafe(file) | (names & granted_by_others(allowed.labels)), found.path)
+        _refuse_names(_unsafe(file) | _foreign(names, allowed), found.path)
         with archive.open(pickle_name) as stream:
             check_construction(stream, name=found.path, size=found.size, enums=allowed.enums)
     return names
@@ -226,6 +224,12 @@ def _way_out(unsafe: set[str]) -> str:
         else:
             options.append(f"--allow {module}:{attribute}")
     return f"if you know the code, {' '.join(options)}; or {_ARCH}"
+
+
+def _foreign(names: frozenset[str], allowed: Permitted) -> set[str]:
+    """Return names that nobody permitted; torch itself does not list them in old files, nor in new protocols."""
+    outside = {name for name in names if not name.startswith(("torch.", "collections."))}
+    return (outside - _HARMLESS - allowed.labels) | (names & granted_by_others(allowed.labels))
 
 
 def _unsafe(file: BufferedReader) -> set[str]:

@@ -17,6 +17,17 @@ _FUNCTIONS: Final[dict[str, Callable[..., object]]] = {
     "aten.sub.Tensor": torch.sub,
     "aten.mul.Tensor": torch.mul,
     "aten.div.Tensor": torch.div,
+    "aten.add_.Tensor": torch.Tensor.add_,
+    "aten.mul_.Tensor": torch.Tensor.mul_,
+    "aten.relu_.default": torch.relu_,
+    "aten.view.default": torch.Tensor.view,
+    "aten.reshape.default": torch.reshape,
+    "aten.permute.default": torch.permute,
+    "aten.transpose.int": torch.transpose,
+    "aten.contiguous.default": torch.Tensor.contiguous,
+    "aten.unsqueeze.default": torch.unsqueeze,
+    "aten.squeeze.dim": torch.squeeze,
+    "aten.select.int": torch.select,
     "aten.cat.default": torch.cat,
     "aten.matmul.default": torch.matmul,
     "aten.bmm.default": torch.bmm,
@@ -64,7 +75,9 @@ _PLAIN: Final[dict[str, Callable[..., nn.Module]]] = {
     "Softmax": lambda dim, dtype=None: nn.Softmax(dim),
     "Flatten": lambda start_dim=0, end_dim=-1: nn.Flatten(start_dim, end_dim),
     "Dropout": lambda p, train: nn.Dropout(p),
-    "MaxPool2d": nn.MaxPool2d,
+    "MaxPool2d": lambda size, stride=None, padding=0, dilation=1, ceil_mode=False: nn.MaxPool2d(
+        size, stride, padding, dilation, ceil_mode=ceil_mode
+    ),
     "AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d,
 }
 
@@ -182,9 +195,9 @@ def _convolution(node: fx.Node, given: _Arguments, tensors: dict[str, torch.Tens
     }
     if transposed:
         shared["output_padding"] = tuple(given["output_padding"])
-        module: nn.Module = _TRANSPOSED[len(kernel)](first, second * groups, tuple(kernel), **shared)
-    else:
-        module = _CONVOLUTIONS[len(kernel)](second * groups, first, tuple(kernel), **shared)
+    of_rank: Any = (_TRANSPOSED if transposed else _CONVOLUTIONS)[len(kernel)]
+    channels = (first, second * groups) if transposed else (second * groups, first)
+    module = of_rank(*channels, tuple(kernel), **shared)
     return _filled(path, module, tensors, {"weight": f"{path}.weight", "bias": bias})
 
 
@@ -200,7 +213,7 @@ def _batch_norm(node: fx.Node, given: _Arguments, tensors: dict[str, torch.Tenso
 
 def _layer_norm(node: fx.Node, given: _Arguments, tensors: dict[str, torch.Tensor]) -> FoundLayer:
     path, bias = _named(given)
-    module = nn.LayerNorm(tuple(given["normalized_shape"]), eps=given["eps"], bias=bias is not None)
+    module = nn.LayerNorm(list(given["normalized_shape"]), eps=given["eps"], bias=bias is not None)
     return _filled(path, module, tensors, {"weight": f"{path}.weight", "bias": bias})
 
 
@@ -212,7 +225,8 @@ def _group_norm(node: fx.Node, given: _Arguments, tensors: dict[str, torch.Tenso
 
 def _embedding(node: fx.Node, given: _Arguments, tensors: dict[str, torch.Tensor]) -> FoundLayer:
     path, _ = _named(given, bias=None)
-    module = nn.Embedding(*tensors[f"{path}.weight"].shape)
+    rows, columns = tensors[f"{path}.weight"].shape
+    module = nn.Embedding(rows, columns)
     return _filled(path, module, tensors, {"weight": f"{path}.weight"}, at=1)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -10,6 +10,9 @@ from torch.export import ExportedProgram
 
 from propstats.auditing.loading.operations import function_of, layer_of
 from propstats.errors import ModelError
+
+#: Operations that check sizes; they return nothing that is used.
+_ASSERTIONS: Final = ("aten._assert", "aten.sym_constrain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ def program_of(exported: ExportedProgram, *, name: str) -> Program:
         ModelError: If it has control flow, or changes its own buffers.
     """
     signature = exported.graph_signature
-    tensors: dict[str, torch.Tensor] = {**exported.state_dict, **exported.constants}
+    everything = {**exported.state_dict, **exported.constants}
+    tensors = {key: value for key, value in everything.items() if isinstance(value, torch.Tensor)}
     held = {
         **signature.inputs_to_parameters,
         **signature.inputs_to_buffers,
@@ -96,7 +100,7 @@ def program_of(exported: ExportedProgram, *, name: str) -> Program:
         elif node.op == "call_function":
             if not isinstance(node.target, torch._ops.OpOverload) and not _is_scalar(node.target):
                 raise ModelError(f"{name}: holds control flow ({node.name}), whose layers cannot be watched", "--arch")
-            if not node.users:  # assertions of sizes
+            if str(node.target).startswith(_ASSERTIONS):
                 continue
             args, kwargs = _written(node.args, held), _written(node.kwargs, held)
             found = layer_of(node, args, kwargs, tensors)

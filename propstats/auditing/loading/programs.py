@@ -57,7 +57,7 @@ def read_scripted(file: BufferedReader, found: Sniffed) -> nn.Module:
     file.seek(0)
     with _quiet():
         try:
-            model: nn.Module = torch.jit.load(file, map_location="cpu")
+            model: nn.Module = torch.jit.load(file, map_location="cpu")  # type: ignore[no-untyped-call]
         except Exception as error:
             what = f"torch cannot load it ({type(error).__name__}): it is damaged, or of another version of torch"
             raise ModelError(f"{found.path}: {what}", "save it again with this torch") from error

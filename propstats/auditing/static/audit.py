@@ -70,6 +70,11 @@ def audit_weights(
     notes = [_NO_SIGNAL, *matrices.model.notes]
     if all(matrix.module is None for matrix in matrices.found):
         notes.append("the file names no layers: rows are taken as they are stored")
+    fresh = sum(weight.fingerprint is not None and weight.fingerprint.fits for weight in weights)
+    if fresh:
+        notes.append(
+            f"{fresh} of {len(weights)} matrices look freshly drawn: training has not begun, or has not moved them"
+        )
     return StaticReport(matrices.model, Coverage(len(weights), tuple(skipped)), weights, findings, notes)
 
 

@@ -27,7 +27,7 @@ def _same(found: nn.Module, model: nn.Module) -> None:
     calls: list[str] = []
     for name, module in found.named_modules():
         if name in LAYERS:
-            module.register_forward_hook(lambda *_, name=name: calls.append(name))  # type: ignore[misc]
+            module.register_forward_hook(lambda *_, name=name: calls.append(name))
     found(images).sum().backward()
     assert images.grad is not None
     assert sorted(calls) == sorted([*LAYERS, "blocks.0.norm", "blocks.0.linear"])  # the first block runs twice
@@ -69,7 +69,7 @@ def test_an_audit_sees_the_layers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["exported", "scripted"])
 def test_weights_alone(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "m.bin"
-    _ = save_exported(path) if kind == "exported" else save_scripted(path, traced=False)
+    _ = save_exported(path) if kind == "exported" else save_scripted(path)
     report = audit_weights(path, TRUST)
     assert {weight.name for weight in report.weights} == {"stem.weight", "head.weight", "blocks.0.linear.weight",
                                                           "blocks.1.linear.weight"}  # fmt: skip
@@ -82,7 +82,7 @@ def test_a_network_in_python_is_left_as_it_is() -> None:
 
 def test_a_program_that_cannot_be_traced(tmp_path: Path) -> None:
     path = tmp_path / "m.bin"
-    save_scripted(path, traced=False)
+    save_scripted(path)
     from propstats.errors import ModelError
 
     with pytest.raises(ModelError, match="cannot be watched") as caught:
@@ -92,8 +92,8 @@ def test_a_program_that_cannot_be_traced(tmp_path: Path) -> None:
 
 def test_damaged_programs(tmp_path: Path) -> None:
     path = tmp_path / "m.bin"
-    for save in (lambda: save_exported(path), lambda: save_scripted(path, traced=False)):
-        save()
+    for save in (save_exported, save_scripted):
+        save(path)
         raw = path.read_bytes()
         path.write_bytes(raw[: len(raw) // 2])
         refused(path, "truncated or damaged", TRUST)

@@ -135,15 +135,16 @@ def test_weights_elsewhere(tmp_path: Path, honest: bytes, name: object) -> None:
 def test_sample_inputs_that_run_code(tmp_path: Path, honest: bytes, marker: Path) -> None:
     evil = Evil(os.system, f"touch {marker}")
     inner = tmp_path / "inner.pt"
-    for content in (evil, ((evil,), {}), (torch.ones(1), {"a": Evil(pickle.loads, pickle.dumps(evil))})):
+    contents: list[object] = [evil, ((evil,), {}), (torch.ones(1), {"a": Evil(pickle.loads, pickle.dumps(evil))})]
+    for content in contents:
         torch.save(content, inner)
         path = _rewritten(tmp_path / "m.pt2", honest, "data/sample_inputs/model.pt", lambda _: inner.read_bytes())
         refused(path, "has sample inputs that need", TRUST, unsafe=True)
     torch.save((torch.ones(1), {}), inner, pickle_protocol=4)
     path = _rewritten(tmp_path / "m.pt2", honest, "data/sample_inputs/model.pt", lambda _: inner.read_bytes())
     refused(path, "sample inputs", TRUST, unsafe=True)
-    for content in (b"", b"\x80\x02}.", pickle.dumps(evil)):
-        path = _rewritten(tmp_path / "m.pt2", honest, "data/sample_inputs/model.pt", lambda _, content=content: content)  # type: ignore[misc]
+    for raw in (b"", b"\x80\x02}.", pickle.dumps(evil)):
+        path = _rewritten(tmp_path / "m.pt2", honest, "data/sample_inputs/model.pt", lambda _, raw=raw: raw)  # type: ignore[misc]
         refused(path, "sample inputs that cannot be read", TRUST, unsafe=True)
     assert not marker.exists()
 
