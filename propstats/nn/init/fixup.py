@@ -91,10 +91,10 @@ def fixup_(model: nn.Module, *, generator: torch.Generator | None = None) -> int
             raise ModelError(f"{name} ({type(module).__name__}) normalises", "Fixup stands in its place: take it out")
         if isinstance(module, ScalarBias):
             raise ModelError(f"{name} is a bias of Fixup: the model was initialised by it before")
+    weights = [layers_of(block.branch) for block in branches]
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     initialize_(model, "he_fan_out", generator=generator)
-    for block in branches:
-        layers = layers_of(block.branch)
+    for layers in weights:
         shrink = len(branches) ** (-1.0 / (2 * len(layers) - 2)) if len(layers) > 1 else 1.0
         with torch.no_grad():
             for layer in layers:
