@@ -62,7 +62,7 @@ def pretrain_(
         ModelError: If the model is no chain, has a single layer of weights, or one that has no decoder.
 
     References:
-        Bengio et al. 2007, "Greedy layer-wise training of deep networks", section 3; Hinton & Salakhutdinov 2006.
+        Bengio et al. 2007, "Greedy layer-wise training of deep networks".
     """
     parts = list(_chain("", model))
     weighted = [k for k, (_, part) in enumerate(parts) if isinstance(part, WEIGHTED)]
