@@ -87,10 +87,9 @@ class NormProp(nn.Module):
             self.register_buffer("gamma", start)
             self.register_buffer("beta", shift)
         self.register_parameter("slope", None if slope is None else nn.Parameter(slope.to(self.weight)))
-        if self.slope is not None and self.slope.numel() not in (1, self._units):
-            raise DomainError(
-                f"{self.slope.numel()} slopes do not fit {self._units} units", "give one, or one for each"
-            )
+        if slope is not None and slope.numel() not in (1, self._units):
+            raise DomainError(f"{slope.numel()} slopes do not fit {self._units} units", "give one, or one for each")
+        self.register_load_state_dict_pre_hook(_check_checkpoint)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
