@@ -89,7 +89,8 @@ class NormProp(nn.Module):
         self.register_parameter("slope", None if slope is None else nn.Parameter(slope.to(self.weight)))
         if slope is not None and slope.numel() not in (1, self._units):
             raise DomainError(f"{slope.numel()} slopes do not fit {self._units} units", "give one, or one for each")
-        self.register_load_state_dict_pre_hook(_check_checkpoint)
+        before_loading: Any = self.register_load_state_dict_pre_hook
+        before_loading(_check_checkpoint)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
