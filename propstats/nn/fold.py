@@ -30,7 +30,7 @@ def fold(model: nn.Module) -> nn.Module:
     >>> fold(nn.Sequential(NormPropConv2d(1, 2, 3), NormPropConv2d(2, 2, 3, activation="tanh", padding=1)))
     Sequential(
       (0): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))
-      (1): Threshold(threshold=-0.683331696..., value=-0.683331696...)
+      (1): Threshold(threshold=-0.683331696..., value=-0.683331696..., inplace=True)
       (2): Conv2d(2, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
       (3): Tanh()
       (4): Affine()
@@ -66,7 +66,7 @@ def _parts(layer: NormProp) -> list[nn.Module]:
     if is_rectifier(layer.activation) and c1.numel() == 1:
         scale, shift = c1.item(), c2.item()
         plain = with_weights(kind, geometry, weight / scale, (layer.beta - shift) / scale)
-        return [plain, nn.Threshold(-shift / scale, -shift / scale)]
+        return [plain, nn.Threshold(-shift / scale, -shift / scale, inplace=True)]
     normalise = Affine((1.0 / c1).to(weight), (-c2 / c1).to(weight), axes)
     return [with_weights(kind, geometry, weight, layer.beta), _activation(layer), normalise]
 

@@ -96,7 +96,7 @@ def separate_scales(model: nn.Module) -> nn.Module:
         ModelError: If ways through the network that meet would carry different factors.
 
     References:
-        The scale of unit scaling, Blake et al. 2023, arXiv:2303.11257, section 3.3, for graphs that branch.
+        Blake, Orr & Luschi 2023, arXiv:2303.11257, on which scales a graph that branches allows for.
 
     >>> from propstats.nn import NormPropLinear
     >>> separate_scales(nn.Sequential(NormPropLinear(4, 2, gamma=1.0)))

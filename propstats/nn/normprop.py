@@ -17,6 +17,8 @@ from propstats.nn.rows import row_lengths, scale_rows
 
 #: Where gamma comes closer to 0, matched constants stay those of this gamma: there is no signal to normalise.
 _NARROWEST = 2.0**-10
+#: Under which name torch keeps the extra state.
+_EXTRA = "_extra_state"
 
 
 class NormProp(nn.Module):
@@ -77,18 +79,32 @@ class NormProp(nn.Module):
         self.constants = _checked(constants)
         self.c1, self.c2, factor = unit_constants(self.activation)
         self._phi: Callable[[torch.Tensor], torch.Tensor] = activation_module(self.activation).forward
-        self.register_parameter("slope", None if slope is None else nn.Parameter(slope.to(self.weight)))
-        start = self.weight.new_full((self._units,), self._first_gamma(gamma, factor))
-        shift = self.weight.new_full((self._units,), _finite("beta", beta))
+        self._start = self._first_gamma(gamma, factor), _finite("beta", beta)
+        start, shift = (self.weight.new_empty(self._units) for _ in range(2))
         if affine:
             self.gamma, self.beta = nn.Parameter(start), nn.Parameter(shift)
         else:
             self.register_buffer("gamma", start)
             self.register_buffer("beta", shift)
-        nn.init.xavier_uniform_(self.weight, generator=generator)
+        self.register_parameter("slope", None if slope is None else nn.Parameter(slope.to(self.weight)))
+        if slope is not None and slope.numel() not in (1, self._units):
+            raise DomainError(f"{slope.numel()} slopes do not fit {self._units} units", "give one, or one for each")
+        before_loading: Any = self.register_load_state_dict_pre_hook
+        before_loading(_check_checkpoint)
+        self.reset_parameters(generator)
 
-    def reset_parameters(self) -> None:
-        """Leave the weights for later: torch calls this when they have no storage yet."""
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights, and set gamma and beta to what they are at initialisation.
+
+        Args:
+            generator: Where weights are drawn from; torch's global generator if there is none.
+        """
+        if self.weight.is_meta:
+            return  # no storage yet
+        nn.init.xavier_uniform_(self.weight, generator=generator)
+        with torch.no_grad():
+            for numbers, value in zip((self.gamma, self.beta), self._start, strict=True):
+                numbers.fill_(value)
 
     @property
     def _units(self) -> int:
@@ -173,6 +189,22 @@ class NormProp(nn.Module):
                 raise ModelError(
                     f"the checkpoint is of a NormProp layer with {what} {other.get(what)!r}, this one has {value!r}"
                 )
+
+
+def _check_checkpoint(layer: nn.Module, state_dict: Any, prefix: str, *arguments: Any) -> None:
+    """Refuse what cannot be a layer's own, before torch loads it.
+
+    Raises:
+        ModelError: If shapes differ, or there is no gamma beside the weights.
+    """
+    if prefix + "weight" in state_dict and prefix + "gamma" not in state_dict:
+        hint = "load a plain one into a plain network, and convert that"
+        raise ModelError(f"the checkpoint has no {prefix}gamma: its layer is no NormProp layer", hint)
+    for name, own in layer.state_dict().items():
+        other = state_dict.get(prefix + name)
+        if name != _EXTRA and other is not None and other.shape != own.shape:
+            shapes = f"{tuple(other.shape)}, and {tuple(own.shape)} in this network"
+            raise ModelError(f"{prefix}{name} has the shape {shapes}", "it is of a layer of another size")
 
 
 def _activation_of(given: Any) -> tuple[Activation, torch.Tensor | None]:

@@ -13,12 +13,19 @@ class _InPlace(torch.autograd.Function):
         ctx.mark_dirty(input)
         functional.threshold(input, least, least, inplace=True)
         ctx.save_for_backward(input)
+        ctx.save_for_forward(input)
         return input
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         (result,) = ctx.saved_tensors
         return torch.ops.aten.threshold_backward(gradients[0], result, ctx.least), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> torch.Tensor:
+        (result,) = ctx.saved_tensors
+        moved: torch.Tensor = tangents[0].mul_(result > ctx.least)
+        return moved
 
 
 def rectified(input: torch.Tensor, least: float) -> torch.Tensor:
@@ -34,7 +41,8 @@ def rectified(input: torch.Tensor, least: float) -> torch.Tensor:
     >>> rectified(torch.tensor([-1.0, 0.0, 1.0]), -0.5).tolist()
     [-0.5, 0.0, 1.0]
     """
-    if torch.compiler.is_compiling() or input.dtype not in (torch.float32, torch.float64):
+    is_transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+    if is_transformed or input.dtype not in (torch.float32, torch.float64):
         return input.clamp_min(least)
     result: torch.Tensor = _InPlace.apply(input, least)  # type: ignore[no-untyped-call]
     return result

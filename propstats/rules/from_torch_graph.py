@@ -7,6 +7,7 @@ import torch
 from torch import fx, nn
 
 from propstats.errors import ModelError
+from propstats.rules.from_torch import rule_for
 from propstats.rules.from_torch_reader import Reader
 from propstats.rules.graph import Graph
 from propstats.text import printable
@@ -37,11 +38,19 @@ def graph_of(module: nn.Module, shape: Sequence[int] | None = None, *, training:
     return Graph(nodes, reader.input.units, reader.input.positions)
 
 
+class _Tracer(fx.Tracer):
+    """Looks into modules that are neither torch's own nor have a rule of their own."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return type(m) in rule_for.registry or super().is_leaf_module(m, module_qualified_name)
+
+
 def _traced(module: nn.Module) -> fx.GraphModule:
     try:
-        if type(module).__module__.startswith("torch.nn.") and not isinstance(module, nn.Sequential):
+        tracer = _Tracer()
+        if tracer.is_leaf_module(module, ""):
             module = nn.Sequential(module)  # or torch.fx would look into it
-        traced = fx.symbolic_trace(module)
+        traced = fx.GraphModule(module, tracer.trace(module))
     except Exception as error:  # the network's own code runs here
         reason = printable(error, limit=160).partition("\\n")[0]
         what = f"{type(module).__name__} cannot be traced: {reason}"

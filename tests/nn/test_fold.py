@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -49,6 +49,7 @@ def _same(model: nn.Module, *shape: int, affine: int = 0) -> nn.Module:
 
 @pytest.mark.parametrize("name", ["relu", "prelu", "tanh", "gelu", "abs", "leaky_relu"])
 @pytest.mark.parametrize("options", [{}, _PER_UNIT], ids=["paper", "matched"])
+@settings(max_examples=25)
 @given(kernel=st.integers(1, 3), stride=st.integers(1, 2), dilation=st.integers(1, 2), grouped=st.booleans())
 def test_chains_of_convolutions(
     name: str, options: dict[str, Any], kernel: int, stride: int, dilation: int, grouped: bool

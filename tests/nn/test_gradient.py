@@ -61,13 +61,10 @@ def test_a_chain_keeps_its_gradients_and_its_signal() -> None:
 
 
 def test_branches_must_agree() -> None:
-    check_gradient_scales(
-        nn.Sequential(nn.Linear(2, 2), ScaleGradient(0.5), _Branches(nn.Linear(2, 2), nn.Tanh()), ScaleGradient(0.5))
-    )
-    check_gradient_scales(_Branches(nn.Sequential(ScaleGradient(0.5), nn.Tanh()), ScaleGradient(0.5)))
-    check_gradient_scales(
-        _Branches(nn.Sequential(ScaleGradient(0.5), nn.Tanh(), ScaleGradient(0.5)), ScaleGradient(0.25))
-    )
+    half, quarter = ScaleGradient(0.5), ScaleGradient(0.25)
+    check_gradient_scales(nn.Sequential(nn.Linear(2, 2), half, _Branches(nn.Linear(2, 2), nn.Tanh()), quarter))
+    check_gradient_scales(_Branches(nn.Sequential(half, nn.Tanh()), half))
+    check_gradient_scales(_Branches(nn.Sequential(half, nn.Tanh(), ScaleGradient(0.5)), quarter))
     with pytest.raises(ModelError, match=r"gradients of x come back .* 0\.5 through .*, 1 through second") as caught:
         check_gradient_scales(_Branches(nn.Sequential(half, nn.Linear(2, 2)), nn.Identity()))
     assert "\n" not in str(caught.value)

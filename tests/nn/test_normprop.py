@@ -197,6 +197,28 @@ def test_a_checkpoint_comes_back_and_another_configuration_is_refused() -> None:
         )
 
 
+def test_a_checkpoint_of_another_size_or_kind_is_refused_in_one_line() -> None:
+    model = nn.Sequential(NormPropLinear(6, 4))
+    for other, message in (
+        (nn.Sequential(NormPropLinear(6, 3)), r"0.weight has the shape \(3, 6\), and \(4, 6\) in this network"),
+        (nn.Sequential(nn.Linear(6, 4)), "no 0.gamma: its layer is no NormProp layer"),
+    ):
+        with pytest.raises(ModelError, match=message) as caught:
+            model.load_state_dict(other.state_dict())
+        assert "\n" not in str(caught.value)
+
+
+def test_parameters_are_drawn_anew_and_without_storage() -> None:
+    with torch.device("meta"):
+        layer = NormPropLinear(6, 4, beta=0.5)
+    layer.to_empty(device="cpu")
+    layer.reset_parameters(_generator())
+    other = NormPropLinear(6, 4, beta=0.5, generator=_generator())
+    assert all(torch.equal(a, b) for a, b in zip(layer.parameters(), other.parameters(), strict=True))
+    other.reset_parameters()
+    assert not torch.equal(layer.weight, other.weight)
+
+
 class _Learned(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -218,6 +240,7 @@ class _Learned(nn.Module):
         ({"constants": "matched"}, "no gamma makes the Jacobian factor 1"),
         ({"bias": True}, "no bias beside beta"),
         ({"activation": _Learned()}, "parameters of its own"),
+        ({"activation": nn.PReLU(3)}, "3 slopes do not fit 4 units"),
         ({"activation": "step", "gamma": "jacobian"}, "Jacobian factor"),
         ({"activation": activation("threshold", threshold=1e9)}, "no variance"),
     ],

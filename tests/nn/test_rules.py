@@ -12,8 +12,10 @@ import propstats
 from propstats.activations import activation
 from propstats.estimate import STANDARD_ERRORS, Signal
 from propstats.nn import NormPropConv2d, NormPropConvTranspose1d, NormPropLinear
+from propstats.rules.affine import Chain
 from propstats.rules.dense import Weights
 from propstats.rules.from_torch import NoRuleError, rule_for
+from propstats.rules.from_torch_graph import graph_of
 from propstats.rules.normprop import normprop
 
 _WIDTH = 256
@@ -58,8 +60,22 @@ def test_networks_are_read_and_layers_without_a_rule_are_named() -> None:
         assert np.isfinite(rule_for(model[4], (68,)).forward(Signal(0.0, 1.0, 1.0)).q)
     with pytest.raises(NoRuleError, match="constants or slopes of their own"):
         rule_for(NormPropLinear(4, 2, activation=_slopes()), (4,))
+    graph = graph_of(model, (3, 4, 4))
+    assert [node.kind for node in graph.nodes] == [type(layer).__name__ for layer in model]
+    assert isinstance(graph_of(model[0], (3, 4, 4)).output.rule, Chain)
     report = propstats.audit(model, torch.randn(64, 3, 4, 4, generator=torch.Generator().manual_seed(0)))
     assert "NormPropConv2d" in {layer.type for layer in report.layers}
+
+
+def test_an_audit_expects_what_it_measures() -> None:
+    options: list[dict[str, Any]] = [{}, {"constants": "matched", "gamma": 1.0, "beta": 1.0}]
+    for option in options:
+        generator = torch.Generator().manual_seed(0)
+        hidden = [NormPropLinear(64 if k == 0 else 256, 256, generator=generator, **option) for k in range(6)]
+        report = propstats.audit(nn.Sequential(*hidden), "digits")
+        assert {layer.verdict for layer in report.layers} == {"ok"}
+        expected = [layer.one_step for layer in report.layers]
+        assert None not in expected
 
 
 def _slopes() -> nn.PReLU:
