@@ -45,7 +45,9 @@ def least(first: Any, second: Any) -> Any:
 
 def most(first: Any, second: Any) -> Any:
     """Return the larger of two, likewise."""
-    return -least(-first, -second)
+    if isinstance(first, float) and isinstance(second, float):
+        return first if first > second or first != first else second
+    return np.maximum(first, second)
 
 
 def column(number: Any) -> Any:
