@@ -107,3 +107,20 @@ def test_bad_parameters() -> None:
         quadrature.values(activation("prelu"), 0.0, 1.0, a=[0.1, math.nan])
     with pytest.raises(UnknownNameError, match="slope"):
         quadrature.values(activation("prelu"), 0.0, 1.0, slope=[0.1])
+
+
+@pytest.mark.parametrize("std", [1e-310, 1e-300, 1e140, 1e160, 1e300, 1e308])
+def test_inputs_at_the_ends_of_the_floats(std: float) -> None:
+    """What overflows is undefined or unbounded, never a crash; what has a value has the right one."""
+    for name in activation_names():
+        found = quadrature.moments(activation(name), mean=1.0, std=std)
+        assert all(estimate.error >= 0.0 for estimate in found.values()), name
+    relu = quadrature.moments(activation("relu"), std=std)
+    for quantity, exact in closed_form.moments(activation("relu"), std=std).items():
+        assert relu[quantity].agrees_with(exact), quantity
+
+
+def test_a_square_that_almost_overflows() -> None:
+    found = quadrature.moments(activation("square"), std=1e140)
+    assert math.isclose(found["mean"].value, 1e280, rel_tol=1e-13)
+    assert not found["var"].is_defined  # 2e560
