@@ -96,13 +96,16 @@ def moments_of_many(
             part = case if is_all else case.take(todo)
             done = np.zeros(todo.size, dtype=bool)
             for which, found, bounds, good in attempt(branches, part, reach, split) if todo.size else ():
-                result[:, :, which if is_all else todo[which]] = [list(row.values()) for row in (found, bounds)]
+                where = order[which if is_all else todo[which]]
+                for rows, moments in zip(result, (found, bounds), strict=True):
+                    for row, numbers in zip(rows, moments.values(), strict=True):
+                        row[where] = numbers
                 done[which] = good
             todo = todo[~done]
     for i in todo.tolist():
         one = adaptive.integrate(own(int(order[i])), float(mean[i]), float(std[i]))
-        result[:, :, i] = [[row[name] for name in BASE] for row in one]
-    return np.take(result, np.argsort(order), axis=2)
+        result[:, :, order[i]] = [[row[name] for name in BASE] for row in one]
+    return result
 
 
 def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]) -> Array:
