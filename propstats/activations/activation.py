@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from propstats.activations.derivative import differentiate
-from propstats.activations.expression import Expr, evaluate
+from propstats.activations.expression import Expr, evaluate, symbols_of
 from propstats.activations.namespaces import float_namespace, namespace_for
 from propstats.activations.pieces import Kink, Piece, cut, find_kinks, pieces
 from propstats.activations.syntax import parse
@@ -83,6 +83,13 @@ class Activation:
             if not abs(above - below) <= 1e-13 * (1.0 + abs(kink) + abs(above) + abs(below)):
                 found.append((kink, above - below))
         return tuple(found)
+
+    @cached_property
+    def is_homogeneous(self) -> bool:
+        """Whether `phi(c x) = c phi(x)` for all c > 0, as of relu: straight on either side of 0, and 0 there."""
+        if not self.is_settled or any(self.kinks) or self.jumps or self._value(self.formula, 0.0) != 0.0:
+            return False
+        return all("x" not in symbols_of(differentiate(piece.formula, "x")) for piece in self.pieces)
 
     def _value(self, formula: Expr, x: float) -> float:
         """Return a value in floats; NaN where there is none."""

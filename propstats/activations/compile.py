@@ -20,6 +20,11 @@ _NATIVE: dict[str, tuple[Callable[..., Any], ast.operator]] = {
 }
 
 
+#: Where every node is; `ast.fix_missing_locations` would walk the tree for it, which costs more than compiling.
+_PLACE: Any = {"lineno": 1, "col_offset": 0}
+_LOAD, _STORE, _DELETE = ast.Load(), ast.Store(), ast.Del()
+
+
 def compiled(exprs: Sequence[Expr], arguments: Sequence[str], namespace: Namespace) -> Callable[..., tuple[Any, ...]]:
     """Return a function of the arguments that evaluates several formulas at once.
 
@@ -42,9 +47,8 @@ def compiled(exprs: Sequence[Expr], arguments: Sequence[str], namespace: Namespa
     module = ast.parse("def formulas(): pass")
     function = module.body[0]
     assert isinstance(function, ast.FunctionDef)
-    function.args.args = [ast.arg(f"s_{name}") for name in arguments]
-    function.body = [*builder.statements(exprs), ast.Return(ast.Tuple(results, ast.Load()))]
-    ast.fix_missing_locations(module)
+    function.args.args = [ast.arg(f"s_{name}", **_PLACE) for name in arguments]
+    function.body = [*builder.statements(exprs), ast.Return(ast.Tuple(results, _LOAD, **_PLACE), **_PLACE)]
     scope: dict[str, Any] = {"__builtins__": {}, **builder.constants}
     exec(compile(module, "<formulas>", "exec"), scope)
     result: Callable[..., tuple[Any, ...]] = scope["formulas"]
@@ -65,7 +69,7 @@ class _Builder:
         self._alive: list[Expr] = []  # an identity is only as good as the life of its object
 
     def name(self, expr: Expr) -> ast.expr:
-        return ast.Name(self._name(expr), ast.Load())
+        return _load(self._name(expr))
 
     def statements(self, exprs: Sequence[Expr]) -> list[ast.stmt]:
         """Return the statements for some formulas, with every name deleted after its last use.
@@ -78,7 +82,7 @@ class _Builder:
         for statement, uses in zip(reversed(self.body), reversed(self._uses), strict=True):
             done = sorted(set(uses) - needed)
             if done:
-                found.append(ast.Delete([ast.Name(name, ast.Del()) for name in done]))
+                found.append(ast.Delete([ast.Name(name, _DELETE, **_PLACE) for name in done], **_PLACE))
             found.append(statement)
             needed |= set(uses)
         return found[::-1]
@@ -107,16 +111,20 @@ class _Builder:
         key = (expr.function, *(self._name(arg) for arg in expr.args))
         if key not in self._known:
             self._known[key] = f"t{len(self.body)}"
-            target = ast.Name(self._known[key], ast.Store())
-            self.body.append(ast.Assign([target], self._call(*key)))
+            target = ast.Name(self._known[key], _STORE, **_PLACE)
+            self.body.append(ast.Assign([target], self._call(*key), **_PLACE))
             self._uses.append(key[1:])
         return self._known[key]
 
     def _call(self, function: str, *args: str) -> ast.expr:
-        values: list[ast.expr] = [ast.Name(arg, ast.Load()) for arg in args]
+        values: list[ast.expr] = [_load(arg) for arg in args]
         meaning = self._namespace[function]
         native = _NATIVE.get(function)
         if native is not None and meaning is native[0]:
-            return ast.BinOp(values[0], native[1], values[1])
+            return ast.BinOp(values[0], native[1], values[1], **_PLACE)
         self.constants[f"f_{function}"] = meaning
-        return ast.Call(ast.Name(f"f_{function}", ast.Load()), values, [])
+        return ast.Call(_load(f"f_{function}"), values, [], **_PLACE)
+
+
+def _load(name: str) -> ast.Name:
+    return ast.Name(name, _LOAD, **_PLACE)

@@ -43,11 +43,11 @@ def precision(bits: int) -> Iterator[None]:
 
 def exact(value: float | Fraction) -> "arb":
     """Turn a number into the ball around it, which is a point unless a division was needed."""
-    from flint import arb, fmpq
+    import flint  # looking names up in it is cheaper than importing them, thousands of times
 
     if isinstance(value, Fraction):
-        return arb(fmpq(value.numerator, value.denominator))
-    return arb(value)
+        return flint.arb(flint.fmpq(value.numerator, value.denominator))
+    return flint.arb(value)
 
 
 def ends(ball: "arb") -> tuple[Fraction, Fraction]:
@@ -61,17 +61,25 @@ def ends(ball: "arb") -> tuple[Fraction, Fraction]:
     if not abs(ball) < arb(2) ** _LARGEST:
         raise CertificateError("no certificate: a number beyond all bounds")
     # Not lower() and upper(), which round to the present precision.
-    middle, slack = _fraction(ball.mid())
-    radius, more = _fraction(ball.rad())
-    return middle - radius - slack - more, middle + radius + slack + more
+    middle, scale, slack = _dyadic(ball.mid())
+    radius, other, more = _dyadic(ball.rad())
+    # In whole numbers: fractions look for common divisors at every step.
+    least = min(scale, other, -_LARGEST if slack or more else 0)
+    middle <<= scale - least
+    radius = (radius << (other - least)) + slack + more
+    low, high = (
+        Fraction(end << least) if least >= 0 else Fraction(end, 1 << -least)
+        for end in (middle - radius, middle + radius)
+    )
+    return low, high
 
 
-def _fraction(point: "arb") -> tuple[Fraction, Fraction]:
-    """Turn a point into a fraction, and return how far off that may be: something if the point is too close to 0."""
+def _dyadic(point: "arb") -> tuple[int, int, int]:
+    """Return m and e of a point `m 2^e`, and how far off that may be, in `2^-_LARGEST`: more than 0 if it nearly is."""
     mantissa, exponent = (int(part) for part in point.man_exp())
     if mantissa and exponent < -_LARGEST:
-        return Fraction(0), Fraction(1, 1 << (_LARGEST - mantissa.bit_length()))
-    return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent), Fraction(0)
+        return 0, 0, 1 << mantissa.bit_length()
+    return mantissa, exponent, 0
 
 
 class Balls:

@@ -132,18 +132,18 @@ def _along_the_top(integrands: Integrands, reach: int, height: float) -> "tuple[
 
 def _sizes(integrands: Integrands, box: "acb", length: float) -> "list[arb]":
     """Bound the integrals of |g| along a line of some length in a box."""
-    from flint import arb
+    import flint
 
-    weight = (box * box / -2).exp() * length / (2 * arb.pi()).sqrt()
+    weight = (box * box / -2).exp() * length / (2 * flint.arb.pi()).sqrt()
     return [abs(value * weight).upper() for value in integrands(box)]
 
 
 def _box(left: float, right: float, low: float, high: float) -> "acb":
-    from flint import acb, arb
+    import flint
 
-    return acb(
-        arb((left + right) / 2, (right - left) / 2),
-        arb((low + high) / 2, (high - low) / 2),
+    return flint.acb(
+        flint.arb((left + right) / 2, (right - left) / 2),
+        flint.arb((low + high) / 2, (high - low) / 2),
     )
 
 

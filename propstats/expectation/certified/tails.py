@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from propstats.activations.expression import ZERO, Expr, evaluate
 from propstats.activations.syntax import str_of
@@ -164,22 +164,21 @@ class _Side:
     def mass(self, k: int, z: Fraction) -> "arb | None":
         """Bound the k-th integral beyond z; None if z is too small for that."""
         beyond = integral_beyond(self._sizes[k], max(z, self._start))
+        if beyond is None or self._largest[k] == 0:
+            return beyond
         before = integral_beyond({ONE: self._largest[k]}, z)
-        return None if before is None or beyond is None else before + beyond
+        return None if before is None else before + beyond
 
 
 def scalars() -> Scalars:
     """Return the arithmetic of balls, in which every bound is proven."""
     from flint import arb
 
-    def number(value: Any) -> arb:
-        return exact(Fraction(value))
-
     return Scalars(
-        number=number,
+        number=exact,
         exp=arb.exp,
         log=arb.log,
-        power=lambda base, p: base ** number(p),
+        power=lambda base, p: base ** exact(p),
         up=lambda ball: whole(ends(ball)[1]),
         down=lambda ball: whole(ends(ball)[0]),
         infinity=arb.pos_inf(),
@@ -201,6 +200,6 @@ def integral_beyond(size: Sum, z: Fraction) -> "arb | None":
         rate = (1 - 2 * a) * z - b - max(n, 0) / z
         if rate <= 0:
             return None
-        exponent = exact(Fraction(a * z * z + b * z - z * z / 2))
-        total = total + abs(c) * exact(z) ** exact(Fraction(n)) * exponent.exp() / exact(Fraction(rate))
+        exponent = exact(a * z * z + b * z - z * z / 2)
+        total = total + abs(c) * exact(z) ** exact(n) * exponent.exp() / exact(rate)
     return total / (2 * arb.pi()).sqrt()

@@ -180,8 +180,9 @@ class _Integrals:
         for step in self.inner.steps if self.trusts_slope else ():
             middle = step.y - self.y_mean, step.y_error + 2 * EPS * abs(step.y) + self._integral(_Y)[1]
             add_kink(values, errors, step.z, self.std, step.jump, middle, step.slopes, step.error)
-        # E[(phi - c)^2] is off by (c - m)^2 only.
-        errors["var"] += self._integral(_Y if self.trusts_slope else _F)[1] ** 2
+        # E[(phi - c)^2] is off by (c - m)^2 only; a product, as powers of floats do not overflow but raise.
+        off = self._integral(_Y if self.trusts_slope else _F)[1]
+        errors["var"] += off * off
         mean, mean_error = values["mean"], errors["mean"]
         values["second_moment"] = values["var"] + mean * mean
         rounding = 2 * EPS * values["second_moment"]

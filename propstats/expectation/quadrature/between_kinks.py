@@ -143,17 +143,20 @@ def averages(
     p *= np.exp(density, out=density)
     means = np.multiply(f, p, out=density) @ layout.weights
     y = np.subtract(f, means[..., :1], out=f)
-    # One product of matrices for all that is averaged.
-    rows = np.zeros((5, *p.shape)) if is_flat else np.empty((5, *p.shape))
-    if not is_flat:
+    if is_flat:
+        found = np.zeros((5, *means.shape))
+        found[2] = np.multiply(y, np.multiply(y, p, out=p), out=p) @ layout.weights
+    else:
+        # One product of matrices for all that is averaged.
+        rows = np.empty((5, *p.shape))
         dp = np.multiply(d, p, out=rows[0])
         np.multiply(d, dp, out=rows[1])
         dz = np.multiply(d, z, out=d)
         np.multiply(y, np.multiply(dz, p, out=density), out=rows[3])
         dz *= dz
         np.multiply(dz, p, out=rows[4])
-    np.multiply(y, np.multiply(y, p, out=p), out=rows[2])
-    found = rows @ layout.weights
+        np.multiply(y, np.multiply(y, p, out=p), out=rows[2])
+        found = rows @ layout.weights
     if isinstance(inputs.mean, np.ndarray):
         return [*means.T, *(numbers for row in found for numbers in row.T)]
     return [*means.tolist(), *found.ravel().tolist()]

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from propstats.expectation.quadrature import between_kinks, trapezoid
 from propstats.expectation.quadrature.branches import Branches
@@ -21,10 +23,32 @@ _OFF_CENTRE = 11 / 32
 _TAME_DEGREE = 3.0
 #: Gauss's rule alone, and with another one to check it by.
 GAUSS, CHECKED = -1, -2
-#: The power of y in each row of averages; see `Grid.rows`.
-POWERS = np.array([0, 1, 1, 2] * 2 + [0, 0, 0] + [0, 2] + [0, 1] * 2 + [1])
-#: So many of the rows are there for every rule; the others are what Gauss's rule is checked by.
-ALWAYS = 13
+#: What may be averaged, for d = phi' and y = phi - shift, with the power of y in it; the last ones by the check.
+ROWS = {
+    "d": 0, "yd": 1, "y": 1, "yy": 2, "dx": 0, "ydx": 1, "yx": 1, "yyx": 2, "dd": 0, "ddx": 0, "ddxx": 0,
+    "check_dd": 0, "check_yy": 2, "check_d": 0, "check_yd": 1, "check_dx": 0, "check_ydx": 1, "check_y": 1,
+}  # fmt: skip
+#: So many of them are averaged by every rule; the others are what Gauss's rule is checked by.
+_ALWAYS = 13
+#: Those that only rates need, and those that only the trapezoidal rule, and only a check, needs besides.
+_OF_RATES = {"dx", "ydx", "check_yd", "check_dx", "check_ydx"}
+_OF_STEIN, _OF_CHECKS = {"yd", "yx", "yyx"}, {"check_dd", "check_yy"}
+
+
+class Table(NamedTuple):
+    """What is averaged at some nodes.
+
+    Args:
+        names: Which rows these are.
+        powers: The powers of y in them, shape (rows,).
+        rows: The rest of them, times the weights, shape (rows, n).
+        levelled: All of them, for the shift that does for most inputs, likewise.
+    """
+
+    names: tuple[str, ...]
+    powers: NDArray[np.intp]
+    rows: Array
+    levelled: Array
 
 
 @dataclass(frozen=True)
@@ -58,29 +82,35 @@ class Grid:
         """What straight lines in x are multiplied with, shape (n, 2)."""
         return np.stack([np.ones(self.x.size), self.x], axis=1)
 
-    @cached_property
-    def rows(self) -> Array:
-        """What is averaged, but for the powers of y = phi - shift, times the weights.
+    def table(self, rates: bool) -> Table:
+        """Return what is averaged; without `rates`, less."""
+        return self._all if rates else self._few
 
-        They are d, y d, y and y^2; the same times x; d^2 times 1, x and x^2; by the check, d^2 and y^2, and for Gauss's
-        rule also d, y d, the same times x, and y; for d = phi'. Shape (rows, n).
-        """
+    @cached_property
+    def _all(self) -> Table:
+        names = tuple(ROWS) if self.kind == CHECKED else tuple(ROWS)[:_ALWAYS]
+        powers, rows, y = np.array([ROWS[name] for name in names]), self._rows(), self.f - self.level
+        levelled = rows * np.stack([np.ones(y.size), y, y * y])[powers]
+        return Table(names, powers, rows, np.asarray(levelled))
+
+    @cached_property
+    def _few(self) -> Table:
+        needless = _OF_RATES | (_OF_STEIN if self.kind < 0 else set()) | (_OF_CHECKS if self.kind == GAUSS else set())
+        names, powers, rows, levelled = self._all
+        which = [i for i, name in enumerate(names) if name not in needless]
+        return Table(tuple(names[i] for i in which), powers[which], rows[which], levelled[which])
+
+    def _rows(self) -> Array:
         x, d, (rule, check) = self.x, self.d, self.weights
         dr, dc, ddr, ddc = d * rule, d * check, d * d * rule, d * d * check
         first = np.stack([dr, dr, rule, rule])
         rows = np.stack([*first, *(first * x), ddr, ddr * x, ddr * x * x, ddc, check, dc, dc, dc * x, dc * x, check])
-        return rows if self.kind == CHECKED else rows[:ALWAYS]
+        return rows if self.kind == CHECKED else rows[:_ALWAYS]
 
     @cached_property
     def level(self) -> float:
         """A shift that does for most inputs: phi in the middle."""
         return float(self.f[np.argmin(np.abs(self.x - (self.x[0] + self.x[-1]) / 2))])
-
-    @cached_property
-    def levelled(self) -> Array:
-        """The rows with the powers of y for that shift, shape (rows, n)."""
-        y = self.f - self.level
-        return np.asarray(self.rows * np.stack([np.ones(y.size), y, y * y])[POWERS[: len(self.rows)]])
 
 
 @lru_cache(maxsize=64)

@@ -39,7 +39,7 @@ def breakpoints(
     features = [np.asarray(kinks, dtype=float)]
     for centre, length in centres:
         if std > length:
-            powers = length * 2.0 ** np.arange(-3, math.ceil(math.log2(std / length)) + 4)
+            powers = length * 2.0 ** np.arange(-3, math.ceil(math.log2(std) - math.log2(length)) + 4)
             features += [centre + powers, centre - powers, np.array([centre])]
     split = (np.concatenate(features) - mean) / std
     split = split[np.abs(split) < Z_MAX]

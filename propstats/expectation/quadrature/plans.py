@@ -76,10 +76,10 @@ class Case(NamedTuple):
             return between_kinks.sums(averages)
         return trapezoid.sums(averages, self.std, self.scales[branch])
 
-    def moments(self, sums: Sums) -> tuple[dict[str, Any], dict[str, Any], Any]:
-        """Return moments, bounds on their errors, and where these are good."""
+    def moments(self, sums: Sums, rates: bool = True) -> tuple[dict[str, Any], dict[str, Any], Any]:
+        """Return moments, bounds on their errors, and where these are good; `rates` as in `Sums.moments`."""
         rate = reduce(most, [scale.rate for scale in self.scales])
-        values, errors, good = sums.moments(self.mean, self.std, rate)
+        values, errors, good = sums.moments(self.mean, self.std, rate, rates)
         for kink, z in zip(self.kinks, self.z, strict=True):
             bend = abs(kink.above[1] - kink.below[1])
             # The rounding of z, times |z| p(z) < 1/4, matters where there is little slope besides.

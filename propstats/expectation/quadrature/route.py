@@ -1,14 +1,14 @@
 """The base moments and all that follows from them, by quadrature."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from propstats.activations.activation import Activation
-from propstats.errors import DomainError
+from propstats.errors import DomainError, unknown_name
 from propstats.estimate import Estimate, Route
 from propstats.expectation.derived import complete
 from propstats.expectation.moments import BASE
@@ -18,7 +18,6 @@ from propstats.expectation.quadrature.rule import Array
 from propstats.expectation.quadrature.vectorised import moments_of_many, moments_of_one, moments_of_points
 from propstats.expectation.rounding import Rounded
 
-_POSITION = {name: i for i, name in enumerate(BASE)}
 #: The smallest double: what underflow can hide.
 _TINY = 5e-324
 
@@ -30,23 +29,25 @@ class Values:
     A moment that does not exist is NaN, with an infinite error.
 
     Args:
-        moments: The moments in the order of BASE, shape (7, *batch).
+        moments: The moments, shape (moments, *batch).
         errors: Bounds on their errors, the same.
+        names: Which moments these are.
     """
 
     moments: Array
     errors: Array
+    names: tuple[str, ...] = tuple(BASE)
 
     def __getitem__(self, name: str) -> Array:
         """Return one moment by its name in BASE."""
-        return np.asarray(self.moments[_POSITION[name]])
+        return np.asarray(self.moments[self.names.index(name)])
 
     def error(self, name: str) -> Array:
         """Return the bounds on the errors of one moment."""
-        return np.asarray(self.errors[_POSITION[name]])
+        return np.asarray(self.errors[self.names.index(name)])
 
 
-def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values:
+def values(activation: Activation, mean: Any, std: Any, *, names: Sequence[str] = tuple(BASE), **params: Any) -> Values:
     """Return the base moments for one input or for many at once.
 
     What one input gives does not depend on the others by more than the errors say.
@@ -55,11 +56,12 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
         activation: The activation.
         mean: Means of the inputs.
         std: Standard deviations, not negative, broadcast with the means.
+        names: Which moments; for many inputs, fewer are faster.
         params: Parameters of the activation that differ from input to input, broadcast with the means.
 
     Raises:
         DomainError: If a mean, a standard deviation or a parameter is not finite, or a standard deviation is negative.
-        UnknownNameError: If the activation has no such parameter.
+        UnknownNameError: If the activation has no such parameter, or there is no such moment.
 
     >>> from propstats.activations import activation
     >>> found = values(activation("relu"), [0.0, 1.0], 1.0)
@@ -68,9 +70,13 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
     >>> values(activation("prelu"), 0.0, 1.0, a=[0.0, 1.0])["mean"].round(12).tolist()
     [0.398942280401, -0.0]
     """
-    own = branches(activation)
+    own, names = branches(activation), tuple(names)
+    for name in names:
+        if name not in BASE:
+            raise unknown_name("moment", name, list(BASE))
     if not params and isinstance(mean, float) and isinstance(std, float) and _is_spread(mean, std):
-        return Values(*np.array([list(row.values()) for row in moments_of_one(own, mean, std)]))
+        one, bounds = (np.array([row[name] for name in names]) for row in moments_of_one(own, mean, std))
+        return Values(one, bounds, names)
     activation.with_params(**dict.fromkeys(params, 0.0))  # complains of names that it does not know
     arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mean, std, *params.values())))
     means, stds, *own_params = (np.ravel(array) for array in arrays)
@@ -87,19 +93,19 @@ def values(activation: Activation, mean: Any, std: Any, **params: Any) -> Values
         def at(i: int) -> Branches:
             return branches(activation.with_params(**{name: float(table[name][which][i]) for name in params}))
 
-        return moments_of_many(own, means[which], stds[which], those(which), at)
+        return moments_of_many(own, means[which], stds[which], those(which), at, names)
 
     points = np.flatnonzero(stds == 0.0)
     if points.size:
         spread = np.flatnonzero(stds)
-        result = np.empty((2, len(BASE), means.size))
-        result[:, :, spread], result[:, :, points] = (
-            of_spread(spread),
-            moments_of_points(own, means[points], those(points)),
-        )
+        result = np.empty((2, len(names), means.size))
+        result[:, :, spread] = of_spread(spread)
+        which = [list(BASE).index(name) for name in names]
+        result[:, :, points] = moments_of_points(own, means[points], those(points))[:, which]
     else:
         result = of_spread(slice(None))
-    return Values(*result.reshape(2, len(BASE), *arrays[0].shape))
+    found, errors = result.reshape(2, len(names), *arrays[0].shape)
+    return Values(found, errors, names)
 
 
 def _is_spread(mean: float, std: float) -> bool:

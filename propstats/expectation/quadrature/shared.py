@@ -6,7 +6,7 @@ would cost digits.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from propstats.expectation.quadrature import trapezoid
 from propstats.expectation.quadrature.branches import Branches
-from propstats.expectation.quadrature.grid import ALWAYS, POWERS, Grid, grid
+from propstats.expectation.quadrature.grid import CHECKED, Grid, Table, grid
 from propstats.expectation.quadrature.panels import EPS, SQRT_2PI
 from propstats.expectation.quadrature.rule import Array
 from propstats.expectation.quadrature.scales import Scale
@@ -31,8 +31,6 @@ _CANCELS = 1 / 30
 _ROOM, _FARTHEST = 5.0, 2.0**20
 #: Windows begin and end at multiples of so many units.
 _STEP = 8
-#: The rows of averages that hold y and y^2.
-_Y, _YY = 2, 3
 
 
 def order(mean: Array, std: Array) -> NDArray[np.intp]:
@@ -49,7 +47,7 @@ def _cells(mean: Array, std: Array) -> tuple[NDArray[np.intc], Array]:
 
 
 def sums(
-    branches: Branches, mean: Array, std: Array, reach: float, split: int
+    branches: Branches, mean: Array, std: Array, reach: float, split: int, rates: bool = True
 ) -> Iterator[tuple[slice | NDArray[np.intp], Sums]]:
     """Yield some of the inputs, and their sums; there are inputs that share no nodes.
 
@@ -59,22 +57,28 @@ def sums(
         std: Standard deviations.
         reach: Where the nodes end, in standard deviations.
         split: Into how many to split each spacing.
+        rates: Whether the sums for rates of change are wanted; otherwise there are bounds in their place.
     """
     groups = sorted(_groups(branches, mean, std, reach, split), key=lambda group: group[0].kind)
     for kind, those in groupby(groups, key=lambda group: group[0].kind):
         grids, parts = zip(*those, strict=True)
-        found = [_averages(own, mean[some] - own.origin, std[some]) for own, some in zip(grids, parts, strict=True)]
+        tables = [own.table(rates) for own in grids]
+        found = [
+            _averages(own, table, mean[some] - own.origin, std[some])
+            for own, table, some in zip(grids, tables, parts, strict=True)
+        ]
         averages, shift, ends = (np.concatenate(arrays, axis=-1) for arrays in zip(*found, strict=True))
         is_whole = all(left.stop == right.start for left, right in pairwise(parts))
         which = slice(parts[0].start, parts[-1].stop) if is_whole else np.r_[parts]
-        table = [(own.origin, own.spacing, *own.beyond) for own in grids]
-        origin, spacing, *beyond = np.repeat(table, [some.stop - some.start for some in parts], axis=0).T
+        places = [(own.origin, own.spacing, *own.beyond) for own in grids]
+        origin, spacing, *beyond = np.repeat(places, [some.stop - some.start for some in parts], axis=0).T
         mu, s = mean[which] - origin, std[which]
         z = (ends - mu) / s
         density = np.exp(-0.5 * z * z) / SQRT_2PI
         dd, ff, one = (density[0] * left + density[1] * right for left, right in zip(*[iter(beyond)] * 2, strict=True))
         scale = branches.scales[kind] if kind >= 0 else None
-        yield which, _centred(averages, shift, (dd, 2 * (ff + one * shift * shift)), mu, s, scale, spacing)
+        named = dict(zip(tables[0].names, averages, strict=True))
+        yield which, _centred(named, shift, (dd, 2 * (ff + one * shift * shift)), mu, s, kind, scale, spacing)
 
 
 def _groups(branches: Branches, mean: Array, std: Array, reach: float, split: int) -> Iterator[tuple[Grid, slice]]:
@@ -94,27 +98,30 @@ def _groups(branches: Branches, mean: Array, std: Array, reach: float, split: in
                 yield nodes, own
 
 
-def _averages(own: Grid, mu: Array, std: Array) -> tuple[Array, Array, Array]:
-    """Return averages of `Grid.rows`, the shifts in them, and where the nodes end that were used.
+def _averages(own: Grid, table: Table, mu: Array, std: Array) -> tuple[Array, Array, Array]:
+    """Return averages, the shifts in them, and where the nodes end that were used.
 
     Args:
         own: The nodes.
+        table: What is averaged.
         mu: Means from their origin, shape (batch,).
         std: Standard deviations, ascending, shape (batch,).
 
     Returns:
         Averages, shape (rows, batch); shifts, shape (batch,); ends, shape (2, batch).
     """
-    (found, ends), shift = _average(own, own.levelled, mu, std), np.full(mu.size, own.level)
-    poor = np.flatnonzero(~(found[_YY] - found[_Y] ** 2 > _CANCELS * found[_YY]))
+    (found, ends), shift = _average(own, table, mu, std), np.full(mu.size, own.level)
+    y, yy = (found[table.names.index(name)] for name in ("y", "yy"))
+    poor = np.flatnonzero(~(yy - y**2 > _CANCELS * yy))
     if poor.size:
-        shift[poor] += found[_Y, poor]
-        found[:, poor], ends[:, poor] = _average(own, own.rows, mu[poor], std[poor], shift[poor])
+        shift[poor] += y[poor]
+        found[:, poor], ends[:, poor] = _average(own, table, mu[poor], std[poor], shift[poor])
     return found, shift, ends
 
 
-def _average(own: Grid, rows: Array, mu: Array, std: Array, shift: Array | None = None) -> tuple[Array, Array]:
-    """Average rows, if shifts are given times the powers of y = phi - shift; return also where the nodes end."""
+def _average(own: Grid, table: Table, mu: Array, std: Array, shift: Array | None = None) -> tuple[Array, Array]:
+    """Average what a table says, with other shifts if they are given; return also where the nodes end."""
+    rows = table.levelled if shift is None else table.rows
     steepness = math.sqrt(0.5) / std
     lines = np.stack([-steepness * mu, steepness])
     minus = -lines
@@ -139,7 +146,7 @@ def _average(own: Grid, rows: Array, mu: Array, std: Array, shift: Array | None 
             continue
         y = own.f[nodes, None] - shift[some]
         for power in range(3):
-            which = POWERS[: len(rows)] == power
+            which = table.powers == power
             found[which, some] = rows[which, nodes] @ density
             density *= y
     found *= steepness / math.sqrt(math.pi)
@@ -147,56 +154,72 @@ def _average(own: Grid, rows: Array, mu: Array, std: Array, shift: Array | None 
 
 
 def _centred(
-    averages: Array, shift: Array, far: tuple[Array, Array], mu: Array, std: Array, scale: Scale | None, spacing: Array
+    averages: Mapping[str, Array],
+    shift: Array,
+    far: tuple[Array, Array],
+    mu: Array,
+    std: Array,
+    kind: int,
+    scale: Scale | None,
+    spacing: Array,
 ) -> Sums:
     """Turn averages into sums.
 
     Args:
-        averages: The averages.
+        averages: The averages, by what is averaged.
         shift: What phi is counted from in them.
         far: Bounds on what lies beyond the nodes of phi'^2 and y^2.
         mu: Means of the inputs, from the origin.
         std: Standard deviations of the inputs.
+        kind: Which rule it is.
         scale: How fast the branch changes, for the trapezoidal rule.
         spacing: Its spacing.
     """
-    d, yd, y, yy = averages[:4]
-    dz, ydz, yz, yyz = (averages[4:8] - mu * averages[:4]) / std
-    dd, ddx, ddxx, other_dd, other_yy = averages[8:ALWAYS]
+    d, y, yy, dd, ddx, ddxx = (averages[name] for name in ("d", "y", "yy", "dd", "ddx", "ddxx"))
+    rates = "ydx" in averages
+
+    def in_z(name: str) -> Array:
+        """Return an average with z in place of x."""
+        return (averages[f"{name}x"] - mu * averages[name]) / std
+
     var, lever = yy - y * y, np.sqrt(np.maximum(ddxx - mu * (2 * ddx - mu * dd), 0.0)) / std
-    lean = ydz - y * dz
     size, spread, slope = np.sqrt(yy), np.sqrt(var), np.sqrt(dd)
-    natural = np.stack([spread, slope, dd, var, spread * lever])
-    # z is rounded by about EPS (|mu|/s + |z|), and the density magnifies that by z.
     away = np.abs(mu) / std
+    if rates:
+        dz, ydz = in_z("d"), in_z("yd")
+        lean = ydz - y * dz
+    else:  # at most
+        ydz, lean = size * lever, spread * lever
+    natural = [spread, slope, dd, var, spread * lever]
+    # z is rounded by about EPS (|mu|/s + |z|), and the density magnifies that by z.
     tail = np.sqrt(yy + 2 * std * np.abs(ydz))
-    rounding = np.stack(
-        [
-            size * (away + 3),
-            slope + lever * (away + 1),
-            slope * lever * away + lever * lever,
-            6 * yy + tail * (size * away + tail),
-            8 * size * (lever + away * slope) + tail * lever * (away + 1),
-        ]
-    )
-    if len(averages) == ALWAYS and scale is None:
-        missed = np.zeros((5, std.size))
-    elif scale is None:
-        other_d, other_yd, other_dx, other_ydx, other_y = averages[ALWAYS:]
-        other_lean = (other_ydx - mu * other_yd - other_y * (other_dx - mu * other_d)) / std
-        found, other = (y, d, dd, var, lean), (other_y, other_d, other_dd, other_yy - other_y**2, other_lean)
-        missed = np.abs(np.stack(found) - np.stack(other))
-    else:
+    rounding = [
+        size * (away + 3),
+        slope + lever * (away + 1),
+        slope * lever * away + lever * lever,
+        6 * yy + tail * (size * away + tail),
+        *([8 * size * (lever + away * slope) + tail * lever * (away + 1)] if rates else []),
+    ]
+    missed = [EPS * part for part in rounding]
+    if kind == CHECKED:
+        other_d, other_dd, other_y, other_yy = (averages[f"check_{name}"] for name in ("d", "dd", "y", "yy"))
+        found, other = [y, d, dd, var], [other_y, other_d, other_dd, other_yy - other_y**2]
+        if rates:
+            found.append(lean)
+            other.append(in_z("check_yd") - other_y * in_z("check_d"))
+        missed = [m + np.abs(a - b) for m, a, b in zip(missed, found, other, strict=True)]
+    elif scale is not None:
         # Stein's lemma, E[z y] = s E[y'] and E[z y^2] = 2 s E[y y'], sees what this very rule misses.
         noise = 8 * EPS * (away + 3)
+        yz, yyz, yd = in_z("y"), in_z("yy"), averages["yd"]
         stein = np.maximum(np.abs(yz - std * d) - noise * size, 0.0) / (std * slope)
         stein += np.maximum(np.abs(yyz - 2 * (y * yz + std * (yd - y * d))) - noise * yy, 0.0) / (
             2 * std * spread * slope
         )
-        coarse = np.abs(other_dd) / dd + np.abs(other_yy) / yy
+        coarse = np.abs(averages["check_dd"]) / dd + np.abs(averages["check_yy"]) / yy
         # What chance hides for one input, it does not hide for its neighbours.
         for k in (1, 2, 4):
             coarse[k:] = np.maximum(coarse[k:], coarse[:-k])
-        missed = trapezoid.missed_by(scale, std, 2 * math.pi * std / spacing, stein, coarse) * natural
-    missed += EPS * rounding
-    return Sums(shift + y, d, dd, var, lean, lever * lever, tuple(missed), far[1], far[0])
+        share = trapezoid.missed_by(scale, std, 2 * math.pi * std / spacing, stein, coarse)
+        missed = [m + share * part for m, part in zip(missed, natural, strict=False)]
+    return Sums(shift + y, d, dd, var, lean, lever * lever, (*missed, 0.0)[:5], far[1], far[0])

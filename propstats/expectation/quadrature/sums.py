@@ -45,7 +45,9 @@ def least(first: Any, second: Any) -> Any:
 
 def most(first: Any, second: Any) -> Any:
     """Return the larger of two, likewise."""
-    return -least(-first, -second)
+    if isinstance(first, float) and isinstance(second, float):
+        return first if first > second or first != first else second
+    return np.maximum(first, second)
 
 
 def column(number: Any) -> Any:
@@ -107,13 +109,14 @@ class Sums(NamedTuple):
     beyond_yy: Any
     beyond_dd: Any
 
-    def moments(self, mean: Any, std: Any, rate: Any) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    def moments(self, mean: Any, std: Any, rate: Any, rates: bool = True) -> tuple[dict[str, Any], dict[str, Any], Any]:
         """Return the moments, bounds on their errors, and whether these are as good as they can be made.
 
         Args:
             mean: Mean of the input.
             std: Standard deviation of the input.
             rate: The inverse of the length on which the activation changes: what rounding of x does to the slope.
+            rates: Whether to return `linear_slope` and `var_rate`, too.
         """
         m, var, dd, dzdz = self.mean, self.yy, self.dd, self.dzdz
         mean_missed, d_missed, dd_missed, yy_missed, ydz_missed = self.missed
@@ -130,15 +133,12 @@ class Sums(NamedTuple):
         var_rounding = EPS * (5 * var + zzyy) + 2 * spread * f_error
         var_error = yy_missed + far_yy + var_rounding + mean_error * mean_error
         d_bound = d_missed + d_error + 2 * EPS * lever + root(_OUTSIDE * far_dd)
-        lever_error = ydz_missed + f_error * lever + 2 * root(zzyy) * d_error + 8 * EPS * spread * lever
         values = {
             "mean": m,
             "second_moment": second,
             "var": var,
             "mean_slope": self.d,
             "slope_second_moment": dd,
-            "linear_slope": self.d,
-            "var_rate": std * self.ydz,
         }
         errors = {
             "mean": mean_error,
@@ -146,9 +146,6 @@ class Sums(NamedTuple):
             "var": var_error,
             "mean_slope": d_bound,
             "slope_second_moment": dd_missed + far_dd + 2 * slope * d_error + EPS * (4 * dd + dzdz),
-            "linear_slope": d_bound,
-            # What lies beyond is a product of the two, at z no larger than 38.
-            "var_rate": std * (lever_error + 38 * root(far_yy * far_dd)),
         }
         good = (
             (mean_error <= _GOOD * size)
@@ -156,9 +153,14 @@ class Sums(NamedTuple):
             & (var_error <= _GOOD_DIFFERENCE * var)
             & (d_bound <= _GOOD * slope)
             & (errors["slope_second_moment"] <= _GOOD * dd)
-            & (ydz_missed <= _GOOD * spread * lever)
-            & (errors["var_rate"] <= _GOOD_DIFFERENCE * std * spread * lever)
         )
+        if rates:
+            lever_error = ydz_missed + f_error * lever + 2 * root(zzyy) * d_error + 8 * EPS * spread * lever
+            values |= {"linear_slope": self.d, "var_rate": std * self.ydz}
+            # What lies beyond is a product of the two, at z no larger than 38.
+            errors |= {"linear_slope": d_bound, "var_rate": std * (lever_error + 38 * root(far_yy * far_dd))}
+            good &= ydz_missed <= _GOOD * spread * lever
+            good &= errors["var_rate"] <= _GOOD_DIFFERENCE * std * spread * lever
         return values, errors, good
 
 
@@ -172,7 +174,7 @@ def add_kink(
     the density of x.
 
     Args:
-        values: The moments, which change.
+        values: The moments, which change; without the rates, if these are not wanted.
         errors: Their errors, which grow.
         z: The kink, in standard deviations from the mean.
         std: Standard deviation of the input.
@@ -188,8 +190,9 @@ def add_kink(
     low, high = slopes
     bend = abs(high - low)
     linear, rate = jump * density / std, jump * height * z * density
-    values["linear_slope"] = values["linear_slope"] + linear
-    values["var_rate"] = values["var_rate"] + rate
+    if "var_rate" in values:
+        values["linear_slope"] = values["linear_slope"] + linear
+        values["var_rate"] = values["var_rate"] + rate
     for name, error in (
         ("mean", abs(jump) * off),
         ("var", 2 * abs(jump * height) * off),
@@ -202,4 +205,5 @@ def add_kink(
             abs(rate) * relative + abs(jump * height) * off + abs(jump * z) * density * height_error,
         ),
     ):
-        errors[name] = errors[name] + error
+        if name in errors:
+            errors[name] = errors[name] + error

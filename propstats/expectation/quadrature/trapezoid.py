@@ -139,7 +139,7 @@ def sums(averages: Sequence[Any], std: Any, scale: Scale) -> Sums:
     mean, yz, d, ydz, dd, dzdz, dd_off, dd_far, yy, zzyy, yy_off, yy_far, frequency = averages
     slope, spread = root(dd), root(yy)
     lever = root(yy * dzdz)
-    if not isinstance(std, np.ndarray) and not (slope > 0.0 and lever > 0.0):
+    if not isinstance(std, np.ndarray) and not (std * slope > 0.0 and std * lever > 0.0):
         missed: Any = math.inf
     else:
         # Stein's lemma, which sees what this very rule misses: E[z y] = s E[y'], E[(z^2 - 1) y^2] = 2 s E[z y y'].

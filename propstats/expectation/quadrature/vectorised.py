@@ -1,6 +1,6 @@
 """The moments for many inputs at once: the fast way where its own errors approve of it, the careful way elsewhere."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import groupby, pairwise, product
 from typing import Any
@@ -22,6 +22,8 @@ _CHUNK = 7_000
 #: Where the nodes end, and into how many each spacing is split: further out and finer, if the first does not do. Beyond
 #: a kink there may be nothing but a tail, which costs Gauss's rule no nodes.
 _SMOOTH, _KINKED, _STEEP = (((9.0, 1), (13.0, 2)), ((10.0, 1), (13.0, 2)), ((13.0, 2),))
+#: The moments that take rows of their own.
+_RATES = {"linear_slope", "var_rate"}
 #: More panels or levels than there are plans for.
 _TOO_MANY = 99.0
 
@@ -73,9 +75,14 @@ def attempts(branches: Branches) -> tuple[tuple[float, int], ...]:
 
 
 def moments_of_many(
-    branches: Branches, mean: Array, std: Array, params: Mapping[str, Any], own: Callable[[int], Branches]
+    branches: Branches,
+    mean: Array,
+    std: Array,
+    params: Mapping[str, Any],
+    own: Callable[[int], Branches],
+    names: Sequence[str] = tuple(BASE),
 ) -> Array:
-    """Return the base moments for many inputs and bounds on their errors, in the order of BASE; shape (2, 7, batch).
+    """Return moments for many inputs and bounds on their errors; shape (2, moments, batch).
 
     Args:
         branches: The activation.
@@ -83,11 +90,13 @@ def moments_of_many(
         std: Standard deviations, positive, shape (batch,).
         params: The parameters, numbers or of shape (batch,).
         own: The activation with the parameters of one of the inputs.
+        names: Which moments; fewer are faster.
     """
+    rates = not _RATES.isdisjoint(names)
     order = shared.order(mean, std)
     mean, std = mean[order], std[order]
     params = {name: value[order] if isinstance(value, np.ndarray) else value for name, value in params.items()}
-    result = np.full((2, len(BASE), mean.size), np.nan)
+    result = np.full((2, len(names), mean.size), np.nan)
     todo = np.arange(mean.size)
     with np.errstate(all="ignore"):
         case = _case(branches, mean, std, params)
@@ -95,14 +104,17 @@ def moments_of_many(
             is_all = todo.size == mean.size
             part = case if is_all else case.take(todo)
             done = np.zeros(todo.size, dtype=bool)
-            for which, found, bounds, good in attempt(branches, part, reach, split) if todo.size else ():
-                result[:, :, which if is_all else todo[which]] = [list(row.values()) for row in (found, bounds)]
+            for which, found, bounds, good in attempt(branches, part, reach, split, rates) if todo.size else ():
+                where = order[which if is_all else todo[which]]
+                for rows, moments in zip(result, (found, bounds), strict=True):
+                    for row, name in zip(rows, names, strict=True):
+                        row[where] = moments[name]
                 done[which] = good
             todo = todo[~done]
     for i in todo.tolist():
         one = adaptive.integrate(own(int(order[i])), float(mean[i]), float(std[i]))
-        result[:, :, i] = [[row[name] for name in BASE] for row in one]
-    return np.take(result, np.argsort(order), axis=2)
+        result[:, :, order[i]] = [[row[name] for name in names] for row in one]
+    return result
 
 
 def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]) -> Array:
@@ -141,14 +153,14 @@ def _case(branches: Branches, mean: Array, std: Array, params: Mapping[str, Any]
 _Found = tuple[Any, dict[str, Any], dict[str, Any], NDArray[np.bool_]]
 
 
-def _on_shared_nodes(branches: Branches, case: Case, reach: float, split: int) -> Iterator[_Found]:
+def _on_shared_nodes(branches: Branches, case: Case, reach: float, split: int, rates: bool) -> Iterator[_Found]:
     """Integrate those inputs that can share their nodes."""
     if not any(isinstance(value, np.ndarray) for value in case.params):
-        for which, sums in shared.sums(branches, case.mean, case.std, reach, split):
-            yield which, *case.take(which).moments(sums)
+        for which, sums in shared.sums(branches, case.mean, case.std, reach, split, rates):
+            yield which, *case.take(which).moments(sums, rates)
 
 
-def _on_own_nodes(branches: Branches, case: Case, reach: float, split: int) -> Iterator[_Found]:
+def _on_own_nodes(branches: Branches, case: Case, reach: float, split: int, rates: bool) -> Iterator[_Found]:
     """Integrate those inputs for which there is a plan."""
     order, groups = _groups(branches, case, reach, split)
     case = case.take(order)
@@ -169,7 +181,7 @@ def _on_own_nodes(branches: Branches, case: Case, reach: float, split: int) -> I
         where = np.flatnonzero(covered)
         if where.size:
             part, found = (case, table) if covered.all() else (case.take(where), table[:, where])
-            yield order[where], *part.moments(part.sums(branch, found))
+            yield order[where], *part.moments(part.sums(branch, found), rates)
 
 
 def _groups(

@@ -53,7 +53,7 @@ def most_nonlinear(activation: Activation, growth: float, *, stability: float = 
     (1.0, 1.0, 0.771)
     """
     log_gamma, ratio = (math.log(_GAMMAS[0]), math.log(_GAMMAS[1])), _BETAS
-    if _is_homogeneous(activation):
+    if activation.is_homogeneous:
         log_gamma = (0.0, 0.0)  # gamma is only a unit in which beta is measured
     best: Point | None = None
     for _ in range(1 + _ZOOMS):
@@ -87,12 +87,6 @@ def _grid(activation: Activation, log_gamma: tuple[float, float], ratio: tuple[f
     known = np.isfinite(growth) & np.isfinite(stable) & np.isfinite(bent)
     rows = np.stack([gamma, beta, growth, stable, bent], axis=1)[known]
     return [Point(*row) for row in rows.tolist()]
-
-
-def _is_homogeneous(activation: Activation) -> bool:
-    """Return whether `phi(c x) = c phi(x)` for c > 0."""
-    x = np.array([-3.0, -0.7, 0.4, 5.0])
-    return bool(np.allclose(activation(4.0 * x), 4.0 * activation(x), rtol=1e-14, atol=0.0))
 
 
 def _allowed(point: Point, growth: float, stability: float) -> bool:

@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
+
 from propstats.activations import Activation
 from propstats.estimate import Estimate, Route
-from propstats.expectation import quadrature
 from propstats.expectation.dual import difference
+from propstats.theory.weights.propagation import Moments
 
 #: Relative error of one expectation of a squared difference, and of one of a square.
 _DIFFERENCE, _SQUARE = 1e-11, 1e-14
@@ -34,7 +36,9 @@ def difference_remaining(act: Activation, gain: float, *, std: float, depth: int
     >>> round(relu.value, 12)  # 2 Var relu = 1 - 1/pi
     0.681690113816
     """
-    log, moved = (_logarithm(act, gain, std * factor, depth) for factor in (1.0, 1.0 + _STEP))
+    log = _logarithm(act, gain, std, depth)
+    # What grows in proportion to its input starts anywhere.
+    moved = log if act.is_homogeneous else _logarithm(act, gain, std * (1.0 + _STEP), depth)
     if log == -math.inf:
         return Estimate(0.0, 0.0, Route.QUADRATURE)
     if not math.isfinite(log) or log > 700.0:
@@ -47,15 +51,19 @@ def difference_remaining(act: Activation, gain: float, *, std: float, depth: int
 
 def _logarithm(act: Activation, gain: float, std: float, depth: int) -> float:
     q = var = std**2
-    log = 0.0
-    for _ in range(depth):
+    log, moments = 0.0, Moments(act)
+    for layer in range(depth):
+        before = q, var
         apart = gain * difference(act, mean=0.0, common=math.sqrt(max(q - var, 0.0)), own=math.sqrt(var))
-        q = gain * quadrature.moments(act, std=math.sqrt(q))["second_moment"].value
+        q = gain * float(moments.at(np.array(q))["second_moment"])
         if apart <= 0.0:
             return -math.inf
         if not (_SMALLEST < q < _LARGEST and apart < _LARGEST):
             return math.nan
-        log, var = log + math.log(apart / var), min(apart, q)
+        step, var = math.log(apart / var), min(apart, q)
+        if before == (q, var):  # so are all layers that follow
+            return log + (depth - layer) * step
+        log += step
         if var < _SMALLEST:
             return math.nan
     return log

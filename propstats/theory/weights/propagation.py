@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from propstats.activations import Activation
 from propstats.expectation import quadrature
+from propstats.expectation.moments import BASE
 
 Array = NDArray[np.float64]
 
@@ -16,6 +17,8 @@ _SMALLEST, _LARGEST = 1e-60, 1e60
 _PROPORTIONAL = 1e-2
 #: Beside q, for the derivatives by which errors of one layer are passed on to the next: first order is enough.
 _BESIDE = np.array([1 - 1e-3, 1.0, 1 + 1e-3])
+#: With which power of the input's standard deviation moments grow, of what grows in proportion; the others do not.
+_DEGREES = {"mean": 1.0, "second_moment": 2.0, "var": 2.0, "var_rate": 2.0}
 #: A handful of operations in each layer.
 _EPS = float(np.finfo(np.float64).eps)
 _ROUNDINGS = 8 * _EPS
@@ -89,13 +92,13 @@ def remaining(act: Activation, layers: Layers, *, std: float, depth: int) -> Rem
     >>> round(float(np.exp(left.forward)[0]) * 2**10, 12)
     1.0
     """
-    count = layers.gain.size
+    count, moments = layers.gain.size, Moments(act)
     q = np.full(count, std**2)
     forward, backward, error, back_error, lost = np.zeros((5, count))
     summed, back_summed = np.zeros((2, count))  # what adding up the logarithms rounds
     with np.errstate(all="ignore"):
         for _ in range(depth):
-            after, slope, after_error, slope_error = _layer(act, layers, q, _BESIDE)
+            after, slope, after_error, slope_error = _layer(moments, layers, q, _BESIDE)
             # By how much relative errors of q grow, from the values beside it.
             amplified, bent = (
                 np.nan_to_num(np.abs(np.log(moment[2] / moment[0])) / math.log(_BESIDE[2] / _BESIDE[0]), posinf=0.0)
@@ -132,11 +135,11 @@ def largest_change(act: Activation, layers: Layers, *, std: float, depth: int, w
     >>> round(float(change[0]) / math.log(2), 12)
     10.0
     """
-    start = np.full(layers.gain.size, std**2)
+    moments, start = Moments(act), np.full(layers.gain.size, std**2)
     q, forward, backward, change = start, *np.zeros((3, start.size))
     with np.errstate(all="ignore"):
         for _ in range(depth):
-            after, slope, _, _ = _layer(act, layers, q, np.ones(1))
+            after, slope, _, _ = _layer(moments, layers, q, np.ones(1))
             forward, backward = forward + np.log(after[0] / q), backward + np.log(slope[0])
             now = np.maximum(np.abs(forward), np.abs(backward))
             inside = (after[0] > _SMALLEST) & (after[0] < _LARGEST)
@@ -145,12 +148,39 @@ def largest_change(act: Activation, layers: Layers, *, std: float, depth: int, w
     return change
 
 
-def _layer(act: Activation, layers: Layers, q: Array, beside: Array) -> tuple[Array, Array, Array, Array]:
+class Moments:
+    """The moments of an activation under N(0, q), each computed once: schemes are alike, and signals settle.
+
+    >>> from propstats.activations import activation
+    >>> Moments(activation("relu")).at(np.array([1.0, 4.0]))["second_moment"].round(12).tolist()
+    [0.5, 2.0]
+    """
+
+    def __init__(self, act: Activation) -> None:
+        self._act = act
+        self._unit = quadrature.values(act, 0.0, 1.0) if act.is_homogeneous else None
+        self._known: dict[float, Array] = {}
+
+    def at(self, q: Array) -> quadrature.Values:
+        """Return the moments for all q, of any shape."""
+        if self._unit is not None:
+            degree = np.array([_DEGREES.get(name, 0.0) for name in BASE]).reshape(-1, *[1] * q.ndim)
+            size = np.sqrt(q) ** degree
+            values, errors = (a.reshape(degree.shape) * size for a in (self._unit.moments, self._unit.errors))
+            return quadrature.Values(values, errors + _ROUNDINGS / 4 * np.abs(values))
+        flat = q.ravel().tolist()
+        new = [number for number in dict.fromkeys(flat) if number not in self._known]
+        if new:
+            found = quadrature.values(self._act, 0.0, np.sqrt(new))
+            self._known |= zip(new, np.stack([found.moments, found.errors]).T, strict=True)
+        table = np.stack([self._known[number] for number in flat]).T
+        return quadrature.Values(*table.reshape(2, len(BASE), *q.shape))
+
+
+def _layer(moments: Moments, layers: Layers, q: Array, beside: Array) -> tuple[Array, Array, Array, Array]:
     """Return the next second moment and squared slope at `beside` times q, and their relative errors in the middle."""
     middle = beside.size // 2
-    own, which = np.unique(q, return_inverse=True)  # many schemes differ in nothing that matters here
-    found = quadrature.values(act, 0.0, np.sqrt(beside[:, None] * own))
-    found = quadrature.Values(found.moments[..., which], found.errors[..., which])
+    found = moments.at(beside[:, None] * q)
     offset = found["mean"] - layers.shift
     square, size = found["var"] + offset**2, layers.scale**2
     square_error = (found.error("var") + (2 * np.abs(offset) + found.error("mean")) * found.error("mean"))[middle]

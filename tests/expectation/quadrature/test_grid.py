@@ -7,7 +7,7 @@ import pytest
 
 from propstats.activations import Activation, activation, activation_names
 from propstats.expectation.quadrature.branches import branches
-from propstats.expectation.quadrature.grid import ALWAYS, CHECKED, GAUSS, POWERS, Grid, grid
+from propstats.expectation.quadrature.grid import CHECKED, GAUSS, ROWS, Grid, grid
 from propstats.expectation.quadrature.panels import SQRT_2PI
 
 EPS = 2.0**-52
@@ -42,13 +42,18 @@ def test_the_rules_integrate_the_density_of_each_input(name: str, kind: int, std
 
 def test_rows_are_what_is_averaged() -> None:
     own = _grid("elu")
-    assert len(own.rows) == POWERS.size
+    table = own.table(rates=True)
+    assert table.names == tuple(ROWS)
     y, d, x = own.f - own.level, own.d, own.x
     products = [d, y * d, y, y * y]
     products += [g * x for g in products] + [d * d, d * d * x, d * d * x * x]
-    for row, product in zip(own.levelled, products, strict=False):
+    for row, product in zip(table.levelled, products, strict=False):
         assert np.allclose(row, product * own.weights[0], rtol=8 * EPS, atol=1e-300)
-    assert len(_grid("tanh").rows) == len(_grid("relu").rows) == ALWAYS
+    few = own.table(rates=False)
+    for name, row in zip(few.names, few.levelled, strict=True):
+        assert np.array_equal(row, table.levelled[table.names.index(name)])
+    for name, every, some in (("tanh", 13, 11), ("relu", 13, 6), ("elu", 18, 10)):
+        assert [len(_grid(name).table(rates=rates).rows) for rates in (True, False)] == [every, some]
 
 
 def test_nodes_of_the_trapezoidal_rule_are_exact_multiples() -> None:

@@ -107,3 +107,50 @@ def test_bad_parameters() -> None:
         quadrature.values(activation("prelu"), 0.0, 1.0, a=[0.1, math.nan])
     with pytest.raises(UnknownNameError, match="slope"):
         quadrature.values(activation("prelu"), 0.0, 1.0, slope=[0.1])
+
+
+@pytest.mark.parametrize("std", [1e-310, 1e-300, 1e140, 1e160, 1e300, 1e308])
+def test_inputs_at_the_ends_of_the_floats(std: float) -> None:
+    """What overflows is undefined or unbounded, never a crash; what has a value has the right one."""
+    for name in activation_names():
+        found = quadrature.moments(activation(name), mean=1.0, std=std)
+        assert all(estimate.error >= 0.0 for estimate in found.values()), name
+    relu = quadrature.moments(activation("relu"), std=std)
+    for quantity, exact in closed_form.moments(activation("relu"), std=std).items():
+        assert relu[quantity].agrees_with(exact), quantity
+
+
+def test_a_square_that_almost_overflows() -> None:
+    found = quadrature.moments(activation("square"), std=1e140)
+    assert math.isclose(found["mean"].value, 1e280, rel_tol=1e-13)
+    assert not found["var"].is_defined  # 2e560
+
+
+@pytest.mark.parametrize("name", activation_names())
+def test_fewer_moments_of_many_inputs(name: str) -> None:
+    """The same numbers within the sum of their bounds, which are hardly larger; beside a point, and far out."""
+    random = np.random.default_rng(0)
+    means = np.concatenate([random.uniform(-2, 2, 200), [-8.0, 50.0, 0.3]])
+    stds = np.concatenate([random.uniform(0.5, 2, 200), [1.0, 1.0, 0.0]])
+    names = ("slope_second_moment", "mean", "var", "mean_slope")
+    every, some = (
+        quadrature.values(activation(name), means, stds),
+        quadrature.values(activation(name), means, stds, names=names),
+    )
+    assert (some.names, some.moments.shape) == (names, (4, 203))
+    for moment in names:
+        allowed = every.error(moment) + some.error(moment)
+        same = np.isclose(some[moment], every[moment], rtol=0, atol=np.nan_to_num(allowed), equal_nan=True)
+        assert (same | np.isinf(allowed)).all(), moment
+        assert np.array_equal(np.isnan(some[moment]), np.isnan(every[moment]))
+        scale = 1.0 + np.abs(every[moment])
+        usual = every.error(moment) < 1e-12 * scale
+        assert (some.error(moment) < 1e-12 * scale)[usual].all(), moment
+
+
+def test_fewer_moments_of_one_input() -> None:
+    every = quadrature.values(activation("gelu"), 0.3, 1.7)
+    some = quadrature.values(activation("gelu"), 0.3, 1.7, names=("var_rate", "mean"))
+    assert some.moments.tolist() == [every["var_rate"], every["mean"]]
+    with pytest.raises(UnknownNameError, match="unknown moment 'gain'"):
+        quadrature.values(activation("gelu"), 0.3, 1.7, names=("gain",))

@@ -35,7 +35,8 @@ def test_many_are_as_many_single_ones(name: str) -> None:
 )  # fmt: skip
 def test_many_parameters_at_once(name: str, parameter: str, values: list[float]) -> None:
     entry = activation(name)
-    many = quadrature.values(entry, 0.3, 1.7, **{parameter: values})
+    given: Any = {parameter: values}
+    many = quadrature.values(entry, 0.3, 1.7, **given)
     for i, value in enumerate(values):
         one = quadrature.values(entry.with_params(**{parameter: value}), 0.3, 1.7)
         assert (np.abs(many.moments[:, i] - one.moments) <= many.errors[:, i] + one.errors).all()
