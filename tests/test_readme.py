@@ -10,7 +10,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
+from networks import mlp
 from propstats_cli.main import _COMMANDS, run
+
+pytest_plugins = ["pytester"]
 
 README = Path(__file__).parents[1] / "README.md"
 # A note on how literally to take it, then the command, then what it prints.
@@ -88,3 +92,29 @@ def test_every_activation_is_listed() -> None:
 
     text = " ".join(README.read_text(encoding="utf-8").split())
     assert f"Activations: {', '.join(activation_names())}." in text
+
+
+def _file(name: str) -> str:
+    return next(f["content"] for f in _FILE.finditer(README.read_text(encoding="utf-8")) if f["name"] == name)
+
+
+def test_the_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the README has people paste runs, and fails when the network got worse."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    torch.save(mlp("relu", depth=12, critical=True), "model.pt")
+    assert "`propstats audit model.pt --json > audit.json`" in " ".join(README.read_text(encoding="utf-8").split())
+    assert run(["audit", "model.pt", "--json"]) == 0
+    Path("audit.json").write_text(capsys.readouterr().out)
+    Path("constants.toml").write_text(_file("constants.toml"))
+    steps = re.findall(r"run: propstats (.+)", _file("signal.yml"))
+    assert [run(shlex.split(step)) for step in steps] == [0, 0]
+    assert Path("summary.md").exists()
+    torch.save(mlp("relu", depth=12), "model.pt")
+    assert run(shlex.split(steps[0])) == 1
+
+
+def test_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_signal=_file("test_signal.py"))
+    result = pytester.runpytest("-p", "propstats.auditing.watching.pytest_plugin", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)

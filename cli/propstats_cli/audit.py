@@ -138,7 +138,8 @@ def audit(
 
         from propstats.report.github import annotations
 
-        print("\n".join(annotations(report.findings)), file=sys.stderr)  # stdout is the answer's
+        for line in annotations(report.findings):
+            print(line, file=sys.stderr)  # stdout is the answer's
 
     def render(console: "Console") -> None:
         from propstats_cli import audit_table, diff_table

@@ -5,14 +5,14 @@ import dataclasses
 import hashlib
 import math
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from propstats.auditing.records import AuditReport, Layer, Rate, Severity
+from propstats.auditing.records import AuditReport, Finding, Layer, Rate, Severity
 from propstats.estimate import Estimate
 from propstats.report.overview_figure import overview_figure
 from propstats.report.style import inline
@@ -54,7 +54,8 @@ def audit_page(report: AuditReport, *, command: str | None = None) -> str:
             ("Gradient, backwards", report.trend.backward_rate),
         ],
         figure=Markup(inline(overview_figure(report, titled=False), _FIGURE)),  # names in it are outlines, not text
-        rows=[_row(position, layer) for position, layer in enumerate(report.layers)],
+        rows=[_row(position, layer, report.findings) for position, layer in enumerate(report.layers)],
+        row_of=lambda finding: next((i for i, layer in enumerate(report.layers) if layer.name == finding.layer), None),
         unchecked=list(_unchecked(report)),
         versions={name: _version(name) for name in ("propstats", "torch")} | {"Python": platform.python_version()},
         interval=_interval,
@@ -101,7 +102,7 @@ def _version(package: str) -> str:
         return "not installed, run from its source"
 
 
-def _row(position: int, layer: Layer) -> dict[str, Any]:
+def _row(position: int, layer: Layer, findings: Sequence[Finding]) -> dict[str, Any]:
     """Prepare one layer for the table: each cell as it is shown, beside what it is sorted by."""
     expected, own = _first(layer, "var")
     gradient, own_gradient = _first(layer, "gradient_input")
@@ -126,6 +127,7 @@ def _row(position: int, layer: Layer) -> dict[str, Any]:
         "numbers": numbers + [(_share(value), _key(value), False) for value in shares],
         "sign": _SIGNS.get(layer.verdict, NONE),
         "details": list(_details(layer)),
+        "findings": [finding for finding in findings if finding.layer == layer.name],
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 from propstats.auditing.audit import audit
@@ -18,6 +19,12 @@ from propstats.report.page import audit_page, number
 
 EVIL = "<script>alert(1)</script>\"'&amp;\x1b[31m{{ 7*7 }}\u202e\ud800"
 SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;amp;\\x1b[31m{{ 7*7 }}\\u202e\\ud800"
+
+
+@pytest.fixture
+def no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figure out where it does not matter: it takes most of the time."""
+    monkeypatch.setattr("propstats.report.page.overview_figure", lambda *_, **__: Figure())
 
 
 def _audit(names: Sequence[str] = ("one", "two", "three"), weight: float = 0.5) -> AuditReport:
@@ -50,7 +57,7 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "input"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -79,6 +86,7 @@ def test_a_sound_report() -> None:
     assert text == audit_page(report, command="propstats audit 'my model.pt'")
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_a_failed_report() -> None:
     findings = [_finding(Severity.ERROR), _finding(Severity.WARNING, None), _finding(Severity.INFO)]
     text = audit_page(replace(_audit(), findings=findings))
@@ -111,6 +119,7 @@ def test_identifiers_are_unique_and_references_have_a_target() -> None:
     assert {button["aria-controls"] for button in page.of("button") if "aria-controls" in button} <= set(identifiers)
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_strangers_names_are_text() -> None:
     report = _audit()
     layers = [replace(layer, name=EVIL, type=EVIL, reason=EVIL, shape=()) for layer in report.layers]
@@ -150,6 +159,7 @@ def test_numbers_that_are_not() -> None:
     ]
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_without_expectations() -> None:
     report = _audit()
     layers = [replace(layer, expected=None, one_step=None, verdict="no expectation") for layer in report.layers]
@@ -159,6 +169,7 @@ def test_without_expectations() -> None:
     assert _Page(audit_page(replace(bare, layers=[]))).open == []
 
 
+@pytest.mark.usefixtures("no_figure")
 def test_a_second_choice_of_expectation_is_marked() -> None:
     report = _audit()
     assert audit_page(report).count("\u2020") == 0
@@ -200,8 +211,16 @@ const log = [];
 press(5); log.push(names());
 press(5); log.push(names());
 press(10); log.push(names());
-press(0); log.push(names());
-document.querySelector("#layers tbody button").click();
+press(0); log.push(names()); log.push(said.textContent);
+const bodies = () => [...document.querySelectorAll("#layers tbody")].filter((body) => !body.hidden);
+const shown = () => bodies().map((body) => body.querySelector("th").dataset.sort).join(" ");
+const type = (text) => { sought.value = text; sought.dispatchEvent(new Event("input")); };
+if (sought.closest("p").hidden) throw Error("no way to filter");
+type("l1"); log.push(shown());
+type("LINEAR"); log.push(shown());
+type(""); only.click(); log.push(shown());
+document.querySelector(".findings button").click(); log.push(shown() + " " + document.activeElement.textContent);
+log.push(said.textContent);
 document.body.dataset.log = log.join("|");
 """
 
@@ -215,8 +234,12 @@ def test_in_a_browser(tmp_path: Path) -> None:
         replace(layer, forward=replace(layer.forward, var=replace(layer.forward.var, value=std * std)))
         for layer, std in zip(report.layers, stds, strict=True)
     ]
-    text = audit_page(replace(report, layers=layers), command=EVIL)
+    findings = [_finding(Severity.ERROR, "l9"), _finding(Severity.INFO, "gone"), _finding(Severity.WARNING, None)]
+    text = audit_page(replace(report, layers=layers, findings=findings), command=EVIL)
     write_atomically(tmp_path / "page.html", text)
+    # No window is narrower than 500 pixels, but a frame is.
+    frame = '<iframe src="page.html" style="width: 400px; height: 2600px"></iframe>'
+    write_atomically(tmp_path / "phone.html", frame)
     dom, console = _browse(tmp_path / "page.html", "--dump-dom", "--window-size=1280,2600")
     assert console == ""  # not even a word about the policy: the script has the hash that it names
     assert dom.count('aria-expanded="false"') == len(layers)
@@ -224,8 +247,10 @@ def test_in_a_browser(tmp_path: Path) -> None:
         "light": ["--window-size=1280,2000"],
         "dark": ["--window-size=1280,2000", "--blink-settings=preferredColorScheme=0"],
         "narrow": ["--window-size=500,2600"],
+        "phone": ["--window-size=500,2600"],
     }.items():
-        _, console = _browse(tmp_path / "page.html", f"--screenshot={tmp_path / name}.png", *options)
+        page = tmp_path / ("phone.html" if name == "phone" else "page.html")
+        _, console = _browse(page, f"--screenshot={tmp_path / name}.png", *options)
         assert console == ""
         assert (tmp_path / f"{name}.png").stat().st_size > 20_000
 
@@ -241,11 +266,16 @@ def test_in_a_browser(tmp_path: Path) -> None:
         "l9-act l10 l2 l9 l2-act l10-act",  # descending, and NaN last
         "l9-act l2-act l10-act l10 l2 l9",  # dead: all alike, so the order stays, and without a number last
         "l2 l2-act l9 l9-act l10 l10-act",  # names, with numbers in them counted
+        "sorted by name, ascending",
+        "l10 l10-act",  # that contain l1
+        "l2 l9 l10",  # of this type
+        "l9",  # something was found there
+        "l2 l2-act l9 l9-act l10 l10-act l9",  # from a finding to its layer: all are shown, it has the focus
+        "6 of 6 layers",
     ]
     assert 'aria-sort="ascending" data-column="0"' in dom
     assert dom.count('aria-sort="none"') == 12
     assert len(re.findall(r'<button[^>]* aria-expanded="true"', dom)) == 1
-    assert "sorted by name, ascending" in dom
 
 
 @pytest.mark.browser
@@ -254,3 +284,13 @@ def test_the_browser_would_report_errors(tmp_path: Path) -> None:
     write_atomically(tmp_path / "foreign.html", text)
     _, console = _browse(tmp_path / "foreign.html", "--dump-dom")
     assert "Content Security Policy" in console
+
+
+@pytest.mark.usefixtures("no_figure")
+def test_findings_come_first_and_stand_at_their_layer() -> None:
+    text = audit_page(replace(_audit(), findings=[_finding(Severity.ERROR), _finding(Severity.INFO, "gone")]))
+    assert text.index("<h2>Findings</h2>") < text.index("<h2>Model</h2>") < text.index('<table id="layers">')
+    page = _Page(text)
+    assert [button["data-row"] for button in page.of("button") if "data-row" in button] == ["layer-0"]
+    assert text.count("some-rule: it is wrong") == 1  # in the drawer of `one`
+    assert sum("data-remarkable" in body for body in page.of("tbody")) == 1

@@ -18,7 +18,7 @@ from propstats.errors import DomainError
 
 _log = logging.getLogger("propstats")
 
-#: By layer: mean, second moment, variance over the batch, how many are not finite.
+#: By layer: mean, second moment, variance over the batch, whether something is not finite.
 _Table = dict[str, list[float]]
 
 
@@ -39,7 +39,7 @@ class LayerState:
         rms: Root of their second moment.
         spread: Root of their variance over the batch, in the mean over units: what is told apart.
         gradient: Root mean square of the loss's gradient at the output; None where none came.
-        non_finite: How many outputs, and gradients, are infinite or NaN.
+        is_finite: Whether all outputs and gradients, not only those that were averaged, are finite.
     """
 
     layer: str
@@ -47,7 +47,7 @@ class LayerState:
     rms: float
     spread: float
     gradient: float | None
-    non_finite: int
+    is_finite: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,17 +180,13 @@ class Monitor:
     def _judge(self, step: int, table: _Table, direction: str, what: str) -> None:
         first = next((layer for layer, row in table.items() if row[3]), None)
         if first is not None:
-            count = int(table[first][3])
-            message = f"the {what} is first not finite at {first} in step {step} ({count} numbers)"
+            message = f"the {what} is first not finite at {first} in step {step}"
             remedy = "look at the step before: lower the learning rate, clip gradients, or widen the number format"
-            self._find(f"non-finite-{direction}", Severity.ERROR, first, message, remedy, count)
+            self._find(f"non-finite-{direction}", Severity.ERROR, first, message, remedy)
 
-    def _find(
-        self, rule: str, severity: Severity, layer: str | None, message: str, remedy: str, value: float | None = None
-    ) -> None:
+    def _find(self, rule: str, severity: Severity, layer: str | None, message: str, remedy: str) -> None:
         if all(finding.rule != rule for finding in self.findings):
-            expected = 0.0 if value is not None else None
-            self.findings.append(Finding(rule, severity, layer, value, None, expected, message, remedy))
+            self.findings.append(Finding(rule, severity, layer, None, None, None, message, remedy))
             _log.warning("%s: %s -> %s", rule, message, remedy)
 
     def _write(self, step: int, layers: Sequence[LayerState]) -> None:
@@ -259,13 +255,13 @@ def monitor(model: nn.Module, *, every: int = 100, writer: Writer | None = None,
 
 def _state(layer: str, row: Sequence[float], gradient: Sequence[float] | None) -> LayerState:
     mean, square, spread, wrong = row
-    return _with_gradient(LayerState(layer, mean, _root(square), _root(spread), None, int(wrong)), gradient)
+    return _with_gradient(LayerState(layer, mean, _root(square), _root(spread), None, not wrong), gradient)
 
 
 def _with_gradient(state: LayerState, gradient: Sequence[float] | None) -> LayerState:
     if gradient is None:
         return state
-    return replace(state, gradient=_root(gradient[1]), non_finite=state.non_finite + int(gradient[3]))
+    return replace(state, gradient=_root(gradient[1]), is_finite=state.is_finite and not gradient[3])
 
 
 def _outside(action: Callable[[], None]) -> Callable[..., None]:

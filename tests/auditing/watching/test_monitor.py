@@ -48,7 +48,7 @@ def test_the_numbers_are_those_of_autograd() -> None:
         assert state.rms == pytest.approx(float(out.square().mean().sqrt()), rel=1e-5)
         assert state.spread == pytest.approx(float(out.var(dim=0, correction=0).mean().sqrt()), rel=1e-5)
         assert state.gradient == pytest.approx(float(gradient.square().mean().sqrt()), rel=1e-5)
-        assert state.non_finite == 0
+        assert state.is_finite
     assert [state.layer for state in snapshot.layers] == ["0", "1", "2"]
     assert watch.findings == []
 
@@ -108,7 +108,7 @@ def test_not_finite_is_a_finding_and_no_exception(caplog: pytest.LogCaptureFixtu
     )  # fmt: skip
     assert "first not finite at 2 in step 1" in forward.message
     assert len(caplog.records) == 2  # said once each, not in every step
-    assert watch.history[1].layers[2].non_finite == 32
+    assert [state.is_finite for state in watch.history[1].layers] == [False] * 3  # the gradient is NaN everywhere
     x = _data()
     x[3, 1] = torch.inf
     with monitor(_network(), every=1) as watch:
