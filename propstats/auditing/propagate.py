@@ -72,10 +72,15 @@ def _read(
 
             found = read_network(path, training=training)
             return found.name, found.graph, found.statistics
+        import torch
+
         from propstats.auditing.loading.load import load_model
+        from propstats.auditing.loading.programs import watchable
 
         loaded = load_model(path, access)
         module, name = loaded.model, loaded.info.path or ""
+        if shape is not None:
+            module = watchable(module, torch.zeros(2, *shape), name=name)
     else:
         module, name = network, type(network).__name__
     from propstats.rules.from_torch_graph import graph_of

@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 from propstats.auditing.loading.operations import function_of, layer_of
 from propstats.errors import ModelError
 
+_ARCH: Final = "save its state_dict and pass --arch package.module:factory"
 #: Operations that check sizes; they return nothing that is used.
 _ASSERTIONS: Final = ("aten._assert", "aten.sym_constrain")
 
@@ -42,15 +43,13 @@ class Step:
 class Program(nn.Module):
     """A network that carries out steps; layers are modules under their own names, all else is a torch function."""
 
-    def __init__(self, inputs: tuple[str, ...], steps: tuple[Step, ...], outputs: tuple[Any, ...]) -> None:
+    def __init__(self, input_name: str, steps: tuple[Step, ...], outputs: tuple[Any, ...]) -> None:
         super().__init__()
-        self._inputs, self._steps, self._outputs = inputs, steps, outputs
+        self._input, self._steps, self._outputs = input_name, steps, outputs
 
-    def forward(self, *inputs: torch.Tensor) -> Any:
+    def forward(self, x: torch.Tensor) -> Any:
         """Run all steps."""
-        if len(inputs) != len(self._inputs):
-            raise TypeError(f"takes {len(self._inputs)} inputs, got {len(inputs)}")
-        values: dict[str, Any] = dict(zip(self._inputs, inputs, strict=True))
+        values: dict[str, Any] = {self._input: x}
         for step in self._steps:
             args, kwargs = self._filled(step.args, values), self._filled(step.kwargs, values)
             target = self.get_submodule(step.target) if isinstance(step.target, str) else step.target
@@ -79,7 +78,7 @@ def program_of(exported: ExportedProgram, *, name: str) -> Program:
         name: How to name it in the error.
 
     Raises:
-        ModelError: If it has control flow, or changes its own buffers.
+        ModelError: If it has control flow, changes its own buffers, or takes several inputs.
     """
     signature = exported.graph_signature
     everything = {**exported.state_dict, **exported.constants}
@@ -99,7 +98,7 @@ def program_of(exported: ExportedProgram, *, name: str) -> Program:
             inputs.append(node.name)
         elif node.op == "call_function":
             if not isinstance(node.target, torch._ops.OpOverload) and not _is_scalar(node.target):
-                raise ModelError(f"{name}: holds control flow ({node.name}), whose layers cannot be watched", "--arch")
+                raise ModelError(f"{name}: holds control flow ({node.name}), whose layers cannot be watched", _ARCH)
             if str(node.target).startswith(_ASSERTIONS):
                 continue
             args, kwargs = _written(node.args, held), _written(node.kwargs, held)
@@ -111,7 +110,11 @@ def program_of(exported: ExportedProgram, *, name: str) -> Program:
                 steps.append(Step(node.name, *function_of(node.target, args, kwargs)))
         elif node.op == "output":
             outputs = tuple(_written(node.args[0], held))
-    program = Program(tuple(inputs), tuple(steps), outputs)
+    if len(inputs) != 1:
+        raise ModelError(
+            f"{name}: takes {len(inputs)} inputs, and one is what data give it", "export it with one input"
+        )
+    program = Program(inputs[0], tuple(steps), outputs)
     for path, layer in layers.items():
         _place(program, path, layer)
     for path in sorted(used):

@@ -11,8 +11,11 @@ from torch import nn
 from propstats.auditing.audit import audit
 from propstats.auditing.loading.access import Access
 from propstats.auditing.loading.load import load_model
+from propstats.auditing.loading.program import program_of
 from propstats.auditing.loading.programs import watchable
+from propstats.auditing.propagate import propagate
 from propstats.auditing.static.audit import audit_weights
+from propstats.errors import ModelError
 
 TRUST = Access(trust=True)
 LAYERS = {"stem": nn.Conv2d, "norm": nn.BatchNorm2d, "head": nn.Linear} | {
@@ -75,6 +78,21 @@ def test_weights_alone(tmp_path: Path, kind: str) -> None:
                                                           "blocks.1.linear.weight"}  # fmt: skip
 
 
+def test_theory_reads_the_layers(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, 4)).eval()
+    expected = propagate(model, shape=(1, 8, 8))
+    for traced in (True, False):
+        save_scripted(tmp_path / "m.bin", model, traced=traced)
+        found = propagate(tmp_path / "m.bin", shape=(1, 8, 8), access=TRUST)
+        assert [layer.var for layer in found.layers] == [layer.var for layer in expected.layers]
+
+
+def test_several_inputs(tmp_path: Path) -> None:
+    exported = torch.export.export(nn.Bilinear(2, 3, 4), (torch.ones(5, 2), torch.ones(5, 3)))
+    with pytest.raises(ModelError, match="takes 2 inputs"):
+        program_of(exported, name="m")
+
+
 def test_a_network_in_python_is_left_as_it_is() -> None:
     model = nn.Linear(2, 2)
     assert watchable(model, torch.ones(1, 2), name="m") is model
@@ -83,8 +101,6 @@ def test_a_network_in_python_is_left_as_it_is() -> None:
 def test_a_program_that_cannot_be_traced(tmp_path: Path) -> None:
     path = tmp_path / "m.bin"
     save_scripted(path)
-    from propstats.errors import ModelError
-
     with pytest.raises(ModelError, match="cannot be watched") as caught:
         watchable(load_model(path, TRUST).model, torch.ones(2, 3), name="m")
     assert len(str(caught.value).splitlines()) == 1
