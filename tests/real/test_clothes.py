@@ -68,10 +68,11 @@ def test_a_convolutional_network_that_was_trained(tmp_path: Path, clothes: Path,
     _train(network, images["train"], STEPS, rate=2e-3)
     assert _accuracy(network, images["test"]) > 0.75
     torch.save(network, tmp_path / "cnn.pt")
-    report = propstats.audit(tmp_path / "cnn.pt", "fashion-mnist", places=Places(clothes, offline=True))
+    places = Places(clothes, offline=True)
+    report = propstats.audit(tmp_path / "cnn.pt", "fashion-mnist", samples=256, places=places)
     assert report.passed
-    assert report.coverage.analysed == len(report.layers)
-    assert (report.data.samples, report.data.available) == (2048, 10_000)
+    assert all(layer.one_step is not None or layer.reason for layer in report.layers)
+    assert (report.data.samples, report.data.available) == (256, 10_000)
 
 
 def test_a_deep_network_fails_before_training_and_its_remedy_makes_it_train(
