@@ -1,14 +1,13 @@
 """What positions have in common: measured in one more forward pass over a batch."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from propstats.auditing.expecting.network import Step
 from propstats.auditing.expecting.places import Place
-from propstats.auditing.measuring.measure import by_sample
 from propstats.auditing.measuring.recorder import Recorder, Site
 from propstats.auditing.measuring.running import evaluating
 from propstats.estimate import Positions
@@ -68,11 +67,11 @@ class _Watch:
 
     def note(self, key: Key, tensor: torch.Tensor, place: Place) -> None:
         """Measure one tensor."""
-        rows = by_sample(tensor, self._samples) if tensor.is_floating_point() else None
-        if rows is None or tuple(rows.shape[1:]) != place.shape or place.count < 2 or not place.axes:
+        by_sample = tensor.shape == (self._samples, *place.shape)  # not where the batch has moved
+        if not (by_sample and tensor.is_floating_point() and place.count > 1 and place.axes):
             return
-        if bool(torch.isfinite(rows).all()):
-            self.found[key] = products(rows, place)
+        if bool(torch.isfinite(tensor).all()):
+            self.found[key] = products(tensor, place)
 
 
 def products(rows: torch.Tensor, place: Place) -> Positions:
@@ -102,8 +101,3 @@ def products(rows: torch.Tensor, place: Place) -> Positions:
         other += float(total - at_one)
     pairs = place.units * count * (count - 1)
     return Positions(same / (pairs * n), other / (pairs * n * (n - 1)) if n > 1 else math.nan)
-
-
-def measured_positions(found: Mapping[Key, Positions], key: Key) -> Positions | None:
-    """Return what was measured at a tensor, if it has positions."""
-    return found.get(key)
