@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from propstats.auditing.data.find import Places
@@ -90,14 +91,14 @@ def audit(
         if progress is not None:
             progress(done, total or done)
 
-    measured = probe_together(subject.network, subject, seed=seed, progress=advance)
+    measured = probe_together(subject.network, subject.dataset, seed=seed, progress=advance)
     if measured.samples < 2:
         raise DataError("one sample has no variance over the data", "audit with at least 2 samples, better hundreds")
-    some = next(subject.batches(SAMPLES))
+    some = next(subject.dataset.batches(SAMPLES))
     expectations = expect(measured, subject.network, some)
     layers = _layers(measured, expectations)
     slope = trend(layers)
-    shaped = some.reshape(-1, *subject.data.shape)
+    shaped = some.reshape(-1, *subject.data.shape) if isinstance(some, torch.Tensor) else None
     look = Closer(subject.network, some)
     findings = judge(Evidence(measured.calls, layers, slope, measured, subject.network, shaped, look), asked)
     skipped = [

@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +31,6 @@ class Subject:
     def inputs(self) -> torch.Tensor:
         """All inputs at once, (samples, ...)."""
         return self.dataset.inputs
-
-    def batches(self, size: int) -> Iterator[torch.Tensor]:
-        """Yield the inputs, so many samples at a time, in memory that does not grow with their number."""
-        return (batch.inputs for batch in self.dataset.batches(size))
 
 
 def load_subject(
@@ -73,7 +68,7 @@ def load_subject(
         network, info = loaded.model, loaded.info
     dataset, layout = _fit(network, open_data(data, normalize=normalize, samples=samples, seed=seed, places=places))
     if isinstance(network, torch.jit.ScriptModule):
-        network = watchable(network, next(dataset.batches(2)).inputs, name=info.path or "the network")
+        network = watchable(network, next(dataset.pairs(2)).inputs, name=info.path or "the network")
     return Subject(network, dataset, info, dataset.info(layout))
 
 

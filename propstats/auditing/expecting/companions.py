@@ -8,8 +8,10 @@ from torch import nn
 
 from propstats.auditing.expecting.network import Step
 from propstats.auditing.expecting.places import Place
+from propstats.auditing.measuring.batches import Batch, arguments, part
 from propstats.auditing.measuring.recorder import Recorder, Site
 from propstats.auditing.measuring.running import evaluating
+from propstats.auditing.measuring.trees import tensors_in, with_tensors
 from propstats.estimate import Positions
 
 #: A batch is enough: means of products over all channels and pairs of positions vary little.
@@ -18,29 +20,27 @@ SAMPLES = 256
 Key = tuple[int, int]
 
 
-def measure_positions(
-    model: nn.Module, inputs: torch.Tensor, steps: Sequence[Step], start: Place
-) -> dict[Key, Positions]:
+def measure_positions(model: nn.Module, inputs: Batch, steps: Sequence[Step], start: Place) -> dict[Key, Positions]:
     """Return mean products of two positions, of one input and of two, for each tensor that has positions.
 
     Args:
         model: The network.
-        inputs: The data, shape (samples, ...); the first ones count.
+        inputs: Data; the first samples count.
         steps: What theory makes of its calls.
         start: The place of the input.
 
     Returns:
         By the position of the call and the number of its output; -1 and 0 for the network's input.
     """
-    chunk = inputs[:SAMPLES]
-    watch = _Watch(len(chunk), steps)
-    if chunk.is_floating_point():
-        watch.note((-1, 0), chunk, start)
+    chunk = with_tensors(part(inputs, slice(SAMPLES)), torch.clone)  # which modules may change in place
+    args, kwargs = arguments(chunk)
+    tensors = tensors_in(chunk)
+    watch = _Watch(len(tensors[0]), steps)
+    watch.note((-1, 0), tensors[0], start)
     with evaluating(model), torch.no_grad():
         recorder = Recorder(model, watch)
-        x = chunk.clone()  # which modules may change in place
-        with recorder.recording([x]):
-            model(x)
+        with recorder.recording(tensors):
+            model(*args, **kwargs)
     return watch.found
 
 

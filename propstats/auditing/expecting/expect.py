@@ -4,15 +4,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from propstats.auditing.expecting.companions import measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
 from propstats.auditing.expecting.network import graph_of, is_shown, place_of_input, steps_of
+from propstats.auditing.measuring.batches import Batch
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import UnitStatistics
+from propstats.auditing.measuring.trees import tensors_in
 from propstats.auditing.records import Expected
 from propstats.estimate import Positions, Signal
 from propstats.rules.rule import Join, Rule
@@ -41,7 +42,7 @@ class Expectation:
     one_step: Expected | None
 
 
-def expect(probe: Probe, model: nn.Module, inputs: torch.Tensor) -> list[Expectation]:
+def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
     """Return what theory expects of each call of a measured network.
 
     Weights count by their sizes, not by their directions: theory speaks of random ones. Where a call has no rule, what
@@ -50,9 +51,9 @@ def expect(probe: Probe, model: nn.Module, inputs: torch.Tensor) -> list[Expecta
     Args:
         probe: What was measured.
         model: The network; it runs once more over a batch, for what positions have in common.
-        inputs: The data, shape (samples, ...).
+        inputs: A batch of the data.
     """
-    shape = tuple(inputs.shape[1:])
+    shape = tuple(tensors_in(inputs)[0].shape[1:])
     calls = probe.calls
     steps, start = steps_of(calls, shape), place_of_input(calls, shape)
     together = measure_positions(model, inputs, steps, start)

@@ -7,7 +7,9 @@ from typing import Final
 import torch
 from torch import nn
 
+from propstats.auditing.measuring.batches import Batch, arguments, batches_of, part
 from propstats.auditing.measuring.running import evaluating
+from propstats.auditing.measuring.trees import tensors_in, with_tensors
 from propstats.estimate import Estimate, Route
 
 #: Samples that are looked at, in batches; units and positions of each that are kept: megabytes a layer at most.
@@ -28,19 +30,18 @@ class Closer:
 
     Args:
         network: The network; it is left as it was.
-        data: The inputs, shape (samples, ...).
+        data: Some of the data.
     """
 
-    def __init__(self, network: nn.Module, data: torch.Tensor) -> None:
+    def __init__(self, network: nn.Module, data: Batch) -> None:
         self._network = network
-        step = max(1, len(data) // SAMPLES)
-        self._data = data[::step][:SAMPLES]
+        self._data = part(data, slice(SAMPLES))
         self._seen: tuple[dict[str, list[torch.Tensor]], dict[str, list[torch.Tensor]]] | None = None
 
     @property
     def data(self) -> torch.Tensor:
-        """The samples that are looked at."""
-        return self._data
+        """The samples that are looked at; the first argument, where the network takes several."""
+        return tensors_in(self._data)[0]
 
     def outputs(self, name: str) -> torch.Tensor | None:
         """Return what a layer's first call gave, shape (samples, positions, units); None if it was not seen."""
@@ -75,9 +76,10 @@ class Closer:
         handles = [m.register_forward_hook(hook(n)) for n, m in self._network.named_modules() if isinstance(m, WEIGHTS)]
         try:
             with evaluating(self._network), torch.no_grad():
-                for start in range(0, len(self._data), _BATCH):
+                for batch in batches_of(self._data, _BATCH):
                     called.clear()
-                    self._network(self._data[start : start + _BATCH].clone())
+                    args, kwargs = arguments(with_tensors(batch, torch.clone))
+                    self._network(*args, **kwargs)
         finally:
             for handle in handles:
                 handle.remove()

@@ -17,8 +17,9 @@ from propstats.auditing.static.records import Lengths, StaticReport, WeightStati
 from propstats.auditing.static.sums import sums
 from propstats.estimate import Estimate, Route
 from propstats.text import printable
+from propstats.theory.geometry import Axis
 from propstats.theory.weights.coherence import canonical_error
-from propstats.theory.weights.fans import Axis, Connections
+from propstats.theory.weights.fans import Connections
 
 #: Products for all pairs of rows: beyond that, minutes.
 _MOST_PRODUCTS: Final = 3e11

@@ -10,7 +10,8 @@ from propstats.activations import Activation, activation
 from propstats.errors import DomainError, ModelError
 from propstats.expectation import quadrature
 from propstats.nn.rows import row_lengths, scale_rows
-from propstats.theory.weights.fans import Axis, Connections
+from propstats.theory.geometry import Axis
+from propstats.theory.weights.fans import Connections
 from propstats.theory.weights.schemes import TRUNCATED_STD, Law, weight_scheme
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
