@@ -44,7 +44,7 @@ class GlobalNormalization(nn.Module):
             data: All examples, shape (examples, ...), or batches of them.
 
         Raises:
-            DataError: If there are none, or they hold NaN or infinity.
+            DataError: If there are none, they differ in shape, or hold NaN or infinity.
         """
         count, mean, squares = 0, torch.zeros(()), torch.zeros(())
         dtype = torch.get_default_dtype()
@@ -55,6 +55,8 @@ class GlobalNormalization(nn.Module):
             n, own = len(wide), wide.mean(dim=0)
             if n == 0:
                 continue
+            if count and own.shape != mean.shape:
+                raise DataError(f"examples have the shapes {tuple(mean.shape)} and {tuple(own.shape)}")
             # Chan, Golub & LeVeque 1983: merge two sets' means and sums of squares.
             gap = own - mean
             squares = squares + ((wide - own) ** 2).sum(dim=0) + gap**2 * (count * n / (count + n))

@@ -93,7 +93,7 @@ def separate_scales(model: nn.Module) -> nn.Module:
         model: The network; it stays as it is.
 
     Raises:
-        ModelError: If ways through the network that meet would carry different factors.
+        ModelError: If ways through the network that meet would carry different factors, or gradients are 0 anyway.
 
     References:
         Blake, Orr & Luschi 2023, arXiv:2303.11257, on which scales a graph that branches allows for.
@@ -114,7 +114,10 @@ def separate_scales(model: nn.Module) -> nn.Module:
 
 def _scaled(module: nn.Module) -> nn.Module:
     if isinstance(module, NormProp):
-        return nn.Sequential(ScaleGradient(1.0 / jacobian_factor(module)), module)
+        factor = jacobian_factor(module)
+        if not 0.0 < factor < math.inf:
+            raise ModelError(f"a layer with {module.activation} has the Jacobian factor {factor:g}: nothing to scale")
+        return nn.Sequential(ScaleGradient(1.0 / factor), module)
     for name, child in module._modules.items():
         if child is not None:
             module.add_module(name, _scaled(child))

@@ -72,6 +72,8 @@ class NormProp(nn.Module):
     ) -> None:
         if "bias" in geometry:
             raise DomainError("a NormProp layer has no bias beside beta", "leave bias out and give beta a number")
+        if dtype is not None and not dtype.is_floating_point:
+            raise DomainError(f"dtype must be a floating-point type, got {dtype}")
         # Without storage at first: torch would draw weights from its global generator.
         super().__init__(*args, bias=False, device="meta", dtype=dtype, **geometry)
         self.to_empty(device=torch.get_default_device() if device is None else device)

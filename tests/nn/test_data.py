@@ -36,6 +36,8 @@ def test_global_normalisation_is_in_the_checkpoint() -> None:
 def test_refusals() -> None:
     with pytest.raises(DataError, match="no data"):
         GlobalNormalization.of([])
+    with pytest.raises(DataError, match=r"shapes \(3,\) and \(4,\)"):
+        GlobalNormalization.of([torch.zeros(2, 3), torch.zeros(2, 4)])
     with pytest.raises(DataError, match="finite"):
         GlobalNormalization.of(torch.tensor([[1.0], [math.nan]]))
     with pytest.raises(DataError, match="one shape"):

@@ -70,6 +70,8 @@ def test_branches_must_agree() -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="different factors"):
         separate_scales(_Branches(nn.Identity(), NormPropLinear(3, 3, gamma=1.0)))
+    with pytest.raises(ModelError, match="step has the Jacobian factor 0"):
+        separate_scales(NormPropLinear(3, 3, activation="step", gamma=1.0))
     separate_scales(_Branches(NormPropLinear(3, 3, gamma=1.0), NormPropLinear(3, 3, gamma=1.0)))
 
 

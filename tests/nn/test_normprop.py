@@ -239,6 +239,7 @@ class _Learned(nn.Module):
         ({"constants": "exact"}, "'paper' or 'matched', got 'exact'"),
         ({"constants": "matched"}, "no gamma makes the Jacobian factor 1"),
         ({"bias": True}, "no bias beside beta"),
+        ({"dtype": torch.int32}, "floating-point type"),
         ({"activation": _Learned()}, "parameters of its own"),
         ({"activation": nn.PReLU(3)}, "3 slopes do not fit 4 units"),
         ({"activation": "step", "gamma": "jacobian"}, "Jacobian factor"),

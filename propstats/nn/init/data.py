@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from propstats.errors import DomainError, ModelError
+from propstats.errors import DataError, DomainError, ModelError
 from propstats.nn.init.schemes import WEIGHTED, orthogonal_
 from propstats.nn.normprop import NormProp
 
@@ -80,6 +80,7 @@ def lsuv_backward_(
 
     Raises:
         ModelError: If a layer hands back zeros, NaN or infinity, is a NormProp layer, or does not get there.
+        DataError: If the data are whole numbers, which have no gradients.
 
     References:
         Wang 2016, "Normalizing All Layers: Back-Propagation": dx of unit standard deviation for each layer.
@@ -99,6 +100,8 @@ def _scaled(
 ) -> dict[str, float]:
     if not (std > 0.0 and tolerance > 0.0):
         raise DomainError(f"std and tolerance must be positive, got {std:g} and {tolerance:g}")
+    if backward and not inputs.is_floating_point():
+        raise DataError(f"data of type {inputs.dtype} have no gradients", "give what the first layer of weights gets")
     for name, module in model.named_modules():
         if isinstance(module, NormProp):
             raise ModelError(f"{name or 'the model'} is a NormProp layer: it divides its weights by their length")
@@ -131,7 +134,7 @@ def _measured(model: nn.Module, inputs: torch.Tensor, std: float, seed: int, *, 
     def after(name: str) -> Any:
         def hook(module: nn.Module, args: Any, output: torch.Tensor) -> None:
             # At once: the next module may work in place.
-            found.setdefault(name, float(output.detach().double().std()))
+            found.setdefault(name, float(output.detach().double().std(correction=0)))
 
         return hook
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES
-from propstats.errors import ModelError
+from propstats.errors import DataError, ModelError
 from propstats.nn.init.schemes import WEIGHTED, glorot_
 from propstats.nn.plain import geometry_of, is_chain
 
@@ -60,6 +60,7 @@ def pretrain_(
 
     Raises:
         ModelError: If the model is no chain, has a single layer of weights, or one that has no decoder.
+        DataError: If there are no examples.
 
     References:
         Bengio et al. 2007, "Greedy layer-wise training of deep networks".
@@ -68,6 +69,8 @@ def pretrain_(
     weighted = [k for k, (_, part) in enumerate(parts) if isinstance(part, WEIGHTED)]
     if len(weighted) < 2:
         raise ModelError("there is nothing to pre-train", "it takes a layer of weights before the last one")
+    if len(inputs) == 0:
+        raise DataError("there are no examples to pre-train on")
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     found, x = [], inputs.detach()
     for k, (name, layer) in enumerate(parts[: weighted[-1]]):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from propstats.errors import DomainError, ModelError
+from propstats.errors import DataError, DomainError, ModelError
 from propstats.nn import NormPropLinear
 from propstats.nn.init import Residual, lsuv_, lsuv_backward_, orthogonal_
 
@@ -86,5 +86,9 @@ def test_refusals() -> None:
         lsuv_backward_(nn.Sequential(nn.Identity(), nn.Linear(3, 3), nn.Threshold(1e9, 0.0)), x)
     with pytest.raises(ModelError, match="no layers of weights"):
         lsuv_(nn.ReLU(), x)
+    with pytest.raises(ModelError, match="the model puts out nothing to scale"):
+        lsuv_(nn.Linear(3, 1), x[:1])
+    with pytest.raises(DataError, match="have no gradients"):
+        lsuv_backward_(nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 2)), torch.zeros(4, dtype=torch.long))
     with pytest.raises(DomainError, match="must be positive"):
         lsuv_(nn.Linear(3, 3), x, std=0.0)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from propstats.errors import ModelError
+from propstats.errors import DataError, ModelError
 from propstats.nn import NormPropLinear
 from propstats.nn.init import pretrain_
 
@@ -44,6 +44,8 @@ def test_convolutions_with_strides() -> None:
 
 def test_refusals() -> None:
     x = torch.randn(4, 3)
+    with pytest.raises(DataError, match="no examples"):
+        pretrain_(nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)), x[:0])
     with pytest.raises(ModelError, match="nothing to pre-train"):
         pretrain_(nn.Sequential(nn.Linear(3, 3)), x)
     with pytest.raises(ModelError, match=r"1 .TransformerEncoderLayer. is no chain"):
