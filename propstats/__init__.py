@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from propstats.auditing.data.find import Places as Places
     from propstats.auditing.data.load import load_data as load_data
     from propstats.auditing.loading.access import Access as Access
+    from propstats.auditing.measuring.watcher import Watcher as Watcher
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
@@ -98,6 +99,7 @@ else:
         "Sweep": "simulation.sweep",
         "TransformersMonitor": "auditing.watching.callbacks",
         "UnitMoments": "theory.unit",
+        "Watcher": "auditing.measuring.watcher",
         "WeightScales": "theory.weights.scales",
         "activation": "activations",
         "activation_names": "activations",

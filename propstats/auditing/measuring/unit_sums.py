@@ -90,25 +90,42 @@ def _sums(tensor: torch.Tensor, axis: int, powers: int, centre: torch.Tensor | N
     if tensor.ndim == 4 and axis == 1 and tensor.is_contiguous(memory_format=torch.channels_last):
         tensor, axis = tensor.permute(0, 2, 3, 1), 3
     after = math.prod(tensor.shape[axis + 1 :])
-    values = tensor.reshape(-1, units, after)
+    single = tensor.dtype in (torch.float32, torch.float64)
     total = torch.zeros(powers, units, dtype=torch.float64)
     if after == 1:
-        values, over = values.flatten(1), 0
-        offset = None if centre is None else centre.to(tensor.dtype)
-    else:
-        over = 2
-        offset = None if centre is None else centre.to(tensor.dtype)[:, None]
-    if powers == 2 and offset is None and over == 2:
+        _add_rows(tensor.reshape(-1, units), single, centre, total)
+    elif powers == 2 and centre is None and single:
         # Reading rows of numbers that follow each other is what a processor does best.
-        total[0] = values.sum(dim=2).double().sum(dim=0)
-        total[1] = torch.linalg.vector_norm(values, dim=2).double().square().sum(dim=0)
-        return total
-    for block in torch.split(values, max(1, _BLOCK // (units * after))):
-        deviations = block if offset is None else block - offset
-        squares = deviations * deviations
-        parts = [deviations, squares]
-        if powers > 2:
-            parts += [squares * deviations, squares * squares]
-        for power, part in enumerate(parts):
-            total[power] += part.sum(dim=over).double() if over == 0 else part.sum(dim=2).double().sum(dim=0)
+        values = tensor.reshape(-1, units, after)
+        torch.sum(values.sum(dim=2), dim=0, dtype=torch.float64, out=total[0])
+        torch.sum(torch.linalg.vector_norm(values, dim=2).double().square(), dim=0, out=total[1])
+    else:
+        _add_positions(tensor.reshape(-1, units, after), single, centre, total)
     return total
+
+
+def _add_rows(values: torch.Tensor, single: bool, centre: torch.Tensor | None, total: torch.Tensor) -> None:
+    """Add up numbers of shape (numbers, units)."""
+    for block in torch.split(values, max(1, _BLOCK // values.shape[1])) if values.numel() > _BLOCK else (values,):
+        deviations = block if single else block.float()
+        if centre is not None:
+            deviations = deviations - centre.to(deviations.dtype)
+        power = deviations
+        total[0] += power.sum(dim=0)
+        for sums in total[1:]:
+            power = power * deviations
+            sums += power.sum(dim=0)
+
+
+def _add_positions(values: torch.Tensor, single: bool, centre: torch.Tensor | None, total: torch.Tensor) -> None:
+    """Add up numbers of shape (samples, units, positions)."""
+    for block in torch.split(values, max(1, _BLOCK // values[0].numel())):
+        deviations = block if single else block.float()
+        if centre is not None:
+            deviations = deviations - centre.to(deviations.dtype)[:, None]
+        squares = deviations * deviations
+        total[0] += deviations.sum(dim=2).sum(dim=0, dtype=torch.float64)
+        total[1] += squares.sum(dim=2).sum(dim=0, dtype=torch.float64)
+        if len(total) > 2:
+            total[3] += torch.linalg.vector_norm(squares, dim=2).double().square().sum(dim=0)
+            total[2] += squares.mul_(deviations).sum(dim=2).sum(dim=0, dtype=torch.float64)
