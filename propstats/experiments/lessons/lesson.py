@@ -6,6 +6,7 @@ from typing import Final
 from propstats.errors import unknown_name
 from propstats.experiments.lessons.batch_norm import batch_norm
 from propstats.experiments.lessons.both_ways import both_ways
+from propstats.experiments.lessons.initialisation import fixup, pretraining
 from propstats.experiments.lessons.inputs import unit_variance, zero_centred
 from propstats.experiments.lessons.record import Lesson
 from propstats.experiments.lessons.weights import glorot, he, identical, scale
@@ -18,6 +19,8 @@ LESSONS: Final[Mapping[str, Callable[[int], Lesson]]] = {
     "glorot": glorot,
     "he": he,
     "batch-norm": batch_norm,
+    "pretraining": pretraining,
+    "fixup": fixup,
     "both-ways": both_ways,
 }
 
