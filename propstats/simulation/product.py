@@ -11,6 +11,8 @@ import torch
 
 from propstats.simulation.workers import in_order
 
+#: Smaller triangles are multiplied whole.
+_BLOCK = 64
 #: So many more rows than columns, or the other way round, are worth a QR that makes them equal.
 _OBLONG = 1.2
 
@@ -42,7 +44,7 @@ def singular_values(
     >>> singular_values([(w, torch.tensor([1.0, 0.0])), (w, torch.tensor([0.5, 1.0]))])
     (tensor([4.5000, 0.0000]), 1)
     """
-    product = triangle = previous = None
+    product = triangle = previous = turned = None
     ends: list[int] = []
     rank = 0
     for weights, slopes in layers:
@@ -52,14 +54,18 @@ def singular_values(
         if accurate:
             active = active[slopes[active].abs().argsort(descending=True)]
         factor = _part(weights, active, previous)
-        product = slopes[active, None] * (factor if product is None else factor @ product)
+        if turned is not None:
+            product = slopes[active, None] * _times(factor, turned)
+        else:
+            product = slopes[active, None] * (factor if product is None else factor @ product)
         rows, columns = product.shape
         # Once there is a triangle, the columns are its rows, and no longer free to turn.
         if triangle is None and columns > _OBLONG * rows:
             product = torch.linalg.qr(product.T, mode="r")[1].T
         if accurate:
-            product, step = torch.linalg.qr(product)
-            triangle = step if triangle is None else step @ triangle
+            turned = torch.geqrf(product)
+            step = turned.a[: min(rows, columns)].triu()
+            triangle = step if triangle is None else triangular_product(step, triangle)
         previous = active
     core = product if triangle is None else triangle
     if core is None:
@@ -90,6 +96,30 @@ def singular_values_at(
 
     values, ranks = zip(*in_order(one, len(slopes[0]), weights[0].device), strict=True)
     return torch.stack(values), list(ranks)
+
+
+def triangular_product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Return the product of two upper triangles, or trapezia, by halves: what is known to be 0 is not multiplied.
+
+    >>> triangular_product(torch.tensor([[1.0, 2.0], [0.0, 3.0]]), torch.tensor([[1.0, 1.0], [0.0, 1.0]])).tolist()
+    [[1.0, 3.0], [0.0, 3.0]]
+    """
+    half = min(*left.shape, *right.shape) // 2
+    if half < _BLOCK:
+        return left @ right
+    product = left.new_zeros(left.shape[0], right.shape[1])
+    product[:half, :half] = triangular_product(left[:half, :half], right[:half, :half])
+    torch.addmm(
+        left[:half, :half] @ right[:half, half:], left[:half, half:], right[half:, half:], out=product[:half, half:]
+    )
+    product[half:, half:] = triangular_product(left[half:, half:], right[half:, half:])
+    return product
+
+
+def _times(factor: torch.Tensor, turned: torch.return_types.geqrf) -> torch.Tensor:
+    """Return a factor times the orthogonal matrix of a QR, which is never formed."""
+    count = turned.tau.numel()
+    return torch.ormqr(turned.a[:, :count], turned.tau, factor, left=False)[:, :count]
 
 
 def _part(weights: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor | None) -> torch.Tensor:

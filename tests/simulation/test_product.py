@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propstats.simulation.product import singular_values, singular_values_at
+from propstats.simulation.product import singular_values, singular_values_at, triangular_product
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 
@@ -87,9 +87,21 @@ def test_the_accurate_product_keeps_the_smallest_value(act: str, depth: int, sca
         assert abs(plain[rank - 1] / exact[-1] - 1) > 1e-9
 
 
-def test_a_dead_layer_leaves_nothing() -> None:
+@pytest.mark.parametrize("shape", [(300, 300, 300), (129, 300, 257), (400, 130, 300), (300, 300, 150), (5, 9, 3)])
+def test_products_of_triangles(shape: tuple[int, int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, middle, columns = shape
+    left = torch.randn(rows, middle, generator=generator, dtype=torch.float64).triu()
+    right = torch.randn(middle, columns, generator=generator, dtype=torch.float64).triu()
+    bound = middle * _EPS * (left.abs() @ right.abs())  # of dot products, in whatever order
+    assert ((triangular_product(left, right) - left @ right).abs() <= 2 * bound).all()
+
+
+@pytest.mark.parametrize("accurate", [False, True])
+def test_a_dead_layer_leaves_nothing(accurate: bool) -> None:
     weights = torch.ones(3, 3)
-    values, rank = singular_values([(weights, torch.ones(3)), (weights, torch.zeros(3)), (weights, torch.ones(3))])
+    slopes = (torch.ones(3), torch.zeros(3), torch.ones(3))
+    values, rank = singular_values([(weights, slope) for slope in slopes], accurate=accurate)
     assert rank == 0
     assert values.tolist() == [0.0, 0.0, 0.0]
 

@@ -144,7 +144,7 @@ def averages(
     means = np.multiply(f, p, out=density) @ layout.weights
     y = np.subtract(f, means[..., :1], out=f)
     if is_flat:
-        found = np.zeros((5, *means.shape))
+        found: Array = np.zeros((5, *means.shape))
         found[2] = np.multiply(y, np.multiply(y, p, out=p), out=p) @ layout.weights
     else:
         # One product of matrices for all that is averaged.
