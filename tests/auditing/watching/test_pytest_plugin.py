@@ -7,6 +7,8 @@ import pytest
 pytest_plugins = ["pytester"]
 
 _PLUGIN = "propstats.auditing.watching.pytest_plugin"
+# As its entry point does; not by it as well, where propstats is installed.
+_LOAD = ("-p", "no:propstats", "-p", _PLUGIN, "-p", "no:cacheprovider")
 _TEST = """
 import pytest
 from propstats import assert_canonical, assert_survives
@@ -27,7 +29,7 @@ def test_dead():
 
 def test_the_fixture(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(_TEST)
-    result = pytester.runpytest("-p", _PLUGIN, "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*_LOAD)  # in a process of its own, or it would load modules twice
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*AssertionError: signal does not survive the network on digits:*", "*dead-units*"])
 
@@ -43,7 +45,7 @@ def test_nothing_heavy_is_loaded_by_runs_that_do_not_use_it(pytester: pytest.Pyt
             assert not heavy & set(sys.modules)
         """
     )
-    result = pytester.runpytest_subprocess("-p", _PLUGIN, "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+    result = pytester.runpytest_subprocess(*_LOAD, "-p", "no:hypothesispytest")
     result.assert_outcomes(passed=1)
 
 
