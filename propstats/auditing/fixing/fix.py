@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from propstats.auditing.audit import audit
+from propstats.auditing.data.load import load_data
 from propstats.auditing.fixing.fresh import signs_of_training
 from propstats.auditing.fixing.methods import METHODS, SAMPLES
 from propstats.auditing.fixing.records import FixReport, RateCheck
 from propstats.auditing.fixing.scaling import Scaling
 from propstats.auditing.fixing.write import form_of, serialised
-from propstats.auditing.judging.prescription import Prediction, predict, prescribe
+from propstats.auditing.judging.prediction import UNKNOWN, Prediction, predict
+from propstats.auditing.judging.prescription import prescribe
 from propstats.auditing.measuring.probe import probe
 from propstats.auditing.records import AuditReport, Policy, Rate
 from propstats.auditing.subject import load_subject
@@ -80,7 +82,7 @@ def fix(
     if out is not None and not isinstance(model, nn.Module) and _same_file(model, out):
         raise OutputError(f"{os.fspath(out)} is the model itself", "name another file; the input is never changed")
     subject = load_subject(model, data, arch=arch, normalize=normalize)
-    trained = signs_of_training(subject.network)
+    trained = signs_of_training(subject.network, *_labelled(data, normalize, is_flat=subject.inputs.ndim == 2))
     if trained and not retrain_ok:
         first, *others = trained
         more = f" and {len(others)} more" if others else ""
@@ -91,7 +93,7 @@ def fix(
     before = audit(model, data, arch=arch, normalize=normalize, seed=seed, policy=policy)
     network = copy.deepcopy(subject.network)
     some = subject.inputs[:: max(1, len(subject.inputs) // SAMPLES)][:SAMPLES]
-    prediction = _predicted(network, subject.inputs) if method == "theory" else Prediction(None, None)
+    prediction = _predicted(network, subject.inputs) if method == "theory" else UNKNOWN
     scaling = Scaling(network, seed)
     METHODS[method](network, some, scaling)
     after = audit(network, data, normalize=normalize, seed=seed, policy=policy)
@@ -109,6 +111,16 @@ def fix(
         before=before,
         after=replace(after, model=replace(after.model, path=os.fspath(out) if out is not None else None, format=form)),
     )
+
+
+def _labelled(
+    data: str | torch.Tensor, normalize: str | None, *, is_flat: bool
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Return inputs with their labels, where data with a name have some."""
+    if isinstance(data, torch.Tensor):
+        return None, None
+    dataset = load_data(data, normalize=normalize)
+    return dataset.inputs.flatten(1) if is_flat else dataset.inputs, dataset.labels
 
 
 def _same_file(model: str | os.PathLike[str], out: str | os.PathLike[str]) -> bool:
