@@ -17,12 +17,13 @@ from propstats.auditing.fixing.methods import METHODS, SAMPLES
 from propstats.auditing.fixing.records import FixReport, RateCheck
 from propstats.auditing.fixing.scaling import Scaling
 from propstats.auditing.fixing.write import form_of, serialised
-from propstats.auditing.judging.prescription import Prediction, predict, prescribe
+from propstats.auditing.judging.prediction import UNKNOWN, Prediction, predict
+from propstats.auditing.judging.prescription import prescribe
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.measuring.probe import probe
 from propstats.auditing.records import AuditReport, Policy, Rate
 from propstats.auditing.subject import load_subject
-from propstats.errors import DomainError, OutputError, unknown_name
+from propstats.errors import DataError, DomainError, OutputError, unknown_name
 from propstats.estimate import Estimate, Route
 from propstats.files import write_atomically
 
@@ -81,7 +82,10 @@ def fix(
     if out is not None and not isinstance(model, nn.Module) and _same_file(model, out):
         raise OutputError(f"{os.fspath(out)} is the model itself", "name another file; the input is never changed")
     subject = load_subject(model, data, access=access, normalize=normalize, samples=samples, seed=seed, places=places)
-    trained = signs_of_training(subject.network)
+    some = next(subject.dataset.batches(SAMPLES))
+    if not isinstance(some, torch.Tensor):
+        raise DataError("a network of several arguments cannot be fixed yet", "fix the part that takes one tensor")
+    trained = signs_of_training(subject.network, subject.inputs, subject.dataset.labels)
     if trained and not retrain_ok:
         first, *others = trained
         more = f" and {len(others)} more" if others else ""
@@ -97,8 +101,7 @@ def fix(
 
     before = audited(model)
     network = copy.deepcopy(subject.network)
-    some = subject.inputs[:: max(1, len(subject.inputs) // SAMPLES)][:SAMPLES]
-    prediction = _predicted(network, subject.inputs) if method == "theory" else Prediction(None, None)
+    prediction = _predicted(network, subject.inputs) if method == "theory" else UNKNOWN
     scaling = Scaling(network, seed)
     METHODS[method](network, some, scaling)
     after = audited(network)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.fixing.scaling import Scaling
+from propstats.auditing.judging.chain import joining
 from propstats.auditing.judging.prescription import prescribe, scaled_layers
 from propstats.auditing.measuring.probe import Probe, probe
 from propstats.auditing.measuring.running import evaluating
@@ -134,12 +135,12 @@ def _variance(network: nn.Module, name: str, inputs: torch.Tensor) -> float:
 
 
 def _check_chain(measured: Probe, what: str) -> None:
-    for call in measured.calls:
-        if sum(source >= -1 for source in call.sources) > 1:
-            raise DomainError(
-                f"{what} is for chains, and paths join at {call.name}: all that meet need the same factor",
-                "use --method lsuv",
-            )
+    call = joining(measured.calls)
+    if call is not None:
+        raise DomainError(
+            f"{what} is for chains, and paths join at {call.name}: all that meet need the same factor",
+            "use --method lsuv",
+        )
 
 
 def _note_the_rest(measured: Probe, changed: set[str], scaling: Scaling) -> None:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from propstats.auditing.judging.prescription import Prescription, predict, predict_rules, prescribe
+from propstats.auditing.judging.chain import joining
+from propstats.auditing.judging.prediction import predict, predict_rules
+from propstats.auditing.judging.prescription import Prescription, prescribe
 from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.records import Layer
 from propstats.errors import DomainError
@@ -28,6 +30,13 @@ def rescale_all(probe: Probe, layers: Sequence[Layer], direction: str) -> Remedy
         layers: Its layers.
         direction: Which rate the finding is about, `forward` or `backward`.
     """
+    join = joining(probe.calls)
+    if join is not None:
+        return Remedy(
+            f"paths join at {join.name}, where no one scale of the weights serves all: scale the branches down "
+            "(Fixup), put a normaliser into them, or --fix with --method lsuv",
+            None,
+        )
     try:
         prescribed = prescribe(probe.calls)
     except DomainError as error:

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from networks import mlp
 from sound import SOUND
 from torch import nn
 
+from propstats.auditing.data.load import load_data
 from propstats.auditing.fixing.fresh import signs_of_training
 
 
@@ -37,6 +39,25 @@ def test_sound_networks_are_fresh(name: str) -> None:
     assert signs_of_training(SOUND[name](0, 10)) == ()
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_fresh_networks_know_no_labels(seed: int) -> None:
+    data = load_data("digits")
+    assert signs_of_training(mlp("relu", depth=4, seed=seed), data.inputs, data.labels) == ()
+
+
+def test_a_little_training_shows_in_the_labels() -> None:
+    model, data = mlp("relu", depth=4, critical=True), load_data("digits")
+    assert data.labels is not None
+    optimiser = torch.optim.SGD(model.parameters(), 0.1)
+    for start in range(0, 1000, 50):
+        part = slice(start, start + 50)
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(model(data.inputs[part]), data.labels[part]).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    assert not signs_of_training(model)  # gentle steps: the weights alone do not show it
+    assert "labels" in signs_of_training(model, data.inputs, data.labels)[0]
+
+
 def test_signs_of_training() -> None:
     torch.manual_seed(0)
     model = _network()
@@ -50,4 +71,4 @@ def test_signs_of_training() -> None:
     model = _network()
     with torch.no_grad():
         model.get_parameter("4.weight").pow_(3)
-    assert signs_of_training(model) == ("4.weight: its weights follow no distribution that weights are drawn from",)
+    assert signs_of_training(model) == ("4.weight: its numbers follow no distribution that weights are drawn from",)

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 
+from propstats.auditing.judging.chain import joining, rule_of
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.remedy import rescale_all
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
 from propstats.auditing.judging.trend import backward_path
 from propstats.auditing.records import Finding, Severity
 from propstats.errors import PropstatsError
-from propstats.rules.affine import Unchanged
+from propstats.rules.affine import Flatten, Unchanged
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.theory.mean_field.field import mean_field
@@ -74,9 +75,9 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_chain(evidence: Evidence) -> bool:
     """Whether chi tells the phase: weights and activations one after the other, and nothing that sets a scale."""
-    return all(
-        isinstance(call.rule, Weights | Elementwise | Unchanged) or type(call.rule).__name__ == "Flatten"
-        for call in evidence.calls
+    calls = evidence.calls
+    return joining(calls) is None and all(
+        isinstance(rule_of(call), Weights | Elementwise | Unchanged | Flatten) for call in calls
     )
 
 
@@ -88,7 +89,7 @@ def _typical(evidence: Evidence) -> float:
 
 def _theory(evidence: Evidence) -> str:
     """Say what mean field theory makes of the measured weights, where it has an answer."""
-    used = [call.rule.activation for call in evidence.calls if isinstance(call.rule, Elementwise)]
+    used = [rule.activation for rule in map(rule_of, evidence.calls) if isinstance(rule, Elementwise)]
     weights = [call.rule for call in evidence.calls if isinstance(call.rule, Weights)][1:]
     if not used or not weights:
         return ""
