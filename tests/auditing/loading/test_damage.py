@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_files import rezip, save_exported, small, weights
+from model_files import rezip, save_exported, save_scripted, small, weights
 from refusals import refused
 from safetensors.torch import save_file
 
@@ -98,7 +98,13 @@ def test_mutations_raise_nothing_else(tmp_path: Path, arch: str) -> None:
 
 @pytest.mark.slow
 def test_ten_thousand_mutations(tmp_path: Path, arch: str) -> None:
-    sources = _sources(tmp_path, arch)
-    save_exported(tmp_path / "p.bin")
-    sources.append(((tmp_path / "p.bin").read_bytes(), Access(trust=True)))
-    assert sum(_attempts(tmp_path, sources, 10_000)) == 10_000
+    assert sum(_attempts(tmp_path, _sources(tmp_path, arch), 10_000)) == 10_000
+
+
+@pytest.mark.slow
+def test_mutated_programs(tmp_path: Path) -> None:
+    sources = []
+    for save in (save_exported, save_scripted):
+        save(tmp_path / "p.bin")
+        sources.append(((tmp_path / "p.bin").read_bytes(), Access(trust=True)))
+    assert sum(_attempts(tmp_path, sources, 400)) == 400

@@ -120,7 +120,7 @@ def test_few_weights_leave_several_laws() -> None:
     [(Law.GAUSSIAN, stats.norm()), (Law.UNIFORM, stats.uniform(-1, 2)), (Law.TRUNCATED, stats.truncnorm(-2, 2))],
 )
 def test_the_error_of_the_kurtosis(law: Law, distribution: Any) -> None:
-    count, repeats = 4000, 500
+    count, repeats = 2000, 400
     draws = distribution.rvs(size=(repeats, count), random_state=np.random.default_rng(0))
     kurtosis = (draws**4).mean(axis=1) / (draws**2).mean(axis=1) ** 2
     error = kurtosis_error(law, count)
