@@ -41,12 +41,23 @@ def _compare(shown: str, printed: str) -> None:
 
 
 def test_transcripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _check_transcripts(tmp_path, monkeypatch, capsys, slow=False)
+
+
+@pytest.mark.slow
+def test_slow_transcripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    _check_transcripts(tmp_path, monkeypatch, capsys, slow=True)
+
+
+def _check_transcripts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, slow: bool
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "110")
     text = README.read_text(encoding="utf-8")
     for file in _FILE.finditer(text):
         (tmp_path / file["name"]).write_text(file["content"], encoding="utf-8")
-    shown = list(_TRANSCRIPT.finditer(text))
+    shown = [transcript for transcript in _TRANSCRIPT.finditer(text) if (transcript["kind"] == "slow") == slow]
     printed = []
     for transcript in shown:
         assert run(shlex.split(transcript["command"])[1:]) == 0

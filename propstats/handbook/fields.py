@@ -2,12 +2,13 @@
 
 import dataclasses
 import inspect
-import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import Final
+
+from propstats.report.json_schema import meanings
 
 #: What each command returns, and so prints with --json.
 RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,8 +39,6 @@ RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "spectrum": ("auditing.spectrum.MeasuredSpectrum",),
     "sweep": ("simulation.sweep.Sweep",),
 }
-_SECTION: Final = re.compile(r"^(?:Args|Attributes):$(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
-_ENTRY: Final = re.compile(r"^    (\w+): (.*?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,18 +91,3 @@ def _walk(kind: object, found: list[type]) -> None:
             _walk(annotation, found)
     for inner in typing.get_args(kind):
         _walk(inner, found)
-
-
-def meanings(record: type) -> dict[str, str]:
-    """Read what a record's docstring says of its fields.
-
-    >>> from propstats.estimate import Estimate
-    >>> "error" in meanings(Estimate)
-    True
-    """
-    return {name: " ".join(text.split()) for name, text in _entries(inspect.getdoc(record) or "")}
-
-
-def _entries(docstring: str) -> Iterator[tuple[str, str]]:
-    for section in _SECTION.finditer(docstring):
-        yield from ((match[1], match[2]) for match in _ENTRY.finditer(section[1]))

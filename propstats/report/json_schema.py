@@ -104,7 +104,7 @@ def _type(hint: object, definitions: dict[str, Json]) -> Json:
 
 
 def _record(record: type, definitions: dict[str, Json]) -> Json:
-    hints, texts = get_type_hints(record), _arguments(record)
+    hints, texts = get_type_hints(record), meanings(record)
     fields: dict[str, Json] = {}
     for field in dataclasses.fields(record):
         described = _type(hints[field.name], definitions)
@@ -125,9 +125,14 @@ def _record(record: type, definitions: dict[str, Json]) -> Json:
     }
 
 
-def _arguments(record: type) -> dict[str, str]:
-    """Read what the docstring says of each field."""
-    _, _, section = (inspect.getdoc(record) or "").partition("Args:\n")
+def meanings(record: type) -> dict[str, str]:
+    """Read what the docstring of a record says of each of its fields.
+
+    >>> from propstats.estimate import Estimate
+    >>> meanings(Estimate)["samples"]
+    'How many samples stand behind a statistical estimate.'
+    """
+    _, _, section = (inspect.getdoc(record) or "").replace("Attributes:\n", "Args:\n").partition("Args:\n")
     section = re.split(r"\n(?=\S)|\n\n", section)[0]
     entries = re.findall(r"^    (\w+): (.*(?:\n     +.*)*)", section, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}

@@ -10,11 +10,10 @@ from propstats_cli.main import run
 from torch import nn
 
 from propstats.errors import UnknownNameError
-from propstats.estimate import Estimate
 from propstats.handbook.catalogue import catalogue
 from propstats.handbook.entry import Entry, Kind, common, quantities
 from propstats.handbook.explain import entries, explain, meaning_of
-from propstats.handbook.fields import RESULTS, meanings, result_fields
+from propstats.handbook.fields import RESULTS, result_fields
 from propstats.theory.weights.schemes import scheme_names
 
 FIELDS = {field.name for field in result_fields()}
@@ -84,10 +83,6 @@ def test_what_is_unknown_is_answered_with_what_is_near() -> None:
     with pytest.raises(UnknownNameError) as caught:
         explain("zzzz\x1b[31m")
     assert "\x1b" not in str(caught.value)
-
-
-def test_meanings_are_read_from_docstrings() -> None:
-    assert meanings(Estimate)["samples"] == "How many samples stand behind a statistical estimate."
 
 
 @pytest.mark.parametrize("kind", list(catalogue()))

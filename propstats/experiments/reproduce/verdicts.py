@@ -85,11 +85,11 @@ def _less(runs: Mapping[str, RunResult], measure: Callable[[Trained], float], wh
                            for method in ("normprop", "batchnorm"))  # fmt: skip
     if not normprop or not batchnorm:
         return None, f"{what}: nothing was trained"
+    if min(len(normprop), len(batchnorm)) < 2:
+        return None, f"{what}: one network each tells no difference"
     if not np.isfinite([*normprop, *batchnorm]).all():
         return None, f"{what}: too few epochs to tell"
     text = f"{what}: {np.mean(normprop):.3g} with NormProp, {np.mean(batchnorm):.3g} with batch norm"
-    if min(len(normprop), len(batchnorm)) < 2:
-        return None, f"{text}; one network each tells no difference"
     p = stats.ttest_ind(normprop, batchnorm, equal_var=False, alternative="less").pvalue
     reverse = 1 - p
     limit = 1 - _LEVEL
