@@ -55,7 +55,7 @@ def _alike(evidence: Evidence) -> Iterator[Finding]:
         first.value,
         f"at {first.layer} two inputs have a correlation of {first.value:.6g}: what differs between them is {left:.2g} "
         f"of the signal, in {len(found)} of {len(known)} layers below 1/{WARN_FACTOR:.0f}",
-        "bring weights and biases to the edge of chaos (--method theory), where c tends to 1 by a power of the depth only, "
+        "bring weights and biases to the edge of chaos (--method theory), where c tends to 1 by a power of the depth, "
         "or normalise over the batch",
         interval=(low, min(high, 1.0)),
         expected=None,
