@@ -188,3 +188,37 @@ def test_random_modules_do_what_theory_says(build: Callable[[], nn.Module], shap
         sample = torch.tensor(values, dtype=torch.float64)
         error = float(sample.std()) / math.sqrt(len(values))
         assert abs(float(sample.mean())) <= STANDARD_ERRORS * error + max(order), what
+
+
+class _Decoder(nn.Module):
+    """Attention of one signal to another one's tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.memory = nn.Linear(48, 64), nn.Linear(48, 64)
+        self.attention = nn.MultiheadAttention(64, 2, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        memory = self.memory(x)
+        result: torch.Tensor = self.attention(self.first(x), memory, memory)[0]
+        return result
+
+
+def test_attention_between_two_signals() -> None:
+    torch.manual_seed(0)
+    gaps: dict[str, list[float]] = {"q": [], "gradient": []}
+    order = 0.0
+    for _ in range(25):
+        module = _Decoder()
+        theory = propstats.propagate(module, shape=(8, 48))
+        x = torch.randn(32, 8, 48, requires_grad=True)
+        y: Any = module(x)
+        (gradient,) = torch.autograd.grad(y, x, torch.randn_like(y))
+        last = theory.layers[-1]
+        gaps["q"].append(float(y.detach().square().mean()) / (last.mean**2 + last.std**2) - 1)
+        gaps["gradient"].append(float(gradient.square().mean()) / theory.layers[0].backward_std ** 2 - 1)
+        order = max(max(layer.error, layer.backward_error) for layer in theory.layers) ** 2
+    for what, values in gaps.items():
+        sample = torch.tensor(values, dtype=torch.float64)
+        error = float(sample.std()) / math.sqrt(len(values))
+        assert abs(float(sample.mean())) <= STANDARD_ERRORS * error + order, what

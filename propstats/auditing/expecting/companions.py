@@ -67,7 +67,7 @@ class _Watch:
 
     def note(self, key: Key, tensor: torch.Tensor, place: Place) -> None:
         """Measure one tensor."""
-        by_sample = tensor.shape == (self._samples, *place.shape)  # not where the batch has moved
+        by_sample = place.batch == 0 and tensor.shape == (self._samples, *place.shape)
         if not (by_sample and tensor.is_floating_point() and place.count > 1 and place.axes):
             return
         if bool(torch.isfinite(tensor).all()):

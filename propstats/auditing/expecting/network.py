@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -10,7 +10,7 @@ from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.attending import attention_layer
 from propstats.auditing.expecting.functions import function_rule, turned
 from propstats.auditing.expecting.places import Place
-from propstats.auditing.expecting.views import reshape
+from propstats.auditing.expecting.views import VIEWS, reshape
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
 from propstats.errors import DomainError
 from propstats.estimate import Gradient, Signal
@@ -129,6 +129,9 @@ def _step(call: Call, places: tuple[Place | None, ...]) -> Step:
             raise NoRuleError("its input is not part of the signal")
         given = Arguments(call, places)
         rule, place = _found(call, given)
+        before = given.places[heard[0]]
+        if before is not None and before.batch and not place.batch and len(before.shape) == len(place.shape):
+            place = replace(place, batch=0 if call.kind in VIEWS else before.batch)
         if not isinstance(rule, Join):
             heard = heard[:1]
         if len(call.changed) > 1:

@@ -14,12 +14,12 @@ class Place:
     Args:
         shape: Sizes of its axes.
         axes: Which of them count units: several where units are split among heads.
-        batch: Which of them is the batch, where that was moved behind others; then it is one of the shape's.
+        batch: Which dimension of the whole tensor is the batch: the first, unless it was moved.
     """
 
     shape: tuple[int, ...]
     axes: frozenset[int]
-    batch: int | None = None
+    batch: int = 0
 
     @classmethod
     def last(cls, shape: Sequence[int]) -> "Place":
@@ -44,7 +44,7 @@ class Place:
     @property
     def positions(self) -> tuple[int, ...]:
         """The sizes of the other axes."""
-        return tuple(size for axis, size in enumerate(self.shape) if axis not in self.axes and axis != self.batch)
+        return tuple(size for axis, size in enumerate(self.shape) if axis not in self.axes)
 
     @property
     def count(self) -> int:
@@ -61,22 +61,23 @@ class Place:
         Raises:
             NoRuleError: If it is the batch.
         """
-        behind = dim < 0 or self.batch is not None
-        axis = dim % len(self.shape) if behind and dim >= -len(self.shape) else dim - 1
-        if axis < 0 or axis == self.batch:
+        dim %= len(self.shape) + 1
+        if dim == self.batch:
             raise NoRuleError("no rule for what is done across the batch")
-        return axis
+        return dim - (dim > self.batch)
 
     def without(self, axis: int) -> "Place":
-        """Return the place after one axis is gone; the batch is the first axis then."""
-        kept = [other for other in range(len(self.shape)) if other not in (axis, self.batch)]
-        if self.batch is not None and axis > 0 and self.batch > 0:
-            raise NoRuleError("no rule for a batch between other axes")
-        return self.permuted(kept, [self.shape[other] for other in kept])
+        """Return the place after one axis is gone."""
+        kept = [other for other in range(len(self.shape)) if other != axis]
+        axes = frozenset(new for new, old in enumerate(kept) if old in self.axes)
+        return Place(tuple(self.shape[other] for other in kept), axes, self.batch - (axis < self.batch))
 
-    def permuted(self, order: Sequence[int], shape: Sequence[int]) -> "Place":
-        """Return the place after its axes have changed places: axis k is that which was `order[k]`."""
-        return Place(tuple(shape), frozenset(new for new, old in enumerate(order) if old in self.axes))
+    def permuted(self, order: Sequence[int]) -> "Place":
+        """Return the place after dimensions have changed places: number k is that which was `order[k]`."""
+        batch = order.index(self.batch)
+        old = [dim - (dim > self.batch) for dim in order if dim != self.batch]
+        axes = frozenset(new for new, axis in enumerate(old) if axis in self.axes)
+        return Place(tuple(self.shape[axis] for axis in old), axes, batch)
 
 
 def reshaped(place: Place, shape: Sequence[int]) -> tuple[Place, bool]:
@@ -87,7 +88,7 @@ def reshaped(place: Place, shape: Sequence[int]) -> tuple[Place, bool]:
         shape: The new shape.
 
     >>> reshaped(Place.first((8, 4, 4)), (8, 16))
-    (Place(shape=(8, 16), axes=frozenset({0})), False)
+    (Place(shape=(8, 16), axes=frozenset({0}), batch=0), False)
     >>> reshaped(Place.first((8, 4, 4)), (128,))[1]
     True
     """

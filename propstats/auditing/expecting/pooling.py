@@ -60,10 +60,11 @@ def _reduce(kind: str, given: Arguments, place: Place) -> Found:
         raise NoRuleError(f"no rule for {given.call.kind} over units")
     if math.prod(sizes) < place.count:
         raise NoRuleError(f"no rule for {given.call.kind} over some of the positions yet")
-    kept = [axis for axis in range(len(place.shape)) if axis not in over]
-    after = place.like(given.call.shape)
-    if len(given.call.shape) < len(place.shape):
-        after = place.permuted(kept, given.call.shape)
+    after = place
+    for axis in sorted(over, reverse=True):
+        after = after.without(axis)
+    if len(given.call.shape) == len(place.shape):
+        after = place.like(given.call.shape)
     layer = pool_layer("global_max" if kind == "max" else "global_average", size=(math.prod(sizes),))
     if kind == "max":
         return MaxPool(layer), after

@@ -28,34 +28,28 @@ def reshape(place: Place, shape: tuple[int, ...]) -> Seen:
 
 
 def _transpose(given: Arguments, place: Place) -> Seen:
+    dims = len(place.shape) + 1
     first, second = (given.integers(index, name) for index, name in ((1, "dim0"), (2, "dim1")))
     if not isinstance(first, int) or not isinstance(second, int):
         first, second = -2, -1  # .T and .mT
-    a, b = place.axis(first), place.axis(second)
-    order = list(range(len(place.shape)))
-    order[a], order[b] = b, a
-    return Unchanged(), place.permuted(order, given.call.shape)
+    order = list(range(dims))
+    order[first], order[second] = order[second], order[first]
+    return Unchanged(), place.permuted(order)
 
 
 def _permute(given: Arguments, place: Place) -> Seen:
     dims = given.call.args[1:] if len(given.call.args) > 2 else given.get(1, "dims")
     order = [dim for dim in dims if isinstance(dim, int)] if isinstance(dims, list | tuple) else []
-    if len(order) != len(place.shape) + 1 or place.batch is not None:
-        raise NoRuleError("no rule for moving the batch to another axis")
-    if order[0] == 0:
-        return Unchanged(), place.permuted([place.axis(dim) for dim in order[1:]], given.call.shape)
-    # As for queries, keys and values that are taken apart next: the shape holds the batch for a while.
-    axes = frozenset(new for new, old in enumerate(order) if old % len(order) - 1 in place.axes)
-    return Unchanged(), Place(given.call.shape, axes, order.index(0))
+    if len(order) != len(place.shape) + 1:
+        raise NoRuleError("no rule for permuting dimensions that are not known")
+    return Unchanged(), place.permuted([dim % len(order) for dim in order])
 
 
 def _part(given: Arguments, place: Place) -> Seen:
     """Indices and slices of units: what is left counts as like the rest."""
     shape = given.call.shape
-    if place.batch is not None:  # the batch comes first again
+    if place.batch == 1 and place.shape[1:] == shape and 0 in place.axes:  # queries, keys or values of all three
         after = place.without(0)
-        if after.shape != shape or 0 not in place.axes:
-            raise NoRuleError("no rule for indices of a batch that is not the first axis")
         return Part(1.0 / place.shape[0], positions=after.count > 1), after
     after = place.like(shape)
     if len(shape) < len(place.shape):  # an index took an axis: the sizes that are left say which
@@ -70,7 +64,7 @@ def _part(given: Arguments, place: Place) -> Seen:
 
 def _apart(given: Arguments, place: Place) -> Seen:
     """Slices along one axis, all of them."""
-    axis = 0 if place.batch is not None else place.axis(_dim(given))
+    axis = place.axis(_dim(given))
     if axis not in place.axes:
         raise NoRuleError("no rule for some of the positions: they need not be like the others")
     return Unchanged(), place.without(axis)

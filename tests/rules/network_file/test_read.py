@@ -215,3 +215,21 @@ def test_files_that_are_no_networks(content: bytes, words: str, tmp_path: Path) 
 def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
         read_network(tmp_path / "missing.toml")
+
+
+def test_pooling_and_padding(tmp_path: Path) -> None:
+    path = tmp_path / "network.toml"
+    layers = [
+        'kind = "conv"\nchannels = 4\nkernel = 3\npadding = "same"\npadding_mode = "reflect"',
+        'kind = "max_pool"\nkernel = 3\nstride = 2\nceil_mode = true',
+        'kind = "lp_pool"\nkernel = 2\nstride = 1',
+        'kind = "adaptive_max_pool"\noutput = [2, 1]',
+        'kind = "global_max_pool"',
+    ]
+    path.write_text("input = [3, 8, 8]\n" + "\n".join(f"[[layer]]\n{layer}" for layer in layers), encoding="utf-8")
+    nodes = read_network(path).graph.nodes
+    assert [(node.units, node.positions) for node in nodes] == [
+        (4, (8, 8)), (4, (4, 4)), (4, (3, 3)), (4, (2, 1)), (4, ()),
+    ]  # fmt: skip
+    assert isinstance(nodes[0].rule, Weights)
+    assert nodes[0].rule.fan_in == 27  # what is reflected counts like the rest
