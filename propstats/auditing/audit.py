@@ -11,9 +11,12 @@ from propstats.auditing.expecting.expect import from_network, one_step
 from propstats.auditing.judging.closer import Closer
 from propstats.auditing.judging.judge import Evidence, departs, judge, policy_named
 from propstats.auditing.judging.trend import trend
+from propstats.auditing.measuring.batch_norm import running_gap
 from propstats.auditing.measuring.call import Call
-from propstats.auditing.measuring.probe import Probe, probe
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import SquareMean
+from propstats.auditing.measuring.together import probe_together
+from propstats.auditing.measuring.unit_record import sign_agreement, with_units
 from propstats.auditing.records import (
     AuditReport,
     BackwardStatistics,
@@ -79,7 +82,7 @@ def audit(
         if progress is not None:
             progress(done, total)
 
-    measured = probe(network, inputs, seed=seed, progress=advance)
+    measured = probe_together(network, inputs, seed=seed, progress=advance)
     layers = _layers(measured)
     slope = trend(layers)
     look = Closer(network, inputs)
@@ -141,12 +144,16 @@ def _layer(call: Call, expected: Expected | None, step: Expected | None) -> Laye
         sigma_w=call.rule.sigma_w if isinstance(call.rule, Weights) else None,
         forward=forward,
         backward=BackwardStatistics(
-            _estimate(call.gradient_output), back, call.gradient_input.non_finite + call.gradient_output.non_finite
+            _estimate(call.gradient_output),
+            back,
+            call.gradient_input.non_finite + call.gradient_output.non_finite,
+            sign_agreement(call),
         ),
         expected=expected,
         one_step=step,
         verdict=verdict,
         reason=call.reason,
+        running=running_gap(call),
     )
 
 
@@ -157,7 +164,7 @@ def _forward(call: Call) -> ForwardStatistics:
         undefined = Estimate(math.nan, math.inf, Route.MEASURED, n)
         return ForwardStatistics(undefined, undefined, undefined, math.nan, None, None, out.non_finite)
     q, var = out.q, out.var
-    return ForwardStatistics(
+    record = ForwardStatistics(
         mean=Estimate(float(out.unit_means.mean()), out.pooled_mean.error, Route.MEASURED, n),
         q=Estimate(q, out.pooled_square.error, Route.MEASURED, n),
         var=Estimate(var, out.pooled_spread.error, Route.MEASURED, n),
@@ -166,6 +173,7 @@ def _forward(call: Call) -> ForwardStatistics:
         saturated=call.flat / call.input.numbers if call.saturates and call.input.numbers else None,
         non_finite=0,
     )
+    return with_units(record, out)
 
 
 def _estimate(gradient: SquareMean) -> Estimate | None:

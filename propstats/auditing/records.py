@@ -74,6 +74,16 @@ class ForwardStatistics:
         dead: Share of an activation's units whose slope vanishes for all data; None elsewhere.
         saturated: Share of pre-activations at which a bounded activation is flat; None elsewhere.
         non_finite: How many numbers are infinite or NaN.
+        unit_mean: Root mean square of the units' means. From here on a unit is a channel with all its positions, or a
+            feature with all its tokens.
+        unit_var: Variance of a unit over data and positions, in the mean over units.
+        mean_spread: Standard deviation over units of their means.
+        var_spread: Standard deviation over units of their variances.
+        skewness: Of a unit, in the mean over units that vary.
+        kurtosis: The same; 3 for a Gaussian.
+        quantiles: Pairs of a share and of the number that this share of all numbers does not exceed.
+        unit_correlation: Root mean square of the correlation of two units.
+        zero_share: Share of numbers that are zero.
     """
 
     mean: Estimate
@@ -83,6 +93,15 @@ class ForwardStatistics:
     dead: float | None
     saturated: float | None
     non_finite: int
+    unit_mean: Estimate | None = None
+    unit_var: Estimate | None = None
+    mean_spread: float | None = None
+    var_spread: float | None = None
+    skewness: Estimate | None = None
+    kurtosis: Estimate | None = None
+    quantiles: Sequence[tuple[float, float]] = ()
+    unit_correlation: Estimate | None = None
+    zero_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +112,28 @@ class BackwardStatistics:
         output: At the layer's output.
         input: At the layer's input: what it hands on.
         non_finite: How many numbers are infinite or NaN.
+        sign_agreement: How far the gradients of one unit's weights have one sign for a sample: 1 if all inputs of the
+            unit have the same sign (updates zig-zag), about `sqrt(2/(pi fan_in))` for signs at random. None where the
+            layer has no weights.
     """
 
     output: Estimate | None
     input: Estimate | None
     non_finite: int
+    sign_agreement: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningGap:
+    """How far the running statistics of a batch norm are from those of its input, in root mean square over channels.
+
+    Args:
+        mean: Of `(running_mean - mean)/std`.
+        variance: Of `log(running_var/var)`.
+    """
+
+    mean: float
+    variance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +177,7 @@ class Layer:
         one_step: What theory expects from the layer's own measured input and output gradient.
         verdict: Whether the layer does to its own input what theory expects.
         reason: Why there is no expectation.
+        running: What is amiss with the running statistics of a batch norm; None for other layers.
     """
 
     name: str
@@ -155,6 +192,7 @@ class Layer:
     one_step: Expected | None
     verdict: LayerVerdict
     reason: str | None
+    running: RunningGap | None = None
 
 
 @dataclass(frozen=True, slots=True)

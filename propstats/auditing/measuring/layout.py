@@ -55,17 +55,20 @@ class Layout:
         """
         if len(smaller) != len(larger):
             return None
-        grown = [axis for axis, (a, b) in enumerate(zip(smaller, larger, strict=True)) if a != b]
+        if samples[0] == samples[1]:  # the model takes no other size: the first axis of that size is a good guess
+            grown = [axis for axis, size in enumerate(larger) if size == samples[0]][:1]
+        else:
+            grown = [axis for axis, (a, b) in enumerate(zip(smaller, larger, strict=True)) if a != b]
         if len(grown) != 1:
             return None
         axis = grown[0]
         fold, rest = divmod(smaller[axis], samples[0])
         if rest or larger[axis] != fold * samples[1]:
             return None
-        return Layout(axis, fold, _units_axis(len(smaller), module) + (fold > 1))
+        return Layout(axis, fold, units_axis(len(smaller), module) + (fold > 1))
 
 
-def _units_axis(ndim: int, module: nn.Module | None) -> int:
+def units_axis(ndim: int, module: nn.Module | None) -> int:
     """Return the axis of units: channels come first in images, features come last in sequences."""
     if isinstance(module, _FEATURES_LAST) or (ndim == 3 and not isinstance(module, _CHANNELS_FIRST)):
         return max(ndim - 1, 0)
@@ -76,4 +79,4 @@ def arranged(rows: torch.Tensor, units: int | None = None) -> torch.Tensor:
     """Return rows of samples, shape (samples, ...), as (samples, units, positions)."""
     if rows.ndim < 3:
         return rows.reshape(len(rows), -1, 1)
-    return rows.movedim(_units_axis(rows.ndim, None) if units is None else units, 1).flatten(2)
+    return rows.movedim(units_axis(rows.ndim, None) if units is None else units, 1).flatten(2)

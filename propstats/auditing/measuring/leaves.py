@@ -23,3 +23,14 @@ def is_leaf(module: nn.Module) -> bool:
         return computes_as_torch
     inside = any(name != "parametrizations" for name, _ in module.named_children())
     return not inside and classes[computes].__module__.startswith(("torch.nn.", "torch.ao.nn."))
+
+
+def layers_of(model: nn.Module) -> dict[str, nn.Module]:
+    """Return the layers of a network with their dotted names; what is inside of a layer is none."""
+    layers: dict[str, nn.Module] = {}
+    inside: set[nn.Module] = set()
+    for name, module in model.named_modules():
+        if module not in inside and is_leaf(module):
+            layers[name or "model"] = module
+            inside.update(module.modules())
+    return layers

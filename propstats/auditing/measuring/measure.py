@@ -1,11 +1,13 @@
 """Measure every call while a batch runs forwards and backwards."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
 from propstats.auditing.measuring.call import FLAT, OUTSIDE, Call
+from propstats.auditing.measuring.gradients import watch_gradient
 from propstats.auditing.measuring.layout import Layout
 from propstats.auditing.measuring.recorder import Site
 from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
@@ -27,8 +29,20 @@ class Measure:
         #: Where the backward pass ends besides at the inputs: real numbers made of tokens.
         self.roots: list[torch.Tensor] = []
         self._start = 0
-        self._uses = _count_uses(calls)
-        self._uses[result] = self._uses.get(result, 0) + 1
+        self._shared: set[tuple[int, int]] = set()
+        self._share_gradients(result)
+
+    def _share_gradients(self, result: tuple[int, int]) -> None:
+        """Where a tensor is used once, the gradient through that use is the gradient where it was made."""
+        uses = Counter(made for call in self.calls for made in zip(call.sources, call.source_outputs, strict=True))
+        uses[result] += 1
+        for call in self.calls:
+            for slot, (source, output) in enumerate(zip(call.sources, call.source_outputs, strict=True)):
+                if source >= 0 and uses[source, output] == 1:
+                    maker = self.calls[source]
+                    if call.inputs[slot] is maker.outputs[output]:  # nobody changed it in between
+                        call.gradient_inputs[slot] = maker.gradient_outputs[output]
+                        self._shared.add((id(call), slot))
 
     def begin(self, start: int) -> None:
         """Begin a batch whose first sample has this number."""
@@ -54,14 +68,10 @@ class Measure:
                 self._add(call.inputs[slot], tensor, layout, call.name)
             if slot == call.main:
                 _add_slopes(call, tensor)
-            if tensor.requires_grad and torch.is_grad_enabled():
-                made = (origin.position, origin.output)
-                if self._uses.get(made) == 1 and not origin.changed:
-                    call.gradient_inputs[slot] = self.calls[origin.position].gradient_outputs[origin.output]
-                elif slot not in call.changed:
-                    # Others use the tensor too: an alias has a gradient of its own.
-                    given[slot] = tensor.view_as(tensor)
-                    given[slot].register_hook(_adding(call.gradient_inputs[slot], layout))  # type: ignore[no-untyped-call]
+            if tensor.requires_grad and (id(call), slot) not in self._shared and slot not in call.changed:
+                # Others use the tensor too: an alias has a gradient of its own.
+                given[slot] = tensor.view_as(tensor)
+                watch_gradient(given[slot], [tensor], _adding(call.gradient_inputs[slot], layout))
         return given
 
     def after(self, site: Site) -> Sequence[torch.Tensor]:
@@ -82,7 +92,7 @@ class Measure:
                     outputs[number] = tensor = tensor.detach().requires_grad_().clone()
                 self.roots.append(tensor)
             if tensor.requires_grad:
-                tensor.register_hook(_adding(call.gradient_outputs[number], layout))  # type: ignore[no-untyped-call]
+                watch_gradient(tensor, site.tensors, _adding(call.gradient_outputs[number], layout))
         return outputs
 
     def _call(self, site: Site) -> Call | None:
@@ -101,22 +111,12 @@ class Measure:
             raise ModelError(message, "it cannot be audited yet") from None
 
 
-def _adding(statistics: SquareMean, layout: Layout | None) -> Callable[[torch.Tensor | None], None]:
-    def add(gradient: torch.Tensor | None) -> None:
-        if gradient is not None and layout is not None:
+def _adding(statistics: SquareMean, layout: Layout | None) -> Callable[[torch.Tensor], None]:
+    def add(gradient: torch.Tensor) -> None:
+        if layout is not None:
             statistics.add(layout.rows(gradient))
 
     return add
-
-
-def _count_uses(calls: Sequence[Call]) -> dict[tuple[int, int], int]:
-    """Count how often each output of each call is used: what is used once has one gradient."""
-    uses: dict[tuple[int, int], int] = {}
-    for call in calls:
-        for made in zip(call.sources, call.source_outputs, strict=True):
-            if made[0] >= 0:
-                uses[made] = uses.get(made, 0) + 1
-    return uses
 
 
 def _begins_gradient(site: Site) -> bool:

@@ -1,13 +1,14 @@
 """Statistics of tensors that arrive in batches: float64, one pass, mergeable, bounded memory."""
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import torch
 
 from propstats.auditing.measuring.correlation import Correlation, UnitCorrelation
 from propstats.auditing.measuring.layout import arranged
-from propstats.auditing.measuring.moments import Moments, grouped, merge
+from propstats.auditing.measuring.moments import GROUPS, Moments, grouped, merge
 from propstats.auditing.measuring.quantiles import Quantiles
 
 #: Numbers that are looked at together: few enough to stay in a processor's cache.
@@ -57,6 +58,10 @@ class UnitStatistics:
     """
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
         self.count = 0
         self.non_finite = 0
         self.numbers = 0
@@ -196,6 +201,21 @@ class UnitStatistics:
         """Moments of each channel or feature over data and positions, shape (units,); None if nothing is finite."""
         return self.groups.pooled(0) if self.is_finite and self.groups is not None else None
 
+    def estimate(self, statistic: Callable[[Moments], torch.Tensor]) -> tuple[float, float] | None:
+        """Return the mean over units of a statistic of their moments, with its standard error; None if not finite.
+
+        The error is a jackknife over groups of samples, infinite for fewer than two samples a group. Units without the
+        statistic (NaN) are left out.
+        """
+        units = self.units
+        if units is None or self.groups is None:
+            return None
+        value = float(statistic(units).nanmean())
+        if self.count < 2 * GROUPS:
+            return value, math.inf
+        without = torch.stack([statistic(self.groups.without(i).pooled(0)).nanmean() for i in range(GROUPS)])
+        return value, math.sqrt((GROUPS - 1) * float(without.var(correction=0)))
+
     @property
     def correlation(self) -> Correlation | None:
         """How correlated units are; None where that is unknown."""
@@ -224,6 +244,10 @@ class SquareMean:
     """Mean square of gradients, with the standard error over samples."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
         self.running = RunningMean()
         self.non_finite = 0
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 
@@ -38,7 +38,7 @@ def with_tensors(value: T, put: Callable[[torch.Tensor], object]) -> T:
         if type(part) is tuple:
             return tuple(walk(inner) for inner in part)
         if isinstance(part, tuple) and hasattr(part, "_fields"):  # a named tuple
-            named: Callable[..., object] = type(part)
+            named = cast("Callable[..., object]", type(part))
             return named(*(walk(inner) for inner in part))
         if isinstance(part, slice):
             return slice(walk(part.start), walk(part.stop), walk(part.step))

@@ -159,6 +159,19 @@ def test_tokens_and_transformers() -> None:
     assert untouched(model)
 
 
+def test_gradients_before_changes_in_place() -> None:
+    """Sequences through `nn.Linear` come as views, and what follows changes them."""
+    torch.manual_seed(0)
+    first, last = nn.Linear(4, 8), nn.Linear(8, 2)
+    x = draw(30, 5, 4)
+    changed = probe(nn.Sequential(first, nn.ReLU(inplace=True), last), x)
+    plain = probe(nn.Sequential(first, nn.ReLU(), last), x)
+    for a, b in zip(changed.calls, plain.calls, strict=True):
+        assert a.gradient_output.is_measured
+        assert a.gradient_output.running.mean == b.gradient_output.running.mean
+        assert a.gradient_input.running.mean == b.gradient_input.running.mean
+
+
 class Views(nn.Module):
     """Samples and positions on one axis, a change through a view, a layer that hands on its input."""
 
@@ -188,6 +201,21 @@ def test_views_and_folded_axes() -> None:
     assert transposed.input is not calls["mul", 0].output
     assert transposed.input.q == pytest.approx(calls["last", 0].input.q, rel=1e-12)
     assert calls["last", 0].output.count == 40
+
+
+def test_models_that_take_one_size_of_batch() -> None:
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(6, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.fc(x.view(32, 2, 3).flatten(1))
+            return result
+
+    found = probe(Fixed(), draw(32, 6))
+    assert [call.shape for call in found.calls] == [(2, 3), (6,), (4,)]
+    assert found.calls[-1].output.count == 32
 
 
 def test_shared_parameters_are_used_by_functions() -> None:

@@ -1,0 +1,113 @@
+"""A watched step computes the same, is measured within the stated error, and leaves nothing behind."""
+
+import pytest
+import torch
+from torch import nn
+
+from propstats.auditing.measuring.moments import Moments
+from propstats.auditing.measuring.unit_sums import RELATIVE_ERROR, UnitSums
+from propstats.auditing.measuring.watcher import Watcher
+
+
+def draw(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def reference(values: torch.Tensor, axis: int) -> Moments:
+    return Moments.of(values.movedim(axis, 0).flatten(1).T)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e3])
+@pytest.mark.parametrize("powers", [2, 4])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((50, 7), 1), ((6, 9, 7), 2), ((6, 7, 5, 5), 1), ((3, 7, 40, 40), 1), ((6, 5, 5, 7), 3)]
+)
+def test_sums_are_within_the_stated_error(shape: tuple[int, ...], axis: int, powers: int, offset: float) -> None:
+    x = draw(*shape) + offset
+    sums = UnitSums(powers)
+    for part in torch.split(x, 2):
+        sums.add(part, axis)
+    found, truth = sums.moments(), reference(x, axis)
+    assert found is not None
+    scale = truth.variance.sqrt()
+    # What float32 cannot resolve next to an offset belongs to the numbers, not to their sums.
+    assert bool(((found.mean - truth.mean).abs() <= RELATIVE_ERROR * scale + 2.0**-23 * offset).all())
+    resolved = RELATIVE_ERROR + 2 * 2.0**-24 * offset
+    assert bool(((found.variance / truth.variance - 1).abs() <= resolved).all())
+    if powers == 4:
+        room = 4 * resolved * truth.kurtosis**0.75
+        assert bool(((found.skewness - truth.skewness).abs() <= room).all())
+        assert bool(((found.kurtosis - truth.kurtosis).abs() <= 4 * resolved * truth.kurtosis).all())
+    else:
+        assert bool(found.kurtosis.isnan().all())
+
+
+def test_channels_last_and_empty() -> None:
+    x = draw(4, 6, 5, 5)
+    plain, last = UnitSums(2), UnitSums(2)
+    plain.add(x, 1)
+    last.add(x.to(memory_format=torch.channels_last), 1)
+    a, b = plain.moments(), last.moments()
+    assert a is not None
+    assert b is not None
+    assert torch.allclose(a.variance, b.variance, rtol=RELATIVE_ERROR)
+    plain.add(torch.zeros(0, 6), 1)
+    assert plain.moments() is not None
+    with pytest.raises(ValueError, match="3 units after 6"):
+        plain.add(torch.zeros(2, 3), 1)
+    plain.restart()
+    assert plain.moments() is None
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    block = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    return nn.Sequential(nn.Linear(5, 8), nn.ReLU(inplace=True), block, nn.LSTM(8, 4, batch_first=True))
+
+
+@pytest.mark.parametrize("statistics", ["basic", "full"])
+def test_watching_changes_nothing(statistics: str) -> None:
+    x = draw(16, 6, 5)
+    plain, watched = network(), network()
+    plain(x)[0].square().sum().backward()
+    with Watcher(watched, "basic" if statistics == "basic" else "full") as watcher:
+        watched(x)[0].square().sum().backward()
+    for a, b in zip(plain.parameters(), watched.parameters(), strict=True):
+        assert a.grad is not None
+        assert b.grad is not None
+        assert torch.equal(a.grad, b.grad)
+    assert not any(module._forward_hooks for module in watched.modules())
+    seen = watcher.collect()
+    assert list(seen)[:3] == ["0", "1", "2.self_attn"]
+    assert seen["2.linear1"].kind == "Linear"
+    for layer in seen.values():
+        assert layer.activation is not None, layer.name
+        assert layer.gradient is not None, layer.name
+        assert layer.gradient.mean.shape == layer.activation.mean.shape
+    assert all(layer.activation is None and layer.gradient is None for layer in watcher.collect().values())
+
+
+def test_what_is_watched_is_what_autograd_gives() -> None:
+    first, second = nn.Linear(5, 8), nn.Linear(8, 3)
+    torch.nn.init.normal_(first.weight, generator=torch.Generator().manual_seed(1))
+    x = draw(64, 5)
+    hidden = first(x)
+    out = second(torch.relu(hidden))
+    (gradient,) = torch.autograd.grad(out.square().sum(), hidden)
+    with Watcher(nn.Sequential(first, nn.ReLU(), second)) as watcher:
+        nn.Sequential(first, nn.ReLU(), second)(x).square().sum().backward()
+    seen = watcher.collect()["0"]
+    for found, truth in ((seen.activation, reference(hidden, 1)), (seen.gradient, reference(gradient, 1))):
+        assert found is not None
+        assert torch.allclose(found.variance, truth.variance, rtol=RELATIVE_ERROR, atol=0)
+    assert seen.activation is not None
+    assert torch.allclose(seen.activation.mean, hidden.double().mean(dim=0), atol=1e-6)
+
+
+def test_hooks_are_gone_whatever_happens() -> None:
+    model = nn.Sequential(nn.Linear(5, 8), nn.Linear(9, 3))
+    with pytest.raises(RuntimeError, match="shapes"), Watcher(model):
+        model(draw(4, 5))
+    assert not any(module._forward_hooks for module in model.modules())
+    watcher = Watcher(model)
+    assert all(layer.activation is None for layer in watcher.collect().values())
