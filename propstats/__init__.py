@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from propstats.auditing.audit import audit as audit
     from propstats.auditing.bound import BoundReport as BoundReport
     from propstats.auditing.bound import bound as bound
+    from propstats.auditing.fixing.fix import fix as fix
+    from propstats.auditing.fixing.records import FixReport as FixReport
     from propstats.auditing.measuring.watcher import Watcher as Watcher
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
@@ -64,6 +66,7 @@ else:
         "DropoutMoments": "theory.dropout",
         "DualMoments": "theory.dual",
         "Estimate": "estimate",
+        "FixReport": "auditing.fixing.records",
         "GateMoments": "theory.gate",
         "HermiteSpectrum": "theory.hermite",
         "JacobianSpectrum": "simulation.jacobian",
@@ -91,6 +94,7 @@ else:
         "dual": "expectation.dual",
         "dual_moments": "theory.dual",
         "dual_slope": "expectation.dual",
+        "fix": "auditing.fixing.fix",
         "gate_moments": "theory.gate",
         "hermite": "theory.hermite",
         "jacobian": "simulation.jacobian",
