@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from propstats.auditing.data.find import Places as Places
     from propstats.auditing.data.load import load_data as load_data
     from propstats.auditing.loading.access import Access as Access
+    from propstats.auditing.fixing.fix import fix as fix
+    from propstats.auditing.fixing.records import FixReport as FixReport
     from propstats.auditing.measuring.watcher import Watcher as Watcher
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
@@ -80,6 +82,7 @@ else:
         "DropoutMoments": "theory.dropout",
         "DualMoments": "theory.dual",
         "Estimate": "estimate",
+        "FixReport": "auditing.fixing.records",
         "GateMoments": "theory.gate",
         "HermiteSpectrum": "theory.hermite",
         "JacobianSpectrum": "simulation.jacobian",
@@ -116,6 +119,7 @@ else:
         "dual": "expectation.dual",
         "dual_moments": "theory.dual",
         "dual_slope": "expectation.dual",
+        "fix": "auditing.fixing.fix",
         "gate_moments": "theory.gate",
         "hermite": "theory.hermite",
         "jacobian": "simulation.jacobian",
