@@ -119,7 +119,7 @@ def spectrum(
     for name, value in (("inputs", inputs), ("top", top)):
         if value < 1:
             raise DomainError(f"{name} must be at least 1, got {value}")
-    samples = DEFAULT_SAMPLES
+    samples = max(DEFAULT_SAMPLES, inputs)
     subject = load_subject(model, data, arch=arch, normalize=normalize, samples=samples, seed=seed, places=places)
     if not subject.inputs.is_floating_point():
         raise DataError("the inputs are tokens, by which nothing is differentiated", "audit measures such networks")
