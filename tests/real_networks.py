@@ -86,7 +86,8 @@ class Silero(nn.Module):
         for layer in (self.conv1, self.conv2, self.conv3, self.conv4):
             x = layer(x).relu()
         state, _ = self.lstm_cell(x.squeeze(-1))
-        return self.final_conv(state[:, :, None].relu()).sigmoid().mean(dim=(1, 2))[:, None]
+        heard: torch.Tensor = self.final_conv(state[:, :, None].relu()).sigmoid().mean(dim=(1, 2))
+        return heard[:, None]
 
 
 def clothes_cnn() -> nn.Sequential:

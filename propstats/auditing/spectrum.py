@@ -120,9 +120,8 @@ def spectrum(
     for name, value in (("inputs", inputs), ("top", top)):
         if value < 1:
             raise DomainError(f"{name} must be at least 1, got {value}")
-    subject = load_subject(
-        model, data, access=access, normalize=normalize, samples=DEFAULT_SAMPLES, seed=seed, places=places
-    )
+    samples = max(DEFAULT_SAMPLES, inputs)
+    subject = load_subject(model, data, access=access, normalize=normalize, samples=samples, seed=seed, places=places)
     if not subject.inputs.is_floating_point():
         raise DataError("the inputs are tokens, by which nothing is differentiated", "audit measures such networks")
     stream = Stream(seed, 0, torch.device("cpu"), torch.float64)

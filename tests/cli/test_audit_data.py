@@ -41,9 +41,7 @@ def test_the_seed_chooses_the_samples(model: str, capsys: pytest.CaptureFixture[
 
 
 def test_a_factory(model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    source = (
-        "import torch\ndef make():\n    for _ in range(40):\n        yield torch.randn(16, 4), torch.zeros(16).long()\n"
-    )
+    source = "import torch\ndef make():\n    while True:\n        yield torch.randn(16, 4), torch.zeros(16).long()\n"
     Path("propstats_cli_data.py").write_text(source)
     monkeypatch.delitem(sys.modules, "propstats_cli_data", raising=False)
     assert run(["audit", model, "--data", "propstats_cli_data:make", "--samples", "200"]) == 0

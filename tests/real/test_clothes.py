@@ -37,14 +37,14 @@ def _train(network: nn.Module, images: Images, steps: int, rate: float) -> None:
     for _ in range(steps):
         at = torch.randint(len(inputs), (BATCH,), generator=generator)
         optimiser.zero_grad()
-        functional.cross_entropy(network(inputs[at]), labels[at]).backward()
+        functional.cross_entropy(network(inputs[at]), labels[at]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 
 def _accuracy(network: nn.Module, images: Images) -> float:
     inputs, labels = images
     with torch.no_grad():
-        return (network(inputs).argmax(dim=1) == labels).double().mean().item()
+        return float((network(inputs).argmax(dim=1) == labels).double().mean())
 
 
 def test_the_data(images: dict[str, Images]) -> None:

@@ -1,5 +1,6 @@
 """What only other libraries can confirm: Parquet files, and the hashes that torchvision states."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,7 @@ pytestmark = pytest.mark.real
 
 def test_parquet(tmp_path: Path) -> None:
     package_folder("pyarrow")
-    import pyarrow
-    from pyarrow import parquet
-
+    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     values = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     path = tmp_path / "table"
     columns = {"a": values[:, 0], "b": values[:, 1], "label": ["x", "y"] * 25, "c": values[:, 2]}

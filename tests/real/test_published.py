@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -88,14 +89,13 @@ def test_a_program_is_refused() -> None:
 
 def test_a_transformer_on_text(tmp_path: Path) -> None:
     package_folder("transformers")
-    from transformers import BertConfig, BertModel
-
+    transformers = import_module("transformers")
     licence = (unpacked_folder("usr/share/common-licenses") / "GPL-3").read_bytes()
     tokens = torch.tensor(list(licence[: 64 * 200]), dtype=torch.int64).reshape(200, 64)
     torch.save(tokens, tmp_path / "tokens.pt")
     torch.manual_seed(0)
     sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
-    network = BertModel(BertConfig(vocab_size=256, **sizes)).eval()
+    network = transformers.BertModel(transformers.BertConfig(vocab_size=256, **sizes)).eval()
     report = propstats.audit(network, str(tmp_path / "tokens.pt"))
     names = {name for name, module in network.named_modules() if isinstance(module, torch.nn.Linear)}
     _check_coverage(report, names)

@@ -107,7 +107,7 @@ def _read(form: Form, paths: Sequence[Path], notes: tuple[str, ...] = ()) -> Arr
 
 def _copies(known: Known, forms: Sequence[Form], places: Places) -> Iterator[tuple[Form, list[Path]]]:
     for base in places.searched():
-        for folder in (*known.folders, known.name):
+        for folder in dict.fromkeys((*known.folders, known.name)):
             for form in forms:
                 # Without a hash, the folder's name has to say what the files are.
                 if not folder and not all(file.hashes or "/" in file.name for file in form.files):

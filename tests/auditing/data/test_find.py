@@ -28,7 +28,7 @@ LABELS = np.arange(12, dtype=np.uint8) % 10
 
 
 @pytest.fixture(autouse=True)
-def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a machine without copies: empty home, working directory and system folder, and no network."""
     for name in ("home", "work", "system"):
         (tmp_path / name).mkdir()
@@ -38,8 +38,6 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setattr(find, "_SYSTEM", tmp_path / "system")
     monkeypatch.setenv("PROPSTATS_OFFLINE", "1")
     monkeypatch.delenv("PROPSTATS_DATA", raising=False)
-    yield
-    gc.collect()
 
 
 def _made(name: str, samples: int, hashes: Mapping[str, tuple[str, ...]]) -> Known:
@@ -241,6 +239,7 @@ def server() -> Iterator[Server]:
         yield served
         served.shutdown()
         thread.join()
+    gc.collect()
 
 
 def _mirror(server: Server, folder: Path) -> Places:
