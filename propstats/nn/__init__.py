@@ -1,6 +1,8 @@
 """NormProp as torch modules that train, and initialisers; see `propstats.nn.init` and `propstats.nn.models`."""
 
 from propstats.nn import rules as rules  # teaches audits what to expect of the layers
+from propstats.nn.constraint import constrain_rows as constrain_rows
+from propstats.nn.constraint import normalize_rows_ as normalize_rows_
 from propstats.nn.convert import convert as convert
 from propstats.nn.data import BatchNormalization as BatchNormalization
 from propstats.nn.data import GlobalNormalization as GlobalNormalization
@@ -18,5 +20,3 @@ from propstats.nn.layers import NormPropLinear as NormPropLinear
 from propstats.nn.normprop import NormProp as NormProp
 from propstats.nn.pooling import NormPropPool as NormPropPool
 from propstats.nn.rows import UnitRows as UnitRows
-from propstats.nn.rows import constrain_rows as constrain_rows
-from propstats.nn.rows import normalize_rows_ as normalize_rows_

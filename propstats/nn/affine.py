@@ -4,13 +4,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.conv import _ConvNd
 
 from propstats.nn.plain import geometry_of, with_weights
 
 _MAXIMA = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 _AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _IN_FULL = (nn.Identity, nn.Flatten, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _PADS = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
 
 
@@ -55,7 +56,7 @@ def moved_behind(affine: Affine, layer: nn.Module) -> list[nn.Module] | None:
         return [layer, affine]
     if type(layer) is nn.Linear and affine.axes == 0:
         return [_absorbed(affine, layer)]
-    if isinstance(layer, _ConvNd) and not isinstance(layer, _ConvTransposeNd) and type(layer).__module__[:5] == "torch":
+    if isinstance(layer, _ConvNd) and type(layer) in _CONVOLUTIONS:
         return _into_convolution(affine, layer)
     return None
 

@@ -1,5 +1,6 @@
 """Networks with batch norm, or without any normalisation, as NormProp networks."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,9 +64,9 @@ def convert(model: nn.Module, like: str = "normprop", **options: Any) -> nn.Sequ
                 continue
             if k != last or batch_norm is not None:
                 raise _refused(parts[after - 1] if batch_norm is not None else parts[k], "no activation follows it")
-            done.append(_copy(layer))
+            done.append(copy.deepcopy(layer))
         elif isinstance(layer, _KEPT):
-            done.append(_copy(layer))
+            done.append(copy.deepcopy(layer))
         else:
             raise _refused((name, layer), _why(layer))
         k += 1
@@ -99,12 +100,6 @@ def _why(layer: nn.Module) -> str:
 def _refused(part: _Named, why: str) -> ModelError:
     name, layer = part
     return ModelError(f"cannot convert {name} ({type(layer).__name__}): {why}", "take it out, or convert around it")
-
-
-def _copy(layer: nn.Module) -> nn.Module:
-    import copy
-
-    return copy.deepcopy(layer)
 
 
 def _normprop(layer: Any, batch_norm: Any, act: nn.Module, options: dict[str, Any]) -> NormProp:

@@ -10,10 +10,15 @@ from propstats.errors import DomainError
 from propstats.nn.constants import unit_constants
 from propstats.theory.pooling.pool import pool
 
+#: What the engine calls them, and over how many axes they go.
 _KINDS = {
-    nn.MaxPool1d: "max", nn.MaxPool2d: "max", nn.MaxPool3d: "max",
-    nn.AvgPool1d: "average", nn.AvgPool2d: "average", nn.AvgPool3d: "average",
-}  # fmt: skip
+    nn.MaxPool1d: ("max", 1),
+    nn.MaxPool2d: ("max", 2),
+    nn.MaxPool3d: ("max", 3),
+    nn.AvgPool1d: ("average", 1),
+    nn.AvgPool2d: ("average", 2),
+    nn.AvgPool3d: ("average", 3),
+}
 
 
 class NormPropPool(nn.Module):
@@ -60,10 +65,10 @@ class NormPropPool(nn.Module):
         self.pooling = pooling
         c1, c2, _ = unit_constants(unit)
         own: Any = pooling
-        dims = int(type(pooling).__name__[-2])
+        kind, dims = _KINDS[type(pooling)]
         kernel = (own.kernel_size,) * dims if isinstance(own.kernel_size, int) else tuple(own.kernel_size)
         found = pool(
-            _KINDS[type(pooling)], kernel, dims=dims, mean=beta, std=gamma, correlation=correlation,
+            kind, kernel, dims=dims, mean=beta, std=gamma, correlation=correlation,
             rectified=unit.name == "relu", digits=None, samples=0,
         )  # fmt: skip
         self.mean = (found.forward.mean.value - c2) / c1

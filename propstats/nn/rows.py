@@ -1,12 +1,9 @@
-"""The rows of weights: what one unit sums, its length, and the constraint that it is one."""
+"""The rows of weights: what one unit sums, and its length."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import nn
-from torch.utils.hooks import RemovableHandle
-
-from propstats.errors import ModelError
 
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -49,50 +46,6 @@ def row_lengths(layer: Weighted) -> torch.Tensor:
     """
     lengths = torch.linalg.vector_norm(rows_first(layer, layer.weight), dim=1)
     return torch.where(lengths > 0, lengths, 1.0)
-
-
-def normalize_rows_(model: nn.Module) -> None:
-    """Give each row of weights of the NormProp layers of a model length one, in place.
-
-    The layers divide by the length, so that nothing they compute changes; their gradients, which go with its inverse,
-    do. Rows of zeros stay.
-
-    Args:
-        model: The model, or one of its layers.
-
-    References:
-        Arpit et al. 2016, arXiv:1603.01431, section 4.4, "Constraints".
-    """
-    from propstats.nn.normprop import NormProp
-
-    with torch.no_grad():
-        for layer in model.modules():
-            if isinstance(layer, NormProp):
-                layer.weight.copy_(scale_rows(layer, layer.weight, 1.0 / row_lengths(layer)))
-
-
-def constrain_rows(optimizer: torch.optim.Optimizer, model: nn.Module) -> RemovableHandle:
-    """Let an optimiser normalise the rows of a model's NormProp layers after each of its steps.
-
-    Args:
-        optimizer: Any optimiser of torch.
-        model: The model.
-
-    Returns:
-        A handle whose `remove()` ends it.
-
-    Raises:
-        ModelError: If the model has no NormProp layers.
-    """
-    from propstats.nn.normprop import NormProp
-
-    if not any(isinstance(layer, NormProp) for layer in model.modules()):
-        raise ModelError(f"{type(model).__name__} has no NormProp layers whose rows could be constrained")
-
-    def after(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        normalize_rows_(model)
-
-    return optimizer.register_step_post_hook(after)
 
 
 class UnitRows(nn.Module):
