@@ -18,8 +18,8 @@ def design(
     expr: options.Expr = None,
     a: options.A = None,
     param: options.Param = None,
-    depth: Annotated[int, typer.Option("--depth", help="Layers.")] = 50,
-    width: Annotated[int, typer.Option("--width", help="Units per layer.")] = 512,
+    depth: options.Depth = 50,
+    width: options.Width = 512,
     max_growth: Annotated[
         float, typer.Option("--max-growth", help="Largest growth of a gradient's mean square over all layers.")
     ] = 2.0,

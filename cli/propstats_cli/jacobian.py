@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def jacobian(
-    depth: Annotated[int, typer.Option("--depth", help="Layers.")] = 9,
+    depth: options.Depth = 9,
     act: options.Act = None,
     expr: options.Expr = None,
     a: options.A = None,
     param: options.Param = None,
-    width: Annotated[int, typer.Option("--width", help="Units per layer.")] = 256,
+    width: options.Width = 256,
     widths: Annotated[
         str | None,
         typer.Option("--widths", metavar="N,N,...", help="Units of the input and of each layer, where they differ."),

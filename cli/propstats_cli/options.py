@@ -36,6 +36,8 @@ Param = Annotated[
     typer.Option("--param", metavar="NAME=VALUE", help="Parameter of the activation, as torch names it; repeatable."),
 ]
 A = Annotated[float | None, typer.Option("--a", help="Short for --param a=VALUE.")]
+Depth = Annotated[int, typer.Option("--depth", help="Layers.")]
+Width = Annotated[int, typer.Option("--width", help="Units per layer.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
 Digits = Annotated[int, typer.Option("--digits", min=1, max=1000, help="Digits that the certified route proves.")]

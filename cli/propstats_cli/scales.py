@@ -39,7 +39,7 @@ def scales(
         str, typer.Option("--padding-mode", help="What its padding holds: zeros, reflect, replicate, circular.")
     ] = "zeros",
     transposed: Annotated[bool, typer.Option("--transposed", help="A transposed convolution.")] = False,
-    depth: Annotated[int, typer.Option("--depth", help="Layers.")] = 50,
+    depth: options.Depth = 50,
     std: Annotated[float, typer.Option("--std", help="Standard deviation of the first pre-activations.")] = 1.0,
     base_width: Annotated[
         int | None, typer.Option("--base-width", help="Width at which the learning rate was tuned, for muP's rules.")

@@ -24,7 +24,7 @@ def sweep(
         str, typer.Option("--sigma-w", metavar="X,X,...", help="Std of the weights times sqrt(fan_in).")
     ] = "1",
     sigma_b: Annotated[str, typer.Option("--sigma-b", metavar="X,X,...", help="Std of the biases.")] = "0",
-    width: Annotated[int, typer.Option("--width", help="Units per layer.")] = 128,
+    width: options.Width = 128,
     scheme: Annotated[
         str, typer.Option("--scheme", help="Whose law the weights have: lecun, orthogonal, ...")
     ] = "lecun",

@@ -12,7 +12,7 @@ from propstats.expectation.dual.input import Phi, inputs
 from propstats.expectation.dual.panels import Array
 from propstats.expectation.dual.routes import by_closed_form, by_quadrature
 from propstats.expectation.dual.slope import slope_by_closed_form, slope_by_quadrature
-from propstats.theory.unit import Input
+from propstats.theory.unit import Compared, Input, kink_notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class DualUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class DualPoint:
+class DualPoint(Compared):
     """What is left of one correlation of the inputs u and v; y and z are the outputs phi(u) and psi(v).
 
     Args:
@@ -46,11 +46,6 @@ class DualPoint:
     correlation: Quantity
     difference: Quantity
     slope: Quantity
-
-    @property
-    def agree(self) -> bool:
-        """Whether all routes agree on all quantities."""
-        return all(quantity.agree for quantity in self.quantities().values())
 
     def quantities(self) -> dict[str, Quantity]:
         """Return all quantities by name, in the order in which they are printed."""
@@ -129,7 +124,9 @@ def dual_moments(
         DualPoint(float(r), **{name: Quantity.of(routes) for name, routes in found.items()})
         for r, found in zip(rho, _routes(first, second, rho, samples, seed), strict=True)
     )
-    return DualMoments(_unit(first), _unit(second), points, samples, seed, _notes(first, second))
+    return DualMoments(
+        _unit(first), _unit(second), points, samples, seed, kink_notes(first.activation, second.activation)
+    )
 
 
 def _routes(first: Side, second: Side, rho: Array, samples: int, seed: int) -> list[dict[str, dict[Route, Estimate]]]:
@@ -164,8 +161,3 @@ def _routes(first: Side, second: Side, rho: Array, samples: int, seed: int) -> l
 def _unit(side: Side) -> DualUnit:
     unit = side.activation
     return DualUnit(unit.name, unit.params, unit.text, Input(side.mean, side.std))
-
-
-def _notes(first: Side, second: Side) -> tuple[str, ...]:
-    names = dict.fromkeys(side.activation.name for side in (first, second) if not side.activation.is_settled)
-    return tuple(f"the kinks of {name} were searched for in [-64, 64]: there may be more" for name in names)

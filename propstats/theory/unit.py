@@ -64,15 +64,25 @@ class Scales:
     nonlinear_share: Quantity
 
 
-class Grouped:
-    """A record some of whose fields are records of quantities."""
+class Compared:
+    """A record of quantities that several routes know."""
 
     __slots__ = ()
+
+    def quantities(self) -> dict[str, Quantity]:
+        """Return all quantities by name, in the order in which they are printed."""
+        raise NotImplementedError
 
     @property
     def agree(self) -> bool:
         """Whether all routes agree on all quantities."""
         return all(quantity.agree for quantity in self.quantities().values())
+
+
+class Grouped(Compared):
+    """A record some of whose fields are records of quantities."""
+
+    __slots__ = ()
 
     def quantities(self) -> dict[str, Quantity]:
         """Return all quantities under dotted names, in the order in which they are printed."""
@@ -98,6 +108,12 @@ class UnitMoments(Grouped):
     samples: int
     seed: int
     notes: tuple[str, ...] = ()
+
+
+def kink_notes(*units: Activation) -> tuple[str, ...]:
+    """Say of which activations the kinks are not certainly all."""
+    names = dict.fromkeys(unit.name for unit in units if not unit.is_settled)
+    return tuple(f"the kinks of {name} were searched for in [-64, 64]: there may be more" for name in names)
 
 
 def moments(
@@ -193,7 +209,7 @@ def quantities(
     reason = obstacle(unit.formula, unit.params, mean=mean, std=std)
     if reason is not None:
         raise DomainError(reason)
-    notes = [] if unit.is_settled else [f"the kinks of {unit.name} were searched for in [-64, 64]: there may be more"]
+    notes = [*kink_notes(unit)]
     notes += missing(unit, mean=mean, std=std)
     by_route = {Route.CLOSED_FORM: closed_form.moments(unit, mean=mean, std=std)}
     if digits is not None:  # before quadrature, which does not see every pole

@@ -11,6 +11,7 @@ from propstats.theory.mean_field.records import FixedPoint, MeanField, Phase, St
 from propstats.theory.mean_field.scales import depth_scale
 from propstats.theory.mean_field.second_moment import EPS, LOWEST, SecondMomentMap
 from propstats.theory.mean_field.trajectory import check_start, limit, trajectory
+from propstats.theory.unit import kink_notes
 
 
 def mean_field(
@@ -185,9 +186,7 @@ def _attracting(point: FixedPoint | None) -> CorrelationPoint | None:
 
 
 def _notes(unit: Activation, roots: Roots) -> list[str]:
-    notes = []
-    if not unit.is_settled:
-        notes.append(f"the kinks of {unit.name} were searched for in [-64, 64]: there may be more")
+    notes = [*kink_notes(unit)]
     near_zero = next((root for root in roots.points if root.q == 0.0 and root.error > LOWEST), None)
     if near_zero is not None:
         notes.append(f"up to q = {near_zero.error:.2g} every q is fixed to within rounding: the map hugs the diagonal")

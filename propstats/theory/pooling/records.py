@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from propstats.estimate import Quantity
 from propstats.theory.pooling.inputs import PoolInput
+from propstats.theory.unit import Compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class WindowCount:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolMoments:
+class PoolMoments(Compared):
     """Everything `propstats pool` prints.
 
     Args:
@@ -109,8 +110,3 @@ class PoolMoments:
         for entry in self.backward.std_by_position:
             found[f"backward.std_by_position[{','.join(map(str, entry.position))}]"] = entry.std
         return found
-
-    @property
-    def agree(self) -> bool:
-        """Whether all routes agree on all quantities."""
-        return all(quantity.agree for quantity in self.quantities().values())
