@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from propstats.auditing.bound import bound as bound
     from propstats.auditing.data.find import Places as Places
     from propstats.auditing.data.load import load_data as load_data
-    from propstats.auditing.loading.access import Access as Access
     from propstats.auditing.fixing.fix import fix as fix
     from propstats.auditing.fixing.records import FixReport as FixReport
+    from propstats.auditing.loading.access import Access as Access
     from propstats.auditing.measuring.watcher import Watcher as Watcher
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport

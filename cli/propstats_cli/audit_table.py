@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from propstats_cli.output import print_table
@@ -30,7 +31,10 @@ def render(out: "Console", report: "AuditReport") -> None:
     )
     for note in (*model.notes, *data.notes):
         out.print(f"       {shown(note)}", soft_wrap=True)
-    print_table(out, _layers(report, _room(out, report)))
+    names = shortened((layer.name for layer in report.layers), _room(out, report))
+    print_table(out, _layers(report, names))
+    if any(name != short for name, short in names.items()):
+        out.print("names are cut to their initials to fit; --json and --html have them whole", soft_wrap=True)
     out.print(
         "signal std: over the data, mean of units; c: correlation of two inputs; gradient: root mean square at the "
         "layer's input of v.output, v ~ N(0,1); expected: by theory, from the network's input and output",
@@ -76,7 +80,7 @@ def shown(text: str) -> str:
     return escape(text)
 
 
-def _layers(report: "AuditReport", room: int) -> "Table":
+def _layers(report: "AuditReport", names: Mapping[str, str]) -> "Table":
     from rich.table import Table
 
     from propstats_cli.numbers import short
@@ -94,7 +98,7 @@ def _layers(report: "AuditReport", room: int) -> "Table":
     for layer in report.layers:
         expected, back = layer.expected or layer.one_step, layer.backward.input
         table.add_row(
-            shown(shortened(layer.name, room)) + (f" #{layer.call}" if layer.call else ""),
+            shown(names[layer.name]) + (f" #{layer.call}" if layer.call else ""),
             shown(layer.type),
             root(layer.forward.var.value),
             root(expected.var if expected else None),
@@ -110,25 +114,34 @@ def _room(out: "Console", report: "AuditReport") -> int:
     """Return how many characters of a layer's name fit beside the numbers; in a file or a pipe, all."""
     from rich.measure import Measurement
 
-    longest = max((len(layer.name) for layer in report.layers), default=0)
+    whole = {layer.name: layer.name for layer in report.layers}
+    longest = max(map(len, whole), default=0)
     if not (out.is_terminal or "COLUMNS" in os.environ):
         return longest
-    needed = Measurement.get(out, out.options.update(max_width=10_000), _layers(report, longest)).maximum
+    needed = Measurement.get(out, out.options.update(max_width=10_000), _layers(report, whole)).maximum
     return max(_LEAST, longest - max(0, needed - out.width))
 
 
-def shortened(name: str, room: int) -> str:
-    """Leave out the middle of a name: its start says which block it is in, its end what it does.
+def shortened(names: Iterable[str], room: int) -> dict[str, str]:
+    """Shorten the names of layers to their initials, from the left, until they fit; two never become the same.
 
-    >>> shortened("encoder.layers.11.attention.output.dense", 24)
-    'encoder.la...utput.dense'
-    >>> shortened("fc1", 12)
-    'fc1'
+    >>> shortened(["encoder.layers.11.attention.dense", "fc1"], 24)
+    {'encoder.layers.11.attention.dense': 'e.l.11.attention.dense', 'fc1': 'fc1'}
+    >>> shortened(["x" * 30 + "1", "x" * 30 + "2"], 12)["x" * 30 + "1"]
+    'x1'
     """
-    if len(name) <= room:
-        return name
-    kept = room - 3
-    return name[: kept // 2] + "..." + name[len(name) - (kept - kept // 2) :]
+    short = {name: _shortened(name, room) for name in names}
+    return short if len(set(short.values())) == len(short) else {name: name for name in short}
+
+
+def _shortened(name: str, room: int) -> str:
+    parts = name.split(".")
+    for i, part in enumerate(parts):
+        if len(".".join(parts)) <= room:
+            break
+        words = re.findall(r"\d+|[^\W\d_]+", part)
+        parts[i] = "".join(word if word.isdigit() else word[0] for word in words) or part
+    return ".".join(parts)
 
 
 def _rate(rate: "Rate") -> str:

@@ -62,8 +62,9 @@ def _moves(result: "AuditDiff") -> "Table":
     table.add_column("statistic", no_wrap=True)
     for heading in ("before", "after", "z"):
         table.add_column(heading, justify="right", no_wrap=True)
+    names = shortened((move.layer for move in result.moved), 24)
     for move in result.moved[:_SHOWN]:
-        name = shortened(move.layer, 24) + (f" #{move.call}" if move.call else "")
+        name = names[move.layer] + (f" #{move.call}" if move.call else "")
         z = f"{move.z:+.1f}" if move.z is not None else "-"
         table.add_row(shown(name), move.statistic, sampled(move.before), sampled(move.after), z)
     return table

@@ -54,7 +54,8 @@ def test_fits_the_terminal(
     assert all(len(line) <= width for line in table)
     name = "encoder_block_number_0.a_projection_with_a_long_name"
     assert any(line.startswith(name) for line in table) == (width == 200)
-    assert len({line.index("  ") for line in table if line.startswith("enc")}) == 1  # all names of one length
+    assert len({line.split()[0] for line in table}) == len(table)  # shortened, and told apart
+    assert any("initials" in line for line in lines) == (width == 80)
 
 
 def test_a_pipe_has_no_width_and_names_stay_whole(
@@ -66,8 +67,12 @@ def test_a_pipe_has_no_width_and_names_stay_whole(
 
 
 def test_shortened() -> None:
-    assert shortened("abcdefghijklmnop", 9) == "abc...nop"
-    assert shortened("abcdefghi", 9) == "abcdefghi"
+    names = ["layer1.0.conv2", "layer1.1.conv2", "layer2.0.conv2", "", "head"]
+    assert list(shortened(names, 10).values()) == ["l1.0.conv2", "l1.1.conv2", "l2.0.conv2", "", "head"]
+    assert list(shortened(names, 9).values()) == ["l1.0.c2", "l1.1.c2", "l2.0.c2", "", "head"]
+    # What would become the same stays whole, and runs over.
+    assert shortened(["attention.long", "another.long"], 6) == {n: n for n in ("attention.long", "another.long")}
+    assert shortened(["__", "-"], 0) == {"__": "__", "-": "-"}
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("error", 1), ("never", 0), ("warning", 1), ("change", 1)])
