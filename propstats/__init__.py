@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from propstats.auditing.audit import audit as audit
     from propstats.auditing.bound import BoundReport as BoundReport
     from propstats.auditing.bound import bound as bound
+    from propstats.auditing.measuring.watcher import Watcher as Watcher
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
@@ -77,6 +78,7 @@ else:
         "Signal": "estimate",
         "Sweep": "simulation.sweep",
         "UnitMoments": "theory.unit",
+        "Watcher": "auditing.measuring.watcher",
         "WeightScales": "theory.weights.scales",
         "activation": "activations",
         "activation_names": "activations",

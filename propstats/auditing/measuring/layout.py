@@ -55,7 +55,10 @@ class Layout:
         """
         if len(smaller) != len(larger):
             return None
-        grown = [axis for axis, (a, b) in enumerate(zip(smaller, larger, strict=True)) if a != b]
+        if samples[0] == samples[1]:  # the model takes no other size: the first axis of that size is a good guess
+            grown = [axis for axis, size in enumerate(larger) if size == samples[0]][:1]
+        else:
+            grown = [axis for axis, (a, b) in enumerate(zip(smaller, larger, strict=True)) if a != b]
         if len(grown) != 1:
             return None
         axis = grown[0]

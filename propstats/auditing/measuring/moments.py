@@ -11,6 +11,7 @@ import torch
 GROUPS: Final = 8
 
 _SMALLEST: Final = 2.0**-1022
+_ULP: Final = 2.0**-52
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class Moments:
                 (s4 - 4 * shift * s3 + 6 * shift**2 * s2 - 3 * n * shift**4).clamp(min=0.0),
             ]
         )
+        # Numbers that are all the same, away from the centre, leave rounding: they have no spread.
+        sums = torch.where(sums[0] > 4 * n * _ULP * s2, sums, 0.0)
         count = torch.full_like(centre[..., :1].expand(shift[..., :1].shape), float(n))
         return Moments(count, centre + shift * scale, scale, sums)
 

@@ -11,7 +11,7 @@ from propstats.auditing.measuring.batches import Batch, Data, arguments, batches
 from propstats.auditing.measuring.call import OUTSIDE, Call
 from propstats.auditing.measuring.leaves import is_leaf
 from propstats.auditing.measuring.measure import Measure
-from propstats.auditing.measuring.recorder import Recorder
+from propstats.auditing.measuring.recorder import Observer, Recorder
 from propstats.auditing.measuring.running import evaluating, first_tensor, refusals_named
 from propstats.auditing.measuring.statistics import UnitStatistics
 from propstats.auditing.measuring.structure import Shapes, Structure
@@ -109,14 +109,24 @@ def _plain(model: nn.Module, batch: Batch) -> torch.Tensor:
 
 def _recorded(model: nn.Module, batch: Batch, statistics: Sequence[UnitStatistics]) -> tuple[Recorder, tuple[int, int]]:
     """Find out which calls the model makes, and which of them gives its output."""
-    shapes = Shapes(2)
+    whole = samples_in(batch)
+    try:
+        return _recorded_with(model, batch, statistics, (2, 3))
+    except DataError:  # it takes batches of one size only: the whole one has passed
+        return _recorded_with(model, batch, statistics, (whole, whole))
+
+
+def _recorded_with(
+    model: nn.Module, batch: Batch, statistics: Sequence[UnitStatistics], sizes: tuple[int, int]
+) -> tuple[Recorder, tuple[int, int]]:
+    shapes = Shapes(sizes[0])
     recorder = Recorder(model, shapes)
     output = torch.empty(0)
     with torch.no_grad():
-        for samples in (2, 3):
+        observers: tuple[Observer, Observer] = (shapes, Structure(sizes[1], shapes, statistics))
+        for observer, samples in zip(observers, sizes, strict=True):
             few = part(batch, torch.arange(samples) % samples_in(batch))
-            if samples == 3:
-                recorder.observer = Structure(samples, shapes, statistics)
+            recorder.observer = observer
             args, kwargs = arguments(few)
             tensors = tensors_in(few)
             with refusals_named(model, tensors[0]), recorder.recording(tensors):

@@ -5,6 +5,7 @@ a processor's cache, and added up in float64.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -12,7 +13,7 @@ import torch
 from propstats.auditing.measuring.moments import Moments
 
 #: Numbers of a block.
-_BLOCK: Final = 1 << 16
+_BLOCK: Final = 1 << 15
 #: Where a squared mean is larger than this many variances, powers are taken about the mean instead of about zero.
 _FAR: Final = 100.0
 
@@ -36,7 +37,7 @@ class UnitSums:
     def __init__(self, powers: int) -> None:
         self._powers = powers
         self._count = 0
-        self._sums: torch.Tensor | None = None
+        self._sums: Sequence[torch.Tensor] = ()
         self._centre: torch.Tensor | None = None
 
     def add(self, tensor: torch.Tensor, axis: int) -> None:
@@ -49,26 +50,28 @@ class UnitSums:
         if tensor.numel() == 0:
             return
         units, numbers = tensor.shape[axis], tensor.numel() // tensor.shape[axis]
-        if self._sums is not None and self._sums.shape[1] != units:
-            raise ValueError(f"{units} units after {self._sums.shape[1]}")
-        sums = _sums(tensor, axis, self._powers, self._centre)
-        if self._sums is None:
+        if self._count and len(self._sums[0]) != units:
+            raise ValueError(f"{units} units after {len(self._sums[0])}")
+        if not self._count:
+            self._sums = _zeros(self._powers, units)
+            _add(tensor, axis, self._centre, self._sums)
             # The first tensor says whether its units lie far from the centre, which then moves there and stays.
-            mean = sums[0] / numbers
-            if bool((mean.square() > _FAR / (1 + _FAR) * sums[1] / numbers).any()):
+            mean = self._sums[0] / numbers
+            if bool((mean.square() > _FAR / (1 + _FAR) * self._sums[1] / numbers).any()):
                 self._centre = mean if self._centre is None else self._centre + mean
-                sums = _sums(tensor, axis, self._powers, self._centre)
-            self._sums = torch.zeros_like(sums)
-        self._sums += sums
+                self._sums = _zeros(self._powers, units)
+                _add(tensor, axis, self._centre, self._sums)
+        else:
+            _add(tensor, axis, self._centre, self._sums)
         self._count += numbers
 
     def restart(self) -> None:
         """Forget what was summed; the centre about which powers are taken stays."""
-        self._count, self._sums = 0, None
+        self._count, self._sums = 0, ()
 
     def moments(self) -> Moments | None:
         """Return the moments of each unit, shape (units,); skewness and kurtosis are NaN where they were not summed."""
-        if self._sums is None:
+        if not self._count:
             return None
         n, centre = float(self._count), 0.0 if self._centre is None else self._centre
         s1, s2 = self._sums[0], self._sums[1]
@@ -84,31 +87,52 @@ class UnitSums:
         return Moments(count, centre + shift, torch.ones_like(s1), torch.stack(sums))
 
 
-def _sums(tensor: torch.Tensor, axis: int, powers: int, centre: torch.Tensor | None) -> torch.Tensor:
-    """Return the sums of powers of each unit, shape (powers, units)."""
-    units = tensor.shape[axis]
+def _zeros(powers: int, units: int) -> Sequence[torch.Tensor]:
+    return [torch.zeros(units, dtype=torch.float64) for _ in range(powers)]
+
+
+def _add(tensor: torch.Tensor, axis: int, centre: torch.Tensor | None, total: Sequence[torch.Tensor]) -> None:
+    """Add the powers of a tensor's numbers to the sums of each unit."""
     if tensor.ndim == 4 and axis == 1 and tensor.is_contiguous(memory_format=torch.channels_last):
         tensor, axis = tensor.permute(0, 2, 3, 1), 3
-    after = math.prod(tensor.shape[axis + 1 :])
-    values = tensor.reshape(-1, units, after)
-    total = torch.zeros(powers, units, dtype=torch.float64)
+    units, after = tensor.shape[axis], math.prod(tensor.shape[axis + 1 :])
+    single = tensor.dtype in (torch.float32, torch.float64)
     if after == 1:
-        values, over = values.flatten(1), 0
-        offset = None if centre is None else centre.to(tensor.dtype)
-    else:
-        over = 2
-        offset = None if centre is None else centre.to(tensor.dtype)[:, None]
-    if powers == 2 and offset is None and over == 2:
+        _add_rows(tensor.reshape(-1, units), single, centre, total)
+    elif len(total) == 2 and centre is None and single:
         # Reading rows of numbers that follow each other is what a processor does best.
-        total[0] = values.sum(dim=2).double().sum(dim=0)
-        total[1] = torch.linalg.vector_norm(values, dim=2).double().square().sum(dim=0)
-        return total
-    for block in torch.split(values, max(1, _BLOCK // (units * after))):
-        deviations = block if offset is None else block - offset
+        values = tensor.reshape(-1, units, after)
+        total[0].add_(values.sum(dim=2).sum(dim=0, dtype=torch.float64))
+        total[1].add_(torch.linalg.vector_norm(values, dim=2).double().square().sum(dim=0))
+    else:
+        _add_positions(tensor.reshape(-1, units, after), single, centre, total)
+
+
+def _add_rows(values: torch.Tensor, single: bool, centre: torch.Tensor | None, total: Sequence[torch.Tensor]) -> None:
+    """Add up numbers of shape (numbers, units)."""
+    few = values.numel() <= 2 * _BLOCK
+    for block in (values,) if few else torch.split(values, max(1, _BLOCK // values.shape[1])):
+        deviations = block if single else block.float()
+        if centre is not None:
+            deviations = deviations - centre.to(deviations.dtype)
+        power = deviations
+        total[0].add_(power.sum(dim=0))
+        for sums in total[1:]:
+            power = power * deviations
+            sums.add_(power.sum(dim=0))
+
+
+def _add_positions(
+    values: torch.Tensor, single: bool, centre: torch.Tensor | None, total: Sequence[torch.Tensor]
+) -> None:
+    """Add up numbers of shape (samples, units, positions)."""
+    for block in torch.split(values, max(1, _BLOCK // values[0].numel())):
+        deviations = block if single else block.float()
+        if centre is not None:
+            deviations = deviations - centre.to(deviations.dtype)[:, None]
         squares = deviations * deviations
-        parts = [deviations, squares]
-        if powers > 2:
-            parts += [squares * deviations, squares * squares]
-        for power, part in enumerate(parts):
-            total[power] += part.sum(dim=over).double() if over == 0 else part.sum(dim=2).double().sum(dim=0)
-    return total
+        total[0].add_(deviations.sum(dim=2).sum(dim=0, dtype=torch.float64))
+        total[1].add_(squares.sum(dim=2).sum(dim=0, dtype=torch.float64))
+        if len(total) > 2:
+            total[3].add_(torch.linalg.vector_norm(squares, dim=2).double().square().sum(dim=0))
+            total[2].add_(squares.mul_(deviations).sum(dim=2).sum(dim=0, dtype=torch.float64))

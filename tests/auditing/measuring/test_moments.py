@@ -91,6 +91,12 @@ def test_nothing_and_constants() -> None:
     assert bool(constant.skewness.isnan().all())
 
 
+def test_constants_away_from_the_centre_have_no_spread() -> None:
+    for value in (1e-5 / 3, 0.1, 1e7 / 3):
+        deviations = torch.full((10, 1), value, dtype=torch.float64)
+        assert not Moments.about(deviations, torch.zeros(1, dtype=torch.float64)).sums.any()
+
+
 def test_powers_of_two() -> None:
     values = torch.tensor([0.0, 0.75, 1.0, 3.0, 1e150], dtype=torch.float64)
     scale = power_of_two(values)

@@ -203,6 +203,21 @@ def test_views_and_folded_axes() -> None:
     assert calls["last", 0].output.count == 40
 
 
+def test_models_that_take_one_size_of_batch() -> None:
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(6, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.fc(x.view(32, 2, 3).flatten(1))
+            return result
+
+    found = probe(Fixed(), draw(32, 6))
+    assert [call.shape for call in found.calls] == [(2, 3), (6,), (4,)]
+    assert found.calls[-1].output.count == 32
+
+
 def test_shared_parameters_are_used_by_functions() -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
