@@ -34,7 +34,9 @@ def test_face_detectors_on_photographs(
 ) -> None:
     np.save(tmp_path / "crops.npy", crops(size, size))
     file = package_folder("facenet_pytorch") / "data" / f"{name.lower()}.pt"
-    report = propstats.audit(file, str(tmp_path / "crops.npy"), arch=f"real_networks:{name}", samples=128, seed=1)
+    report = propstats.audit(
+        file, str(tmp_path / "crops.npy"), access=propstats.Access(arch=f"real_networks:{name}"), samples=128, seed=1
+    )
     _check_coverage(report, {key.rpartition(".")[0] for key in torch.load(file, weights_only=True)})
     assert report.model.format == "torch legacy state_dict"
     assert (report.data.samples, report.data.shape) == (128, (3, size, size))
@@ -56,7 +58,7 @@ def test_a_folder_of_photographs(tmp_path: Path, photographs: list[Path]) -> Non
     assert data.shape[0] == 3
     assert "were cropped and resized" in data.notes[0]
     file = package_folder("facenet_pytorch") / "data/pnet.pt"
-    report = propstats.audit(file, str(tmp_path), arch="real_networks:PNet")
+    report = propstats.audit(file, str(tmp_path), access=propstats.Access(arch="real_networks:PNet"))
     _check_coverage(report, {"conv1", "conv4_1"})
     assert report.data.normalization == "global"
 
@@ -77,7 +79,7 @@ def test_a_voice_detector_on_speech(tmp_path: Path, speech: dict[str, npt.NDArra
         noise = network(torch.from_numpy(_windows(speech["Noise"])))
     # That it tells voices from noise says that the network was put together as it was trained.
     assert heard.max() > 0.5 > noise.max()
-    report = propstats.audit(file, str(tmp_path / "voices.pt"), arch="real_networks:Silero")
+    report = propstats.audit(file, str(tmp_path / "voices.pt"), access=propstats.Access(arch="real_networks:Silero"))
     _check_coverage(report, {"stft_conv", "conv1", "conv2", "conv3", "conv4", "final_conv"})
     assert report.data.samples == len(voices)
 

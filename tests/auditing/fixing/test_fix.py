@@ -12,6 +12,7 @@ from torch import nn
 
 from propstats.auditing.data.load import load_data
 from propstats.auditing.fixing.fix import fix
+from propstats.auditing.loading.access import Access
 from propstats.auditing.loading.load import read_content
 from propstats.auditing.records import Severity
 from propstats.errors import DomainError, ModelError, OutputError, UnknownNameError
@@ -169,18 +170,18 @@ def test_files_go_out_as_they_came_and_the_input_stays(tmp_path: Path, monkeypat
         ("weights.safetensors", "factory_of_a_fix:make"),
     ):
         digest = hashlib.sha256(Path(name).read_bytes()).hexdigest()
-        report = fix(name, "digits", f"fixed-{name}", arch=arch)
+        report = fix(name, "digits", f"fixed-{name}", access=Access(arch=arch))
         assert hashlib.sha256(Path(name).read_bytes()).hexdigest() == digest
         assert report.path == f"fixed-{name}"
         found = read_content(f"fixed-{name}")
-        assert found.format == read_content(name).format
+        assert found.info.format == read_content(name).info.format
         state = found.content.state_dict() if isinstance(found.content, nn.Module) else found.content
         weights = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
         expected = expected or weights
         assert weights.keys() == expected.keys()
         assert all(torch.equal(weights[key], expected[key]) for key in expected)
         with pytest.raises(OutputError, match="is the model itself"):
-            fix(name, "digits", name, arch=arch)
+            fix(name, "digits", name, access=Access(arch=arch))
     (tmp_path / "link.pt").symlink_to("whole.pt")
     with pytest.raises(OutputError, match="is the model itself"):
         fix("whole.pt", "digits", "link.pt")

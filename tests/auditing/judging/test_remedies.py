@@ -10,7 +10,7 @@ from torch import nn
 
 from propstats.auditing.audit import audit
 from propstats.auditing.data.load import load_data
-from propstats.auditing.data.normalize import standardise
+from propstats.auditing.data.normalize import scaling
 from propstats.auditing.records import Finding
 
 Case = tuple[nn.Module, torch.Tensor]
@@ -35,7 +35,8 @@ def _stale() -> Case:
 
 
 def _normalised(model: nn.Module, data: torch.Tensor) -> Case:
-    return model, torch.from_numpy(standardise(data.numpy(), "feature"))
+    values = data.numpy()
+    return model, torch.from_numpy(scaling([values], "feature").apply(values)).float()
 
 
 def _renewed(model: nn.Module, data: torch.Tensor) -> Case:
