@@ -87,3 +87,11 @@ def test_slope_at_a_kink_is_torchs(name: str) -> None:
     x = torch.tensor(entry.kinks, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(function(x).sum(), x)
     assert entry.slope(x.detach()).tolist() == gradient.tolist()
+
+
+def test_what_grows_in_proportion() -> None:
+    found = [name for name in activation_names() if activation(name).is_homogeneous]
+    assert found == ["abs", "identity", "leaky_relu", "prelu", "relu", "rrelu", "threshold"]
+    for text in ("max(x, 0) + 1", "max(x - 1, 0)", "x**2", "where(x > 0, x + 1, x)", "where(x > 0, 1, 0)"):
+        assert not Activation("own", text).is_homogeneous, text
+    assert not activation("threshold", threshold=0.5).is_homogeneous

@@ -9,7 +9,7 @@ import pytest
 from propstats.activations import activation
 from propstats.expectation import quadrature
 from propstats.theory.network import DenseNetwork
-from propstats.theory.weights.propagation import Layers, largest_change, remaining
+from propstats.theory.weights.propagation import Layers, Moments, largest_change, remaining
 from propstats.theory.weights.schemes import weight_scheme
 
 _GAINS = np.array([0.3, 1.0, 2.0, 10.0])
@@ -104,3 +104,16 @@ def test_a_critical_network_stays() -> None:
     left = remaining(act, Layers(gain, gain, bias, np.zeros(1), np.ones(1)), std=1.0, depth=200)
     assert abs(left.forward[0]) <= left.forward_error[0]
     assert abs(left.backward[0]) <= left.backward_error[0]
+
+
+@pytest.mark.parametrize("name", ["prelu", "tanh", "threshold"])
+def test_moments_that_are_kept(name: str) -> None:
+    """Computed once or scaled, they are those of each input within the bounds; nothing is computed twice."""
+    moments, q = Moments(activation(name)), np.array([[0.3, 4.0, 0.3], [1e-30, 7.0, 1e12]])
+    for _ in range(2):
+        found = moments.at(q)
+        for at in np.ndindex(q.shape):
+            alone = quadrature.values(activation(name), 0.0, math.sqrt(float(q[at])))
+            allowed = found.errors[:, *at] + alone.errors
+            assert (np.abs(found.moments[:, *at] - alone.moments) <= allowed).all()
+    assert len(moments._known) == (5 if name == "tanh" else 0)
