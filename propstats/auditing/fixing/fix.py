@@ -17,6 +17,7 @@ from propstats.auditing.fixing.methods import METHODS, SAMPLES
 from propstats.auditing.fixing.records import FixReport, RateCheck
 from propstats.auditing.fixing.scaling import Scaling
 from propstats.auditing.fixing.write import form_of, serialised
+from propstats.auditing.judging.chain import joining
 from propstats.auditing.judging.prediction import UNKNOWN, Prediction, predict
 from propstats.auditing.judging.prescription import prescribe
 from propstats.auditing.loading.access import SAFE, Access
@@ -130,6 +131,8 @@ def _same_file(model: str | os.PathLike[str], out: str | os.PathLike[str]) -> bo
 
 def _predicted(network: nn.Module, inputs: torch.Tensor) -> Prediction:
     measured = probe(network, inputs)
+    if joining(measured.calls) is not None:  # which the method itself refuses
+        return UNKNOWN
     return predict(measured, prescribe(measured.calls))
 
 
