@@ -14,7 +14,8 @@ from propstats.auditing.static.fingerprint import Fingerprint, fingerprint, kurt
 from propstats.auditing.static.geometry import exact_law
 from propstats.auditing.static.sums import sums
 from propstats.estimate import STANDARD_ERRORS
-from propstats.theory.weights.fans import Axis, Connections, dense
+from propstats.theory.geometry import Axis
+from propstats.theory.weights.fans import Connections, dense
 from propstats.theory.weights.schemes import Law
 
 INIT = nn.init
