@@ -68,16 +68,14 @@ def render_verdict(out: "Console", report: "AuditReport") -> None:
 def shown(text: str) -> str:
     r"""Make a stranger's text safe to print: no escapes, no markup, and no commands to GitHub's log.
 
-    >>> print(shown("fc\x1b[1m"), shown("::error::all is lost"), shown("a [red]b"))
-    fc\x1b[1m ':':error::all is lost a \[red]b
+    >>> print(shown("fc\x1b[1m"), shown("::error::all is lost"), shown("a [red]b"), shown("a ##[error]"))
+    fc\x1b[1m \x3a:error::all is lost a \[red]b a #'#'\[error]
     """
     from rich.markup import escape
 
     from propstats.text import printable
 
-    # GitHub takes a line that starts with :: for a command, and ##[ anywhere for one.
-    text = re.sub(r"^(\s*):(?=:)", r"\1':'", printable(text)).replace("##[", "#'#'[")
-    return escape(text)
+    return escape(printable(text).replace("##[", "#'#'["))  # GitHub takes that for a command anywhere in a line
 
 
 def _layers(report: "AuditReport", names: Mapping[str, str]) -> "Table":

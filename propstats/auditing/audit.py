@@ -142,11 +142,10 @@ def _layer(call: Call, expectation: Expectation) -> Layer:
     elif step is None:
         verdict = "no expectation"
     else:
-        error = math.hypot(step.error, forward.q.error / forward.q.value if forward.q.value > 0 else 0.0)
-        pairs = [(forward.q.value, step.q)]
+        pairs = [(forward.q, step.q, step.error)]
         if back is not None and step.gradient_input is not None:
-            pairs.append((back.value, step.gradient_input))
-        if any(departs(value, expectation, error) for value, expectation in pairs):
+            pairs.append((back, step.gradient_input, step.gradient_error or 0.0))
+        if any(_departs(measured, expected, error) for measured, expected, error in pairs):
             verdict = "departs"
     return Layer(
         name=call.name,
@@ -168,6 +167,11 @@ def _layer(call: Call, expectation: Expectation) -> Layer:
         reason=expectation.reason,
         running=running_gap(call),
     )
+
+
+def _departs(measured: Estimate, expected: float, error: float) -> bool:
+    own = measured.error / measured.value if measured.value > 0 else 0.0
+    return departs(measured.value, expected, math.hypot(error, own))
 
 
 def _forward(call: Call) -> ForwardStatistics:

@@ -29,7 +29,7 @@ def test_nothing_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     path = _save(tmp_path / "a.json", small_audit())
     assert run(["diff", path, path]) == 0
     out = capsys.readouterr().out
-    assert "moved     0 of 30 statistics" in out
+    assert "moved     0 of" in out
     assert out.endswith("compared  PASS: nothing got worse\n")
 
 

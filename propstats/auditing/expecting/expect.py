@@ -8,7 +8,7 @@ from torch import nn
 
 from propstats.auditing.expecting.companions import measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
-from propstats.auditing.expecting.network import graph_of, is_shown, place_of_input, steps_of
+from propstats.auditing.expecting.network import Step, graph_of, is_shown, place_of_input, steps_of
 from propstats.auditing.measuring.batches import Batch
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.auditing.measuring.probe import Probe
@@ -16,6 +16,7 @@ from propstats.auditing.measuring.statistics import UnitStatistics
 from propstats.auditing.measuring.trees import tensors_in
 from propstats.auditing.records import Expected
 from propstats.estimate import Positions, Signal
+from propstats.rules.attention import AttentionBetween
 from propstats.rules.rule import Join, Rule
 
 #: What NormProp promises of every layer: zero mean, unit variance.
@@ -75,8 +76,8 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
                 rule=step.rule,
                 reason=step.reason,
                 shown=is_shown(step, call),
-                network=_expected(call, theory, position, names) if known else None,
-                one_step=_expected(call, alone, position, None) if known else None,
+                network=_expected(call, step, theory, position, names) if known else None,
+                one_step=_expected(call, step, alone, position, None) if known else None,
             )
         )
     return found
@@ -98,13 +99,16 @@ def measured_signal(statistics: UnitStatistics, positions: Positions | None = No
     return Signal(float(statistics.unit_means.mean()), q, statistics.var, error, positions)
 
 
-def _expected(call: Call, flow: Flow, position: int, since: Sequence[str] | None) -> Expected | None:
+def _expected(call: Call, step: Step, flow: Flow, position: int, since: Sequence[str] | None) -> Expected | None:
     """Return the record of an expectation; `since` is None for a single layer."""
     signal = flow.signals[position]
     if signal is None:
         return None
     given = flow.given[position]
     back = flow.back[position].get(call.main if call.main is not None else 0)
+    if isinstance(step.rule, AttentionBetween):
+        # What comes back to the queries depends on which tokens are alike, and not on how many: off by a factor of 3.
+        back = None
     return Expected(
         q=signal.q,
         var=signal.var,

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from propstats.experiments.reproduce.records import RunResult, Trained, Verdict
 
@@ -33,6 +32,8 @@ def _similar(runs: Mapping[str, RunResult]) -> Judgement:
     text = "; ".join(f"{label} {_percent(values)}" for label, values in finals.items())
     if any(len(values) < 2 for values in finals.values()):
         return None, f"{text}; one network each tells no difference"
+    from scipy import stats
+
     _, p = stats.f_oneway(*finals.values())
     return (bool(p > 1 - _LEVEL) if math.isfinite(p) else None), f"{text}; analysis of variance p = {p:.2g}"
 
@@ -90,6 +91,8 @@ def _less(runs: Mapping[str, RunResult], measure: Callable[[Trained], float], wh
     if not np.isfinite([*normprop, *batchnorm]).all():
         return None, f"{what}: too few epochs to tell"
     text = f"{what}: {np.mean(normprop):.3g} with NormProp, {np.mean(batchnorm):.3g} with batch norm"
+    from scipy import stats
+
     p = stats.ttest_ind(normprop, batchnorm, equal_var=False, alternative="less").pvalue
     reverse = 1 - p
     limit = 1 - _LEVEL

@@ -8,6 +8,7 @@ from statistics import median
 
 from propstats.auditing.judging.chain import joining, rule_of
 from propstats.auditing.judging.evidence import Evidence
+from propstats.auditing.judging.limits import FAIL_FACTOR
 from propstats.auditing.judging.remedy import rescale_all
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
 from propstats.auditing.judging.trend import backward_path
@@ -20,10 +21,12 @@ from propstats.theory.mean_field.field import mean_field
 
 #: Networks train up to about six depth scales, Schoenholz et al. found.
 TRAINABLE = 6.0
+#: From so many on the gradient's norm differs by a factor of 100 between the ends: chi^(depth/2).
+HOPELESS = 2.0 * math.log(FAIL_FACTOR)
 
 _DERIVATION = (
     "chi is what a layer multiplies the gradient's mean square by, and 1/|log chi| the depth scale; the network is "
-    "deeper than six of them"
+    f"deeper than six of them, an error from {HOPELESS:.2g}, where gradients differ by a factor of {FAIL_FACTOR:.0f}"
 )
 _SOURCE = "Schoenholz et al. 2017, arXiv:1611.01232, Eqs. 5 and 9, Figure 5; Poole et al. 2016, arXiv:1606.05340"
 _UNCERTAINTY = "the interval of chi is that of the backward rate, squared; six depth scales is what experiments found"
@@ -54,13 +57,14 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
         return
     typical = _typical(evidence)
     steepness = min(abs(math.log(nearest)), abs(math.log(typical))) if typical > 0.0 else 0.0
-    if (len(layers) - 1) * steepness <= TRAINABLE or (typical < 1.0) != (chi < 1.0):
+    scales = (len(layers) - 1) * steepness
+    if scales <= TRAINABLE or (typical < 1.0) != (chi < 1.0):
         return
     rule, name = (ORDERED, "ordered") if chi < 1.0 else (CHAOTIC, "chaotic")
     c = layers[-2].forward.c
     remedy = rescale_all(evidence.probe, evidence.layers, "backward")
     yield rule.finding(
-        Severity.ERROR,
+        Severity.ERROR if scales >= HOPELESS else Severity.WARNING,
         None,
         chi,
         f"{name} phase: chi = {chi:.3g} a layer [{low:.3g}, {high:.3g}], so that a depth of {len(layers)} is "
