@@ -98,6 +98,7 @@ def test_quiet_says_the_verdict_alone(models: Path, capsys: pytest.CaptureFixtur
     assert (out, err) == ("verdict   PASS: signal survives\n", "")
 
 
+@pytest.mark.slow
 def test_baseline(models: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     torch.save(mlp("relu", depth=14, critical=True), tmp_path / "sound.pt")
     for name, path in (("dying", models / "dying.pt"), ("sound", tmp_path / "sound.pt")):

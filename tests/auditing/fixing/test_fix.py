@@ -84,6 +84,7 @@ def test_sigmoid_has_no_critical_point_and_lsuv_mends_its_signal() -> None:
             assert abs(spread - 1.0) < 5 * math.sqrt(2 / 256)
 
 
+@pytest.mark.slow
 def test_lsuv_gives_unit_variance_with_branches() -> None:
     report = fix(SOUND["pre-norm transformer"](0, 8), "digits", method="lsuv")
     assert report.after.passed
@@ -103,6 +104,7 @@ def test_backward_gives_gradients_of_one(act: str) -> None:
     assert report.after.passed
 
 
+@pytest.mark.slow
 def test_one_bad_layer_is_mended_by_what_its_finding_says() -> None:
     model = mlp("relu", critical=True)
     with torch.no_grad():
@@ -116,6 +118,7 @@ def test_one_bad_layer_is_mended_by_what_its_finding_says() -> None:
     assert report.after.passed
 
 
+@pytest.mark.slow
 def test_what_theory_cannot_fix_it_refuses() -> None:
     with pytest.raises(DomainError, match=r"paths join at .*lsuv"):
         fix(SOUND["pre-norm transformer"](0, 4), "digits")
@@ -152,6 +155,7 @@ def test_trained_weights_need_consent() -> None:
     assert fix(model, "digits", retrain_ok=True).trained
 
 
+@pytest.mark.slow
 def test_files_go_out_as_they_came_and_the_input_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from safetensors.torch import save_file
 

@@ -45,6 +45,7 @@ def _repaired(model: nn.Module, data: str | torch.Tensor, folder: Path) -> nn.Mo
     return load_model(folder / "fixed.pt").model
 
 
+@pytest.mark.slow
 def test_digits(tmp_path: Path) -> None:
     data = load_data("digits")
     x, y = data.inputs, data.labels
