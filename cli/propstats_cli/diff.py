@@ -16,7 +16,7 @@ def diff(
     ] = options.FailOn.WARNING,
     json: options.Json = False,
 ) -> Answer:
-    """What changed between two audits, beyond the errors of what was measured.
+    """What changed between two audits, beyond errors.
 
     Findings that are new, gone, better or worse, and statistics of layers that moved further than their combined
     standard errors allow; the chance that two audits of an unchanged network differ at all is held at 1 %. Exit code 1

@@ -22,7 +22,9 @@ def list_(
     ] = None,
     json: options.Json = False,
 ) -> Answer:
-    """What propstats knows: activations, schemes, layer rules, data sets, findings, claims ...
+    """What propstats knows.
+
+    Activations, weight schemes, layer rules, data sets, findings, quantities, constants, claims, lessons, experiments.
 
     \b
     Examples:

@@ -68,10 +68,10 @@ _COMMANDS = {
         constants,
         claims,
         demo,
+        lesson,
+        reproduce,
         explain,
         list_,
-        reproduce,
-        lesson,
     )
 }
 for name, function in _COMMANDS.items():

@@ -28,6 +28,8 @@ def reproduce(
         str | None, typer.Option("--write", metavar="FILE", help="Write the report as Markdown, with its figure.")
     ] = None,
     device: options.Device = "auto",
+    data_dir: options.DataDir = None,
+    offline: options.Offline = False,
     json: options.Json = False,
 ) -> Answer:
     """Repeat an experiment of the NormProp paper on real images.
@@ -44,7 +46,17 @@ def reproduce(
     from propstats_cli.progress import bars
 
     with bars() as show:
-        result = run(experiment, data, out=out, budget=budget, seeds=seeds, seed=seed, device=device, progress=show)
+        result = run(
+            experiment,
+            data,
+            out=out,
+            budget=budget,
+            seeds=seeds,
+            seed=seed,
+            device=device,
+            places=options.places(data_dir, offline),
+            progress=show,
+        )
     if write is not None:
         from propstats.report.reproduction import write_reproduction
 

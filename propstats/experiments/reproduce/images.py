@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import load_data
 from propstats.errors import DataError
 
@@ -47,11 +48,12 @@ class Images:
         return self.train.shape[1]
 
 
-def load_images(name: str) -> Images:
+def load_images(name: str, places: Places | None = None) -> Images:
     """Load a data set of images by name.
 
     Args:
         name: `digits`, or one of those that come in two parts.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
 
     Raises:
         DataError: If the data set has no classes or no images, or cannot be had.
@@ -62,7 +64,7 @@ def load_images(name: str) -> Images:
     ((1500, 1, 32, 32), (297, 1, 32, 32), 10)
     """
     if name in SPLIT:
-        parts = [load_data(f"{name}:{part}", normalize="none") for part in ("train", "test")]
+        parts = [load_data(f"{name}:{part}", normalize="none", places=places) for part in ("train", "test")]
         inputs, labels = [part.inputs for part in parts], [part.labels for part in parts]
         sha256 = f"{parts[0].sha256}, {parts[1].sha256}"
     else:

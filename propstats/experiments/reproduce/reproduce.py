@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from propstats.auditing.data.find import Places
 from propstats.errors import DomainError, unknown_name
 from propstats.estimate import Estimate, Route
 from propstats.expectation.sampling.draws import resolve_device
@@ -29,6 +30,7 @@ def reproduce(
     seeds: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    places: Places | None = None,
     progress: Progress | None = None,
 ) -> Reproduction:
     """Repeat one experiment of the NormProp paper.
@@ -45,6 +47,7 @@ def reproduce(
         seeds: Networks of each run; by default three (one for `speed`).
         seed: The first seed.
         device: `cpu`, `cuda` or `auto`.
+        places: Where data sets with a name are kept, and whether they may be downloaded.
         progress: Called with the network, the steps that are done and that there are.
 
     Raises:
@@ -63,8 +66,10 @@ def reproduce(
     count = experiment.seeds if seeds is None else seeds
     if count < 1:
         raise DomainError(f"seeds must be at least 1, got {count}")
+    if budget is not None and not budget > 0:
+        raise DomainError(f"the budget must be positive, got {budget:g} seconds")
     where = resolve_device(device)
-    images = load_images(data)
+    images = load_images(data, places)
     folder = make_folder(Path(out) / name / images.name)
     plan = kept_plan(folder, experiment.runs, images, seeds=count, budget=budget, device=where)
     results = {run.label: _train(run, images, plan[run], folder, seed, where, progress) for run in experiment.runs}
