@@ -65,8 +65,17 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("network.toml").write_text('input = [8]\n\n[[layer]]\nkind = "dense"\nunits = 8\n')
 
 
+#: Commands that draw networks, or prove fixed points, for seconds.
+_LONG = ("jacobian", "design", "phase", "meanfield", "audit", "spectrum")
+
+
+def _examples() -> list[object]:
+    texts = sorted({entry.example for entry in entries() if entry.example})
+    return [pytest.param(text, marks=pytest.mark.slow if text.split()[1] in _LONG else ()) for text in texts]
+
+
 @pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("example", sorted({entry.example for entry in entries() if entry.example}))
+@pytest.mark.parametrize("example", _examples())
 def test_examples_run(example: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(shlex.split(example)[1:]) in (0, 1)
     assert "error" not in capsys.readouterr().err

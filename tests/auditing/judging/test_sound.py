@@ -15,7 +15,7 @@ def _alarms(name: str, seeds: range, depths: tuple[int, ...]) -> tuple[int, list
     found: list[str] = []
     for depth in depths:
         for seed in seeds:
-            report = audit(SOUND[name](seed, depth), "digits", seed=seed)
+            report = audit(SOUND[name](seed, depth), "digits", seed=seed, samples=512)
             found += [f"{name} {depth} {seed}: {f.rule} {f.message}" for f in report.findings[:1]]
     return len(seeds) * len(depths), found
 
