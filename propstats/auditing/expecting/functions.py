@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from propstats.activations import Activation
@@ -80,9 +81,13 @@ def _elementwise(given: Arguments, place: Place) -> Found:
 
     try:
         formula = apply(call.kind, [tree(v) for v in call.args], {k: tree(v) for k, v in call.kwargs.items()})
-        return Elementwise(Activation(call.kind, str_of(formula))), place  # type: ignore[arg-type]
+        act = Activation(call.kind, str_of(formula))  # type: ignore[arg-type]
     except (ExpressionError, TypeError, AttributeError):
         raise NoRuleError(f"no rule for {call.kind} yet") from None
+    with np.errstate(all="ignore"):
+        if not np.isfinite(act(np.array([-2.0, -0.5, 0.5, 2.0]))).all():
+            raise NoRuleError(f"{call.kind} is not defined for all numbers, and a Gaussian signal takes all")
+    return Elementwise(act), place
 
 
 def _sum(given: Arguments, place: Place) -> Found:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import architectures
 import pytest
@@ -204,3 +205,17 @@ def test_the_audit_covers_functions() -> None:
     report = audit(architectures.Residual().eval(), torch.randn(32, *_IMAGE))
     assert not report.coverage.skipped
     assert {"ReLU", "relu", "iadd"} & {layer.type for layer in report.layers}
+
+
+def test_functions_that_some_numbers_have_no_value_of_are_named() -> None:
+    class Loudness(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return cast("torch.Tensor", self.last(torch.sqrt(self.first(x).square())))
+
+    report = audit(Loudness(), torch.randn(64, 8, generator=torch.Generator().manual_seed(0)))
+    reasons = {skipped.name: skipped.reason for skipped in report.coverage.skipped}
+    assert reasons == {"sqrt": "sqrt is not defined for all numbers, and a Gaussian signal takes all"}
