@@ -74,7 +74,7 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
         found.append(
             Expectation(
                 rule=step.rule,
-                reason=step.reason,
+                reason=step.reason or _unmeasured(call, step),
                 shown=is_shown(step, call),
                 network=_expected(call, step, theory, position, names) if known else None,
                 one_step=_expected(call, step, alone, position, None) if known else None,
@@ -97,6 +97,13 @@ def measured_signal(statistics: UnitStatistics, positions: Positions | None = No
     if positions is not None and not math.isfinite(positions.same + positions.other):
         positions = None
     return Signal(float(statistics.unit_means.mean()), q, statistics.var, error, positions)
+
+
+def _unmeasured(call: Call, step: Step) -> str | None:
+    """Say that a rule has nothing to start from, where an input is the same for all of the data."""
+    heard = [call.inputs[slot] for slot in step.heard if slot < len(call.inputs)]
+    is_empty = any(not statistics.is_finite and not statistics.non_finite for statistics in heard)
+    return "one of its inputs does not depend on the data" if is_empty else None
 
 
 def _expected(call: Call, step: Step, flow: Flow, position: int, since: Sequence[str] | None) -> Expected | None:
