@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from networks import mlp
+from propstats_cli.main import run as in_this_process
 
 PROPSTATS = [sys.executable, "-m", "propstats"]
 _LOADED = "import sys; {}; print(sorted(set(sys.modules) & {{'torch', 'sympy', 'scipy', 'numpy', 'matplotlib'}}))"
@@ -53,37 +55,58 @@ def test_version_and_help() -> None:
         assert shown.stdout.count(f"\n    propstats {command}") >= 2  # examples, each on its own line
 
 
-def _one_line(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    assert done.returncode == code
-    assert done.stdout == ""
-    assert done.stderr.startswith("propstats: error: ")
-    assert done.stderr.count("\n") == 1
-    assert "Traceback" not in done.stderr
+def _one_line(out: str, err: str, *words: str) -> None:
+    assert out == ""
+    assert err.startswith("propstats: error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
     for word in words:
-        assert word in done.stderr
+        assert word in err
 
 
-def test_wrong_use_is_one_line() -> None:
-    _one_line(run("moments", "--act", "rleu"), 2, "unknown activation 'rleu'", "did you mean relu")
-    _one_line(run("moments", "--act", "relu", "--std", "-1"), 2, "std must be at least 0")
-    _one_line(run("moments", "--act", "relu", "--std", "nan"), 2, "finite")
-    _one_line(run("moments", "--act", "relu", "--samples", "1"), 2, "at least 2 samples")
-    _one_line(run("moments", "--act", "elu", "--param", "alpha"), 2, "NAME=VALUE")
-    _one_line(run("moments", "--act", "prelu", "--a", "1", "--param", "a=2"), 2, "twice")
-    _one_line(run("jacobian", "--depth", "0"), 2, "depth must be at least 1")
-    _one_line(run("jacobian", "--width", "1000000"), 2, "GiB")
-    _one_line(run("jacobian", "--width", "8", "--draws", "2", "--plot", "spectrum.bmp"), 2, "png")
-    _one_line(run("jacobian", "--width", "8", "--draws", "2", "--plot", "no/such/folder/a.png"), 3, "folder")
-    _one_line(run("frobnicate"), 2, "frobnicate", "propstats --help")
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
+    """Run a command in this process, which takes no second; it must refuse with one line that has these words."""
+
+    def check(command: list[object], code: int, *words: str) -> None:
+        assert in_this_process([str(word) for word in command]) == code
+        _one_line(*capsys.readouterr(), *words)
+
+    return check
 
 
-def test_files_that_are_no_models(tmp_path: Path) -> None:
-    _one_line(run("audit", str(tmp_path / "missing.pt")), 3, "no such file")
+def test_a_refusal_of_the_whole_process() -> None:
+    done = run("moments", "--act", "rleu")
+    assert done.returncode == 2
+    _one_line(done.stdout, done.stderr, "unknown activation 'rleu'", "did you mean relu")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("moments --act relu --std -1", 2, ["std must be at least 0"]),
+        ("moments --act relu --std nan", 2, ["finite"]),
+        ("moments --act relu --samples 1", 2, ["at least 2 samples"]),
+        ("moments --act elu --param alpha", 2, ["NAME=VALUE"]),
+        ("moments --act prelu --a 1 --param a=2", 2, ["twice"]),
+        ("jacobian --depth 0", 2, ["depth must be at least 1"]),
+        ("jacobian --width 1000000", 2, ["GiB"]),
+        ("jacobian --width 8 --draws 2 --plot spectrum.bmp", 2, ["png"]),
+        ("jacobian --width 8 --draws 2 --plot no/such/folder/a.png", 3, ["folder"]),
+        ("frobnicate", 2, ["frobnicate", "propstats --help"]),
+    ],
+)
+def test_wrong_use_is_one_line(refused: Callable[..., None], command: str, code: int, words: list[str]) -> None:
+    refused(command.split(), code, *words)
+
+
+def test_files_that_are_no_models(tmp_path: Path, refused: Callable[..., None]) -> None:
+    refused(["audit", tmp_path / "missing.pt"], 3, "no such file")
     (tmp_path / "text.pt").write_text("These are my weights: 1, 2, 3\n")
-    _one_line(run("audit", str(tmp_path / "text.pt")), 3, "text")
+    refused(["audit", tmp_path / "text.pt"], 3, "text")
     torch.save(mlp("relu", depth=3), tmp_path / "whole.pt")
     (tmp_path / "half.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:20_000])
-    _one_line(run("audit", str(tmp_path / "half.pt")), 3, "half.pt")
+    refused(["audit", tmp_path / "half.pt"], 3, "half.pt")
 
 
 class Bomb:
@@ -96,34 +119,35 @@ class Bomb:
         return os.system, (f"touch {self.path}",)
 
 
-def test_a_pickle_that_runs_code_is_not_run(tmp_path: Path) -> None:
+def test_a_pickle_that_runs_code_is_not_run(tmp_path: Path, refused: Callable[..., None]) -> None:
     marker = tmp_path / "it ran".replace(" ", "_")
     torch.save({"weights": Bomb(marker)}, tmp_path / "bomb.pt")
-    _one_line(run("audit", str(tmp_path / "bomb.pt")), 3, "nothing was executed")
+    refused(["audit", tmp_path / "bomb.pt"], 3, "nothing was executed")
     assert not marker.exists()
     torch.load(tmp_path / "bomb.pt", weights_only=False)  # the bomb is real
     assert marker.exists()
 
 
-def test_data_that_the_model_refuses(tmp_path: Path) -> None:
+def test_data_that_the_model_refuses(tmp_path: Path, refused: Callable[..., None]) -> None:
     torch.save(mlp("relu", depth=3), tmp_path / "model.pt")
     np.save(tmp_path / "images.npy", np.zeros((10, 7), dtype=np.float32))
-    done = run("audit", str(tmp_path / "model.pt"), "--data", str(tmp_path / "images.npy"))
-    _one_line(done, 3, "layer 1 (Linear) refuses an input of shape (10, 7)")
-    _one_line(run("audit", str(tmp_path / "model.pt"), "--data", "digitz"), 2, "did you mean digits")
+    audit = ["audit", tmp_path / "model.pt", "--data"]
+    refused([*audit, tmp_path / "images.npy"], 3, "layer 1 (Linear) refuses an input of shape (10, 7)")
+    refused([*audit, "digitz"], 2, "did you mean digits")
 
 
-def test_nan_in_the_data_is_a_finding(tmp_path: Path) -> None:
+def test_nan_in_the_data_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save(mlp("relu", depth=3, critical=True), tmp_path / "model.pt")
     data = np.random.default_rng(0).normal(size=(50, 64))
     data[0, 0] = np.nan
     np.save(tmp_path / "images.npy", data)
-    done = run("audit", str(tmp_path / "model.pt"), "--data", str(tmp_path / "images.npy"), "--json")
-    document = json.loads(done.stdout)
-    assert (done.returncode, document["status"]) == (1, "findings")
+    code = in_this_process(["audit", str(tmp_path / "model.pt"), "--data", str(tmp_path / "images.npy"), "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert (code, document["status"]) == (1, "findings")
     assert "non-finite-data" in {finding["rule"] for finding in document["data"]["findings"]}
 
 
+@pytest.mark.slow
 def test_ctrl_c() -> None:
     process = subprocess.Popen(
         [*PROPSTATS, "jacobian", "--width", "512", "--draws", "100000"],
@@ -137,6 +161,7 @@ def test_ctrl_c() -> None:
     assert (process.returncode, out, err) == (130, "", "propstats: error: interrupted\n")
 
 
+@pytest.mark.slow
 def test_terminated_leaves_nothing_behind(tmp_path: Path) -> None:
     arguments = [*PROPSTATS, "demo", "--steps", "100000", "--out", str(tmp_path)]
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE)
@@ -164,19 +189,29 @@ def test_full_disk() -> None:
     assert done.stderr == "propstats: error: cannot write the answer: No space left on device\n"
 
 
-@pytest.mark.parametrize("width", ["40", "80", "200"])
-def test_no_number_is_cut_off(width: str) -> None:
-    done = run("moments", "--act", "prelu", "--samples", "2000", env={**os.environ, "COLUMNS": width})
-    assert "0.299206710301075" in done.stdout
-    assert "…" not in done.stdout
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Return what a command prints on a terminal of this width."""
+
+    def call(width: int, *command: object) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert in_this_process([str(word) for word in command]) == 0
+        return capsys.readouterr().out
+
+    return call
 
 
-def test_no_column_is_squeezed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_number_is_cut_off(printed: Callable[..., str], width: int) -> None:
+    shown = printed(width, "moments", "--act", "prelu", "--samples", "2000")
+    assert "0.299206710301075" in shown
+    assert "…" not in shown
+
+
+def test_no_column_is_squeezed(tmp_path: Path, printed: Callable[..., str]) -> None:
     torch.save(mlp("relu", depth=3, critical=True), tmp_path / "model.pt")
-    narrow = {**os.environ, "COLUMNS": "40"}
-    for arguments in (["audit", str(tmp_path / "model.pt")], ["jacobian", "--width", "16", "--draws", "4"]):
-        wide = run(*arguments).stdout.split()
-        assert run(*arguments, env=narrow).stdout.split() == wide
+    for command in (["audit", tmp_path / "model.pt"], ["jacobian", "--width", "16", "--draws", "4"]):
+        assert printed(40, *command).split() == printed(200, *command).split()
 
 
 def test_ascii_terminal_and_no_colour() -> None:
