@@ -2,18 +2,15 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import torch
+from audits import small_audit
 from matplotlib.figure import Figure
-from torch import nn
 
-from propstats.auditing.audit import audit
-from propstats.auditing.records import AuditReport, Coverage, Finding, Severity, Skipped, Trend
+from propstats.auditing.records import Coverage, Finding, Severity, Skipped, Trend
 from propstats.files import write_atomically
 from propstats.report.page import audit_page, number
 
@@ -25,20 +22,6 @@ SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&amp;amp;\\x1b[31m{{ 7*7
 def no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figure out where it does not matter: it takes most of the time."""
     monkeypatch.setattr("propstats.report.page.overview_figure", lambda *_, **__: Figure())
-
-
-def _audit(names: Sequence[str] = ("one", "two", "three"), weight: float = 0.5) -> AuditReport:
-    generator = torch.Generator().manual_seed(0)
-    network = nn.Sequential()
-    for name in names:
-        layer = nn.Linear(4, 4)
-        nn.init.normal_(layer.weight, std=0.5, generator=generator)
-        nn.init.zeros_(layer.bias)
-        with torch.no_grad():
-            layer.weight[0, 0] = weight
-        network.add_module(name, layer)
-        network.add_module(f"{name}-act", nn.Tanh())
-    return replace(audit(network, torch.randn(50, 4, generator=generator)), findings=[])
 
 
 def _finding(severity: Severity, layer: str | None = "one", text: str = "it is wrong") -> Finding:
@@ -71,7 +54,7 @@ class _Page(HTMLParser):
 
 
 def test_a_sound_report() -> None:
-    report = _audit()
+    report = small_audit()
     text = audit_page(report, command="propstats audit 'my model.pt'")
     page = _Page(text)
     assert page.open == []
@@ -89,7 +72,7 @@ def test_a_sound_report() -> None:
 @pytest.mark.usefixtures("no_figure")
 def test_a_failed_report() -> None:
     findings = [_finding(Severity.ERROR), _finding(Severity.WARNING, None), _finding(Severity.INFO)]
-    text = audit_page(replace(_audit(), findings=findings))
+    text = audit_page(replace(small_audit(), findings=findings))
     assert "\u2717 Failed: 1 error, 1 warning" in text
     for word in ("\u2717 error", "\u26a0\ufe0e warning", "\u2139\ufe0e info", "some-rule", "it is wrong", "change it"):
         assert word in text
@@ -97,7 +80,7 @@ def test_a_failed_report() -> None:
 
 
 def test_nothing_is_loaded() -> None:
-    page = _Page(audit_page(_audit()))
+    page = _Page(audit_page(small_audit()))
     for tag in ("link", "img", "iframe", "object", "embed", "base", "form", "a"):
         assert page.of(tag) == []
     assert all("src" not in script for script in page.of("script"))
@@ -113,7 +96,7 @@ def test_nothing_is_loaded() -> None:
 
 
 def test_identifiers_are_unique_and_references_have_a_target() -> None:
-    page = _Page(audit_page(_audit()))
+    page = _Page(audit_page(small_audit()))
     identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(set(identifiers)) == len(identifiers)
     assert {button["aria-controls"] for button in page.of("button") if "aria-controls" in button} <= set(identifiers)
@@ -121,7 +104,7 @@ def test_identifiers_are_unique_and_references_have_a_target() -> None:
 
 @pytest.mark.usefixtures("no_figure")
 def test_strangers_names_are_text() -> None:
-    report = _audit()
+    report = small_audit()
     layers = [replace(layer, name=EVIL, type=EVIL, reason=EVIL, shape=()) for layer in report.layers]
     text = audit_page(
         replace(
@@ -145,7 +128,7 @@ def test_strangers_names_are_text() -> None:
 
 
 def test_numbers_that_are_not() -> None:
-    text = audit_page(_audit(weight=math.nan))
+    text = audit_page(small_audit(weight=math.nan))
     assert "not a number" in text
     assert "\u2717 non-finite" in text
     assert "no rate: fewer than two layers have weights, or a number is not finite" in text
@@ -161,7 +144,7 @@ def test_numbers_that_are_not() -> None:
 
 @pytest.mark.usefixtures("no_figure")
 def test_without_expectations() -> None:
-    report = _audit()
+    report = small_audit()
     layers = [replace(layer, expected=None, one_step=None, verdict="no expectation") for layer in report.layers]
     bare = replace(report, layers=layers, coverage=Coverage(0, ()), trend=Trend(None, None))
     assert "No layer was compared with theory." in audit_page(bare)
@@ -171,7 +154,7 @@ def test_without_expectations() -> None:
 
 @pytest.mark.usefixtures("no_figure")
 def test_a_second_choice_of_expectation_is_marked() -> None:
-    report = _audit()
+    report = small_audit()
     assert audit_page(report).count("\u2020") == 0
     layers = [replace(layer, expected=None) for layer in report.layers]
     assert audit_page(replace(report, layers=layers)).count("\u2020") == 2 * len(layers)
@@ -228,7 +211,7 @@ document.body.dataset.log = log.join("|");
 @pytest.mark.browser
 def test_in_a_browser(tmp_path: Path) -> None:
     names = ["l10", "l9", "l2"]
-    report = _audit(names)
+    report = small_audit(names)
     stds = [3.0, math.nan, 1.0, math.inf, 2.0, 0.5]
     layers = [
         replace(layer, forward=replace(layer.forward, var=replace(layer.forward.var, value=std * std)))
@@ -280,7 +263,7 @@ def test_in_a_browser(tmp_path: Path) -> None:
 
 @pytest.mark.browser
 def test_the_browser_would_report_errors(tmp_path: Path) -> None:
-    text = audit_page(_audit()).replace("</body>", "<script>alert(1)</script></body>")
+    text = audit_page(small_audit()).replace("</body>", "<script>alert(1)</script></body>")
     write_atomically(tmp_path / "foreign.html", text)
     _, console = _browse(tmp_path / "foreign.html", "--dump-dom")
     assert "Content Security Policy" in console
@@ -288,7 +271,7 @@ def test_the_browser_would_report_errors(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_figure")
 def test_findings_come_first_and_stand_at_their_layer() -> None:
-    text = audit_page(replace(_audit(), findings=[_finding(Severity.ERROR), _finding(Severity.INFO, "gone")]))
+    text = audit_page(replace(small_audit(), findings=[_finding(Severity.ERROR), _finding(Severity.INFO, "gone")]))
     assert text.index("<h2>Findings</h2>") < text.index("<h2>Model</h2>") < text.index('<table id="layers">')
     page = _Page(text)
     assert [button["data-row"] for button in page.of("button") if "data-row" in button] == ["layer-0"]
