@@ -118,10 +118,11 @@ class Moments:
         """Fourth standardised moment, 3 for a Gaussian; NaN where nothing varies."""
         return self.sums[2] / self.sums[0] ** 2 * self.count
 
-    def without(self, index: int) -> "Moments":
-        """Return all but one of the groups along the first axis."""
-        kept = [i for i in range(len(self.mean)) if i != index]
-        return Moments(self.count[kept], self.mean[kept], self.scale[kept], self.sums[:, kept])
+    def leaving_one_out(self) -> "Moments":
+        """Return the moments of all groups along the first axis but one, for each one; shape (groups, ..., units)."""
+        groups = len(self.mean)
+        kept = torch.tensor([[i for i in range(groups) if i != left_out] for left_out in range(groups)])
+        return Moments(self.count[kept], self.mean[kept], self.scale[kept], self.sums[:, kept]).pooled(1)
 
     @staticmethod
     def beside(parts: Sequence["Moments"]) -> "Moments":

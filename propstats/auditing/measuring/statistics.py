@@ -169,8 +169,8 @@ class UnitStatistics:
         """Moments of each channel or feature over data and positions, shape (units,); None if nothing is finite."""
         return self.groups.pooled(0) if self.is_finite and self.groups is not None else None
 
-    def estimate(self, statistic: Callable[[Moments], torch.Tensor]) -> tuple[float, float] | None:
-        """Return the mean over units of a statistic of their moments, with its standard error; None if not finite.
+    def estimates(self, *statistics: Callable[[Moments], torch.Tensor]) -> list[tuple[float, float]] | None:
+        """Return the mean over units of statistics of their moments, with standard errors; None if not finite.
 
         The error is a jackknife over groups of samples, infinite for fewer than two samples a group. Units without the
         statistic (NaN) are left out.
@@ -178,11 +178,12 @@ class UnitStatistics:
         units = self.units
         if units is None or self.groups is None:
             return None
-        value = float(statistic(units).nanmean())
+        values = [float(statistic(units).nanmean()) for statistic in statistics]
         if self.count < 2 * GROUPS:
-            return value, math.inf
-        without = torch.stack([statistic(self.groups.without(i).pooled(0)).nanmean() for i in range(GROUPS)])
-        return value, math.sqrt((GROUPS - 1) * float(without.var(correction=0)))
+            return [(value, math.inf) for value in values]
+        without = self.groups.leaving_one_out()
+        scatters = [float(statistic(without).nanmean(dim=-1).var(correction=0)) for statistic in statistics]
+        return [(value, math.sqrt((GROUPS - 1) * scatter)) for value, scatter in zip(values, scatters, strict=True)]
 
     @property
     def correlation(self) -> Correlation | None:

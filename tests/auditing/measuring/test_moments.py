@@ -78,8 +78,14 @@ def test_groups_hold_the_samples_with_their_numbers(samples: int, start: int, un
         close(part, expected, own)
     flat = x.movedim(1, 2).reshape(-1, units)
     close(found.pooled(0), Moments.of(flat), flat)
-    kept = x[[i for i in range(samples) if (start + i) % GROUPS != 0]].movedim(1, 2).reshape(-1, units)
-    close(found.without(0).pooled(0), Moments.of(kept), kept)
+    left = found.leaving_one_out()
+    for group in range(GROUPS):
+        kept = x[[i for i in range(samples) if (start + i) % GROUPS != group]].movedim(1, 2).reshape(-1, units)
+        close(
+            Moments(left.count[group], left.mean[group], left.scale[group], left.sums[:, group]),
+            Moments.of(kept),
+            kept,
+        )
 
 
 def test_nothing_and_constants() -> None:

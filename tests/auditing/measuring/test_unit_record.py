@@ -81,13 +81,13 @@ def test_errors_by_leaving_groups_out_are_those_of_independent_samples() -> None
     for seed in range(30):
         found = UnitStatistics()
         found.add(torch.randn(400, 1, generator=torch.Generator().manual_seed(seed)))
-        estimate = found.estimate(lambda moments: moments.mean)
-        assert estimate is not None
-        ratios.append((estimate[1] * math.sqrt(400)) ** 2)
+        estimates = found.estimates(lambda moments: moments.mean)
+        assert estimates is not None
+        ratios.append((estimates[0][1] * math.sqrt(400)) ** 2)
     # Each is chi-squared with 7 degrees of freedom over 7: variance 2/7.
     assert sum(ratios) / 30 == pytest.approx(1.0, abs=STANDARD_ERRORS * math.sqrt(2 / 7 / 30))
     few = UnitStatistics()
     few.add(torch.randn(10, 1))
-    estimate = few.estimate(lambda moments: moments.mean)
-    assert estimate is not None
-    assert estimate[1] == math.inf
+    estimates = few.estimates(lambda moments: moments.mean)
+    assert estimates is not None
+    assert estimates[0][1] == math.inf
