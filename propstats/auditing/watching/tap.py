@@ -36,7 +36,7 @@ class Meter(Protocol):
         """Note that the forward pass that was measured is over; gradients may still come."""
         ...
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: Exception, /) -> None:
         """Note that measuring has failed; the network is no longer watched."""
         ...
 
