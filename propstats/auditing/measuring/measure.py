@@ -71,7 +71,7 @@ class Measure:
             if tensor.requires_grad and (id(call), slot) not in self._shared and slot not in call.changed:
                 # Others use the tensor too: an alias has a gradient of its own.
                 given[slot] = tensor.view_as(tensor)
-                watch_gradient(given[slot], [tensor], _adding(call.gradient_inputs[slot], layout))
+                watch_gradient(given[slot], tensor, _adding(call.gradient_inputs[slot], layout))
         return given
 
     def after(self, site: Site) -> Sequence[torch.Tensor]:

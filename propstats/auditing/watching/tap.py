@@ -87,8 +87,7 @@ class Tap:
         try:
             action()
         except Exception as error:
-            self.remove()
-            self._meter.failed(error)
+            self._fail(error)
 
     def _begin(self) -> None:
         # Whoever calls `begin` himself may run a network whose hooks do so too: that is one pass.
@@ -115,8 +114,7 @@ class Tap:
                 try:
                     self._show(name, module, args, output)
                 except Exception as error:
-                    self.remove()
-                    self._meter.failed(error)
+                    self._fail(error)
 
         return hook
 
@@ -126,14 +124,20 @@ class Tap:
             return
         number = self._calls.get(name, 0)
         self._calls[name] = number + 1
-        call = f"{name} #{number}" if number else name
-        gradient = self._meter.output(call, module, _local(made))
+        gradient = self._meter.output(f"{name} #{number}" if number else name, module, _local(made))
 
         def arrives(tensor: torch.Tensor) -> None:
-            self.guarded(lambda: gradient(_local(tensor)))
+            try:
+                gradient(_local(tensor))
+            except Exception as error:
+                self._fail(error)
 
         if made.requires_grad:
-            watch_gradient(made, tensors_in(args), arrives)
+            watch_gradient(made, args, arrives)
+
+    def _fail(self, error: Exception) -> None:
+        self.remove()
+        self._meter.failed(error)
 
 
 def first_tensor(output: object) -> torch.Tensor | None:
@@ -141,10 +145,10 @@ def first_tensor(output: object) -> torch.Tensor | None:
     return next((tensor for tensor in tensors_in(output) if tensor.is_floating_point() and tensor.numel()), None)
 
 
-def _local(tensor: Any) -> torch.Tensor:
-    values = tensor.detach()
-    to_local = getattr(values, "to_local", None)
-    return to_local() if callable(to_local) else values  # type: ignore[no-any-return]
+def _local(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor without its history; of a sharded one, this process's part."""
+    values: Any = tensor.detach()
+    return values if type(values) is torch.Tensor or not hasattr(values, "to_local") else values.to_local()  # type: ignore[no-any-return]
 
 
 def _outside(action: Callable[[], None]) -> Callable[..., None]:
