@@ -48,6 +48,41 @@ def test_gradients_before_changes_in_place() -> None:
         assert a.gradient_input.running.mean == b.gradient_input.running.mean
 
 
+class Functional(nn.Module):
+    """Layers and activations called as functions."""
+
+    def __init__(self, modules: nn.Sequential) -> None:
+        super().__init__()
+        self.weighted = modules
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, _, second, _, last = self.weighted
+        weight, bias = self.weighted.get_parameter("0.weight"), self.weighted.get_parameter("0.bias")
+        x = functional.relu(functional.linear(x, weight, bias))
+        x = torch.tanh_(second(x))
+        result: torch.Tensor = last(x)
+        return result
+
+
+def test_functions_are_measured_as_layers_are() -> None:
+    modules = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3))
+    with torch.no_grad():
+        modules.get_parameter("0.bias")[:5] = -100.0  # dead
+        modules.get_parameter("2.weight")[:8] *= 1e3  # saturated, but where all inputs are dead
+    x = draw(200, 6)
+    layers, functions = probe(modules, x).calls, probe(Functional(modules), x).calls
+    assert [call.kind for call in functions] == ["linear", "relu", "Linear", "tanh", "Linear"]
+    for layer, function in zip(layers, functions, strict=True):
+        assert type(layer.rule) is type(function.rule)
+        assert (layer.flat, layer.saturates) == (function.flat, function.saturates)
+        assert (layer.alive is None) == (function.alive is None)
+        assert layer.alive is None or function.alive is None or torch.equal(layer.alive, function.alive)
+    assert functions[1].alive is not None
+    assert int(functions[1].alive.sum()) <= 11
+    assert functions[3].flat > 0
+    assert functions[3].saturates
+
+
 def test_infinite_signal_is_measured_as_such() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     with torch.no_grad():
