@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from propstats.auditing.fixing.fix import fix as fix
     from propstats.auditing.fixing.records import FixReport as FixReport
     from propstats.auditing.loading.access import Access as Access
-    from propstats.auditing.measuring.watcher import Watcher as Watcher
     from propstats.auditing.propagate import propagate as propagate
     from propstats.auditing.records import AuditReport as AuditReport
     from propstats.auditing.spectrum import MeasuredSpectrum as MeasuredSpectrum
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from propstats.auditing.watching.callbacks import TransformersMonitor as TransformersMonitor
     from propstats.auditing.watching.monitor import Monitor as Monitor
     from propstats.auditing.watching.monitor import monitor as monitor
+    from propstats.auditing.watching.watcher import Watcher as Watcher
     from propstats.errors import PropstatsError as PropstatsError
     from propstats.estimate import Estimate as Estimate
     from propstats.estimate import Quantity as Quantity
@@ -102,7 +102,7 @@ else:
         "Sweep": "simulation.sweep",
         "TransformersMonitor": "auditing.watching.callbacks",
         "UnitMoments": "theory.unit",
-        "Watcher": "auditing.measuring.watcher",
+        "Watcher": "auditing.watching.watcher",
         "WeightScales": "theory.weights.scales",
         "activation": "activations",
         "activation_names": "activations",

@@ -133,7 +133,7 @@ def _layers(measured: Probe, expectations: Sequence[Expectation]) -> list[Layer]
 
 
 def _layer(call: Call, expectation: Expectation) -> Layer:
-    forward, rule, step = _forward(call), expectation.rule, expectation.one_step
+    forward, rule, step = _forward(call), call.rule, expectation.one_step
     bad = forward.non_finite + call.gradient_input.non_finite + call.gradient_output.non_finite
     back = _estimate(call.gradient_input)
     verdict: LayerVerdict = "ok"

@@ -24,7 +24,7 @@ from torch import nn
 
 from propstats.auditing.measuring.layout import units_axis
 from propstats.auditing.measuring.leaves import is_leaf
-from propstats.auditing.measuring.watcher import Watcher
+from propstats.auditing.watching.watcher import Watcher
 
 _BATCH = 50
 _ROUNDS = 7

@@ -17,7 +17,6 @@ from propstats.auditing.measuring.trees import tensors_in
 from propstats.auditing.records import Expected
 from propstats.estimate import Positions, Signal
 from propstats.rules.attention import AttentionBetween
-from propstats.rules.rule import Join, Rule
 
 #: What NormProp promises of every layer: zero mean, unit variance.
 CANONICAL = Expected(1.0, 1.0, 1.0, 1.0, 0.0, "canonical", mean=0.0)
@@ -28,7 +27,6 @@ class Expectation:
     """What theory says of one call.
 
     Args:
-        rule: Its rule; None where there is none.
         reason: Why there is none.
         shown: Whether it is a layer to readers; what only rearranges numbers is not.
         network: What it should carry, given the network's input (or what was measured at the last calls without a
@@ -36,7 +34,6 @@ class Expectation:
         one_step: What it should make of its own measured input and output gradient.
     """
 
-    rule: Rule | Join | None
     reason: str | None
     shown: bool
     network: Expected | None
@@ -73,7 +70,6 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
         names = tuple(_label(calls[source]) for source in sorted(theory.since[position]))
         found.append(
             Expectation(
-                rule=step.rule,
                 reason=step.reason or _unmeasured(call, step),
                 shown=is_shown(step, call),
                 network=_expected(call, step, theory, position, names) if known else None,

@@ -14,12 +14,13 @@ from propstats.auditing.expecting.views import VIEWS, reshape
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
 from propstats.errors import DomainError
 from propstats.estimate import Gradient, Signal
-from propstats.rules.affine import Unchanged
+from propstats.rules.affine import Chain, Unchanged
 from propstats.rules.from_torch import NoRuleError, rule_for
 from propstats.rules.from_torch_modules import standing_rule
 from propstats.rules.from_torch_reader import UNITS_FIRST, UNITS_LAST
 from propstats.rules.graph import Graph, Node
 from propstats.rules.order import INPUT as NETWORK_INPUT
+from propstats.rules.parts import Turned
 from propstats.rules.rule import Join, Rule
 
 #: Functions that tell where the units of what they get are.
@@ -41,6 +42,12 @@ class Step:
     reason: str | None
     heard: tuple[int, ...]
     places: tuple[Place, ...]
+
+    @property
+    def rule_of_units(self) -> Rule | Join | None:
+        """The rule of a signal whose units are where the call takes them to be."""
+        is_turned = isinstance(self.rule, Chain) and isinstance(self.rule.rules[0], Turned)
+        return self.rule.rules[1] if is_turned and isinstance(self.rule, Chain) else self.rule
 
 
 class Unknown:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from propstats.activations import Activation, activation, activation_names
+from propstats.activations import Activation
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.errors import DomainError
 from propstats.rules.affine import Flatten, Unchanged
@@ -12,20 +12,6 @@ from propstats.rules.batch_norm import RunningNorm
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.norm import GroupNorm
-from propstats.rules.rule import Rule
-
-#: Functions that only rearrange numbers, or do nothing at test time.
-_REARRANGES = frozenset({"flatten", "view", "reshape", "dropout", "contiguous", "unsqueeze", "squeeze", "clone", "to"})
-
-
-def rule_of(call: Call) -> Rule | None:
-    """Return the rule of a layer or of an activation that was called as a function, with torch's defaults."""
-    if call.rule is not None or call.function is None:
-        return call.rule
-    name = call.kind.rstrip("_")
-    if len(call.sources) == 1 and not call.kwargs and len(call.args) <= 1 and name in activation_names():
-        return Elementwise(activation(name))
-    return Unchanged() if name in _REARRANGES else None
 
 
 def layers_of_weights(calls: Sequence[Call]) -> Iterator[tuple[int, Call, Weights]]:
@@ -43,7 +29,7 @@ def normalised(calls: Sequence[Call]) -> set[int]:
             source = call.source
             while source is not None and source >= 0:
                 found.add(source)
-                source = calls[source].source if isinstance(rule_of(calls[source]), Unchanged | Flatten) else None
+                source = calls[source].source if isinstance(calls[source].rule, Unchanged | Flatten) else None
     return found
 
 
@@ -56,7 +42,7 @@ def activation_before(calls: Sequence[Call], call: Call) -> Activation | None:
     source = call.source
     while source is not None and source != INPUT:
         before = calls[source]
-        rule = rule_of(before)
+        rule = before.rule
         if isinstance(rule, Elementwise):
             return rule.activation
         if isinstance(rule, Weights | RunningNorm | GroupNorm):

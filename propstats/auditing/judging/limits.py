@@ -9,3 +9,5 @@ WARN_FACTOR: Final = 10.0
 #: Half of a second moment is lost to what should not be there, or half of it is missing: the layer departs from what
 #: it should be by as much as from having nothing in common with it.
 DEPARTURE: Final = 2.0
+#: Of the variance of two units this is a share that they may have in common: the square of their correlation.
+IN_COMMON: Final = 0.5

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from propstats.auditing.expecting.expect import measured_signal
-from propstats.auditing.judging.chain import joining, layers_of_weights, rule_of
+from propstats.auditing.judging.chain import joining, layers_of_weights
 from propstats.auditing.judging.prescription import Prescription
 from propstats.auditing.judging.trend import expected_rate
 from propstats.auditing.measuring.call import INPUT
 from propstats.auditing.measuring.probe import Probe
 from propstats.estimate import Estimate, Gradient, Route, Signal
 from propstats.rules.dense import Weights
+from propstats.rules.rule import Join
 
 #: The slope of a random walk, fitted over all of it, scatters by this factor more than its end does.
 _WALK: Final = math.sqrt(6.0 / 5.0)
@@ -55,7 +56,8 @@ def predict_rules(probe: Probe, changed: Mapping[str, Weights]) -> Prediction:
     calls = probe.calls
     if joining(calls) is not None:
         return UNKNOWN
-    rules = [changed.get(call.name) or rule_of(call) for call in calls]
+    # Where no paths join, what is made for joints does not occur.
+    rules = [changed.get(call.name) or (None if isinstance(call.rule, Join) else call.rule) for call in calls]
     befores: list[Signal | None] = []
     signals: list[Signal | None] = []
     for call, rule in zip(calls, rules, strict=True):

@@ -11,7 +11,7 @@ from torch import nn
 from propstats.auditing.measuring.layout import Layout
 from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
 from propstats.rules.elementwise import Elementwise
-from propstats.rules.rule import Rule
+from propstats.rules.rule import Join, Rule
 
 #: Sources that are no calls: the network's input; and a constant, a parameter, or what was made out of sight.
 INPUT: Final = -1
@@ -45,7 +45,7 @@ class Call:
         kwargs: Keyword arguments, likewise.
         sources: For each tensor input, the position of the call that made it, `INPUT` or `OUTSIDE`. Parameters count.
         source_outputs: For each of them, which of that call's outputs it is.
-        rule: Its rule, or None with the reason.
+        rule: What theory makes of its input: its rule, or None with the reason. `obey` sets it.
         reason: Why there is no rule.
         inputs: Statistics of each tensor input: those of its source, unless it was changed since. Nothing is measured
             of parameters and of tensors that hold no real numbers.
@@ -73,7 +73,7 @@ class Call:
     kwargs: Mapping[str, object]
     sources: tuple[int, ...]
     source_outputs: tuple[int, ...]
-    rule: Rule | None = None
+    rule: Rule | Join | None = None
     reason: str | None = None
     inputs: list[UnitStatistics] = field(default_factory=list)
     input_shapes: tuple[tuple[int, ...], ...] = ()
@@ -90,9 +90,11 @@ class Call:
     saturates: bool = False
     steepest: float = 0.0
 
-    def __post_init__(self) -> None:
-        if isinstance(self.rule, Elementwise):
-            left, self.steepest, right = self.rule.activation.slope(np.array([-40.0, 0.5, 40.0])).__abs__().tolist()
+    def obey(self, rule: Rule | Join | None, reason: str | None) -> None:
+        """Take a rule, or the reason why there is none."""
+        self.rule, self.reason = rule, reason
+        if isinstance(rule, Elementwise):
+            left, self.steepest, right = rule.activation.slope(np.array([-40.0, 0.5, 40.0])).__abs__().tolist()
             self.saturates = max(left, right) < FLAT * self.steepest
 
     @property

@@ -1,10 +1,15 @@
 """Which modules are layers, to be measured as one; inside all others every function is a call of its own."""
 
+import re
+
 from torch import nn
 
 from propstats.rules.from_torch import rule_for
 
 _CONTAINERS = nn.Sequential | nn.ModuleList | nn.ModuleDict | nn.ParameterList | nn.ParameterDict
+_PARALLEL = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+#: Names that wrappers put between those of the modules: torch.compile, FSDP, activation checkpointing.
+_WRAPPERS = re.compile(r"\b(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(\.|$)")
 
 
 def is_leaf(module: nn.Module) -> bool:
@@ -21,16 +26,46 @@ def is_leaf(module: nn.Module) -> bool:
     if isinstance(module, nn.MultiheadAttention):
         computes_as_torch = type(module).forward is nn.MultiheadAttention.forward
         return computes_as_torch
-    inside = any(name != "parametrizations" for name, _ in module.named_children())
-    return not inside and classes[computes].__module__.startswith(("torch.nn.", "torch.ao.nn."))
+    return not _inside(module) and classes[computes].__module__.startswith(("torch.nn.", "torch.ao.nn."))
 
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the layers of a network with their dotted names; what is inside of a layer is none."""
+    """Return what hooks can watch of a network: its layers, and the user's own modules that have none inside.
+
+    Each is there once, under the name that it has without wrappers; what is inside of a layer is none.
+
+    >>> list(layers_of(nn.DataParallel(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.ReLU())))))
+    ['0', '1.0']
+    """
     layers: dict[str, nn.Module] = {}
-    inside: set[nn.Module] = set()
-    for name, module in model.named_modules():
-        if module not in inside and is_leaf(module):
-            layers[name or "model"] = module
-            inside.update(module.modules())
+    _collect("", model, set(), layers)
     return layers
+
+
+def _collect(name: str, module: nn.Module, seen: set[nn.Module], layers: dict[str, nn.Module]) -> None:
+    if module in seen:
+        return
+    seen.add(module)
+    inside = _inside(module)
+    if isinstance(module, _PARALLEL):
+        _collect(name, module.module, seen, layers)
+    elif is_leaf(module) or not (inside or isinstance(module, _CONTAINERS)):
+        seen.update(module.modules())
+        layers[without_wrappers(name) or "model"] = module
+    else:
+        for child, part in inside.items():
+            _collect(f"{name}.{child}" if name else child, part, seen, layers)
+
+
+def _inside(module: nn.Module) -> dict[str, nn.Module]:
+    """Return the modules in a module, but for the parametrizations of its weights."""
+    return {name: child for name, child in module.named_children() if name != "parametrizations"}
+
+
+def without_wrappers(name: str) -> str:
+    """Take out of a module's name what wrappers put into it.
+
+    >>> without_wrappers("_orig_mod.encoder._checkpoint_wrapped_module.0")
+    'encoder.0'
+    """
+    return _WRAPPERS.sub("", name).rstrip(".")

@@ -66,12 +66,12 @@ class Measure:
             layout = call.input_layouts[slot]
             if origin.position == OUTSIDE or origin.changed:
                 self._add(call.inputs[slot], tensor, layout, call.name)
-            if slot == call.main:
-                _add_slopes(call, tensor)
+            if slot == call.main and layout is not None:
+                _add_slopes(call, layout.rows(tensor))
             if tensor.requires_grad and (id(call), slot) not in self._shared and slot not in call.changed:
                 # Others use the tensor too: an alias has a gradient of its own.
                 given[slot] = tensor.view_as(tensor)
-                watch_gradient(given[slot], [tensor], _adding(call.gradient_inputs[slot], layout))
+                watch_gradient(given[slot], tensor, _adding(call.gradient_inputs[slot], layout))
         return given
 
     def after(self, site: Site) -> Sequence[torch.Tensor]:
@@ -130,7 +130,7 @@ def _begins_gradient(site: Site) -> bool:
 
 def _add_slopes(call: Call, x: torch.Tensor) -> None:
     if isinstance(call.rule, Elementwise):
-        slope = call.rule.activation.slope(x.detach().double()).abs().flatten(1)
+        slope = call.rule.activation.slope(x.double()).abs().reshape(len(x), -1)
         call.flat += int((slope < FLAT * call.steepest).sum())
         alive = (slope != 0).any(dim=0)
         call.alive = alive if call.alive is None else call.alive | alive

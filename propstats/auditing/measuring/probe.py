@@ -7,6 +7,7 @@ from itertools import chain
 import torch
 from torch import nn
 
+from propstats.auditing.expecting.network import steps_of
 from propstats.auditing.measuring.batches import Batch, Data, arguments, batches_of, part, samples_in
 from propstats.auditing.measuring.call import OUTSIDE, Call
 from propstats.auditing.measuring.leaves import is_leaf
@@ -79,6 +80,8 @@ def probe(
         calls = recorder.observer.calls if isinstance(recorder.observer, Structure) else []
         if not calls:
             raise ModelError("the model has no layers")
+        for call, step in zip(calls, steps_of(calls, tensors_in(first)[0].shape[1:]), strict=True):
+            call.obey(step.rule_of_units, step.reason)
         measure = Measure(calls, made)
         recorder.observer = measure
         start = ran = 0

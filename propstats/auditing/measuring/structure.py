@@ -13,9 +13,8 @@ from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call, Slot
 from propstats.auditing.measuring.layout import Layout
 from propstats.auditing.measuring.recorder import Site
 from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
-from propstats.auditing.measuring.trees import tensors_in, with_tensors
+from propstats.auditing.measuring.trees import with_tensors
 from propstats.errors import ModelError
-from propstats.rules.from_torch import NoRuleError, rule_for
 
 Shape = tuple[int, ...]
 
@@ -68,15 +67,7 @@ class Structure:
         self._counts[site.name] = index + 1
         given, made = self._layouts(site)
         args, kwargs = _slotted(site)
-        rule, reason = None, "a function without a rule yet"
         input_shapes = tuple(_without_samples(t, layout) for t, layout in zip(site.tensors, given, strict=True))
-        if site.module is not None:
-            try:
-                if not tensors_in(site.args):
-                    raise NoRuleError("its input is not one tensor")
-                rule, reason = rule_for(site.module, input_shapes[0]), ""
-            except NoRuleError as error:
-                reason = str(error)
         call = Call(
             name=site.name,
             index=index,
@@ -86,8 +77,6 @@ class Structure:
             kwargs=kwargs,
             sources=tuple(origin.position for origin in site.origins),
             source_outputs=tuple(origin.output for origin in site.origins),
-            rule=rule,
-            reason=reason or None,
             input_shapes=input_shapes,
             output_shapes=tuple(_without_samples(t, layout) for t, layout in zip(site.outputs, made, strict=True)),
             input_layouts=given,

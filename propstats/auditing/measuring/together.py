@@ -36,8 +36,10 @@ def probe_together(
     """Measure a network on data, as `probe` does; in a process group (`torchrun`), each process takes its share.
 
     Batch `i` goes to the process whose rank is `i` modulo the number of processes. Its random direction depends on `i`
-    alone, and states are merged in the order of ranks: all processes return the same numbers, which are those of a
-    single process up to the order of float64 sums.
+    alone, and states are merged in the order of ranks: all processes return the same numbers, to the last bit. With
+    another number of processes, sums in float64 are taken in another order: relative differences are at most 2^-52 for
+    each number in a sum. For the same bits there too, every process would have to keep the states of several shares,
+    and one is several times as large as a sample's activations.
 
     Args:
         model: The network, the same in all processes.

@@ -1,10 +1,9 @@
 """A network watched while it trains."""
 
-import contextlib
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,13 +12,11 @@ import torch
 from torch import nn
 
 from propstats.auditing.records import Finding, Severity
-from propstats.auditing.watching.hooks import Reading, Tap
+from propstats.auditing.watching.reading import Sampling, Table
+from propstats.auditing.watching.tap import Tap
 from propstats.errors import DomainError
 
 _log = logging.getLogger("propstats")
-
-#: By layer: mean, second moment, variance over the batch, whether something is not finite.
-_Table = dict[str, list[float]]
 
 
 class Writer(Protocol):
@@ -83,40 +80,32 @@ class Monitor:
         self.findings: list[Finding] = []
         self._every, self._writer, self._model = every, writer, model
         self._history: deque[Snapshot] = deque(maxlen=keep)
-        self._readings: list[Reading] = []
-        self._is_inside = False
-        self._eager = contextlib.ExitStack()
-        self._tap: Tap | None = Tap(model, self._readings.append, self._guarded)
-        self._root: list[torch.utils.hooks.RemovableHandle] = []
-        if not manual:
-            self._root = [
-                model.register_forward_pre_hook(_outside(self.begin)),
-                model.register_forward_hook(_outside(self.end), always_call=True),
-            ]
+        self._sampling = Sampling(self._start, self._unseen, lambda error: self._failed("the monitor", error))
+        self._tap = Tap(model, self._sampling, manual=manual)
 
     @property
     def history(self) -> Sequence[Snapshot]:
         """The steps that were measured, oldest first; the last ones, if they are more than `keep`."""
-        self._guarded(self._collect)
+        self._tap.guarded(self._collect)
         return tuple(self._history)
 
     def begin(self) -> None:
         """Note that a training step begins; the network's forward pass does it unless `manual` is set."""
-        self._guarded(self._begin)
+        self._tap.begin()
 
     def end(self) -> None:
         """Note that the forward pass is over; gradients may still come."""
-        self._guarded(self._end)
+        self._tap.end()
 
     def close(self) -> None:
         """Take everything off the network; what was measured stays."""
-        self._guarded(self._collect)
+        self._tap.remove()
+        self._tap.guarded(self._collect)
         if self.step < 0:
             self._find(
                 "not-observed", Severity.INFO, None, "no forward pass in training mode was seen",
                 "of a network compiled in place, call begin() and end() around the forward pass",
             )  # fmt: skip
-        self._remove()
 
     def __enter__(self) -> Self:
         return self
@@ -126,46 +115,28 @@ class Monitor:
     ) -> None:
         self.close()
 
-    def _begin(self) -> None:
-        # Whoever calls `begin` himself may run a network whose hooks do so too: that is one step.
-        if self._tap is None or self._is_inside or not self._model.training:
-            return
-        self._is_inside = True
+    def _start(self) -> int | None:
+        if not self._model.training:
+            return None
         self.step += 1
         self._collect()
-        if self.step % self._every == 0:
-            self._tap.open(self.step)
-            if any(map(_is_compiled, self._model.modules())):
-                # It runs as it was written for this one step: inside of what is compiled no hook is called.
-                self._eager.enter_context(torch.compiler.set_stance("force_eager"))
+        return self.step if self.step % self._every == 0 else None
 
-    def _end(self) -> None:
-        self._eager.close()
-        self._is_inside = False
-        if self._tap is not None and self._tap.is_open:
-            self._tap.close()
-            if not self._readings:
-                self._find(
-                    "not-observed", Severity.INFO, None, "no layer was seen in a forward pass",
-                    "watch the network before it is compiled, exported or scripted",
-                )  # fmt: skip
+    def _unseen(self) -> None:
+        self._find(
+            "not-observed", Severity.INFO, None, "no layer was seen in a forward pass",
+            "watch the network before it is compiled, exported or scripted",
+        )  # fmt: skip
 
     def _collect(self) -> None:
-        """Fetch what was measured from the device, all at once."""
-        if not self._readings or (self._tap is not None and self._tap.is_open):
+        if self._tap.is_open:
             return
-        readings, self._readings[:] = list(self._readings), []
-        table = torch.stack([reading.numbers.cpu() for reading in readings]).double().tolist()
-        for step in dict.fromkeys(reading.step for reading in readings):
-            pairs = [(reading, row) for reading, row in zip(readings, table, strict=True) if reading.step == step]
-            # In the order of the run: the forward pass's from the input on, the gradients' from the output back.
-            forward = {reading.layer: row for reading, row in pairs if not reading.is_gradient}
-            gradient = {reading.layer: row for reading, row in pairs if reading.is_gradient}
+        for step, forward, gradient in self._sampling.fetch():
             self._judge(step, forward, "forward", "signal")
             self._judge(step, gradient, "backward", "gradient")
             self._remember(step, forward, gradient)
 
-    def _remember(self, step: int, forward: _Table, gradient: _Table) -> None:
+    def _remember(self, step: int, forward: Table, gradient: Table) -> None:
         if forward:
             layers = tuple(_state(layer, row, gradient.get(layer)) for layer, row in forward.items())
             self._history.append(Snapshot(step, layers))
@@ -177,7 +148,7 @@ class Monitor:
             self._history[found] = Snapshot(step, layers)
         self._write(step, layers)
 
-    def _judge(self, step: int, table: _Table, direction: str, what: str) -> None:
+    def _judge(self, step: int, table: Table, direction: str, what: str) -> None:
         first = next((layer for layer, row in table.items() if row[3]), None)
         if first is not None:
             message = f"the {what} is first not finite at {first} in step {step}"
@@ -202,25 +173,9 @@ class Monitor:
             self._failed("the writer", error)
             self._writer = None
 
-    def _guarded(self, action: Callable[[], None]) -> None:
-        """Nothing that goes wrong here may end a training run."""
-        try:
-            action()
-        except Exception as error:
-            self._failed("the monitor", error)
-            self._remove()
-
     def _failed(self, who: str, error: Exception) -> None:
         message = f"{who} failed and was stopped: {type(error).__name__}: {' '.join(str(error).split())}"
         self._find("monitor-failed", Severity.WARNING, None, message, "training goes on without it")
-
-    def _remove(self) -> None:
-        self._eager.close()
-        for handle in self._root:
-            handle.remove()
-        if self._tap is not None:
-            self._tap.remove()
-            self._tap = None
 
 
 def monitor(model: nn.Module, *, every: int = 100, writer: Writer | None = None, keep: int = 1000) -> Monitor:
@@ -262,20 +217,6 @@ def _with_gradient(state: LayerState, gradient: Sequence[float] | None) -> Layer
     if gradient is None:
         return state
     return replace(state, gradient=_root(gradient[1]), is_finite=state.is_finite and not gradient[3])
-
-
-def _outside(action: Callable[[], None]) -> Callable[..., None]:
-    """Make a hook of an action; where a compiler reads it, it shall find nothing to do."""
-
-    def hook(*_: object) -> None:
-        if not torch.compiler.is_compiling():
-            action()
-
-    return hook
-
-
-def _is_compiled(module: nn.Module) -> bool:
-    return hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
 
 
 def _root(square: float) -> float:

@@ -170,7 +170,7 @@ def test_a_fault_of_ours_never_ends_a_training(monkeypatch: pytest.MonkeyPatch) 
     def broken(tensor: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("planted\nfault")
 
-    monkeypatch.setattr("propstats.auditing.watching.hooks.measured", broken)
+    monkeypatch.setattr("propstats.auditing.watching.reading.measured", broken)
     network = _network()
     watch = monitor(network, every=1)
     _train(network, 2)

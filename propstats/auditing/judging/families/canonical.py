@@ -8,7 +8,7 @@ import torch
 from propstats.auditing.judging.closer import covariance, estimate, off_diagonal
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.families.inputs import ONE_SIGN, ZIG_ZAG, sign_agreement, standard_error
-from propstats.auditing.judging.limits import DEPARTURE
+from propstats.auditing.judging.limits import DEPARTURE, IN_COMMON
 from propstats.auditing.judging.rule import CANONICAL, Family, FindingRule
 from propstats.auditing.judging.simultaneous import Beyond, Measured, above
 from propstats.auditing.records import Finding, Layer, Severity
@@ -108,7 +108,7 @@ def _correlated(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:
         found = call.output.correlation if (call.name, call.index) in names else None
         if found is not None:
             measured.append(Measured(call.name, found.rms**2, 2 * found.rms * found.error))
-    for beyond in _first(above(measured, 0.5)):
+    for beyond in _first(above(measured, IN_COMMON)):
         low, high = (math.sqrt(max(end, 0.0)) for end in beyond.interval)
         value = math.sqrt(beyond.value)
         yield CORRELATED.finding(

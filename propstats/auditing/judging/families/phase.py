@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 
-from propstats.auditing.judging.chain import joining, rule_of
+from propstats.auditing.judging.chain import joining
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.limits import FAIL_FACTOR
 from propstats.auditing.judging.remedy import rescale_all
@@ -81,7 +81,7 @@ def _is_chain(evidence: Evidence) -> bool:
     """Whether chi tells the phase: weights and activations one after the other, and nothing that sets a scale."""
     calls = evidence.calls
     return joining(calls) is None and all(
-        isinstance(rule_of(call), Weights | Elementwise | Unchanged | Flatten) for call in calls
+        isinstance(call.rule, Weights | Elementwise | Unchanged | Flatten) for call in calls
     )
 
 
@@ -93,8 +93,9 @@ def _typical(evidence: Evidence) -> float:
 
 def _theory(evidence: Evidence) -> str:
     """Say what mean field theory makes of the measured weights, where it has an answer."""
-    used = [rule.activation for rule in map(rule_of, evidence.calls) if isinstance(rule, Elementwise)]
-    weights = [call.rule for call in evidence.calls if isinstance(call.rule, Weights)][1:]
+    rules = [call.rule for call in evidence.calls]
+    used = [rule.activation for rule in rules if isinstance(rule, Elementwise)]
+    weights = [rule for rule in rules if isinstance(rule, Weights)][1:]
     if not used or not weights:
         return ""
     most = Counter(map(str, used)).most_common(1)[0][0]

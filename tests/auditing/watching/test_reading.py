@@ -2,39 +2,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
-from propstats.auditing.watching.hooks import NUMBERS, SAMPLES, clean, first_tensor, leaves, measured
-
-
-def test_names_without_wrappers() -> None:
-    assert clean("_orig_mod.a.b") == "a.b"
-    assert clean("a._fsdp_wrapped_module.b") == "a.b"
-    assert clean("a.b._checkpoint_wrapped_module") == "a.b"
-    assert clean("a_orig_mod.b") == "a_orig_mod.b"
-    assert clean("module.a") == "module.a"  # a module may well be called module
-    inner = nn.Sequential(nn.Linear(2, 2))
-    assert [name for name, _ in leaves(nn.DataParallel(nn.Sequential(inner)))] == ["0.0"]
-    named = nn.Module()
-    named.module = inner
-    assert [name for name, _ in leaves(named)] == ["module.0"]
-
-
-def test_layers_are_found_once_and_whole() -> None:
-    shared = nn.ReLU()
-    weighted = nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))
-    attention = nn.MultiheadAttention(4, 2)
-    names = [name for name, _ in leaves(nn.Sequential(shared, weighted, shared, attention))]
-    assert names == ["0", "1", "3"]
-
-
-def test_the_first_tensor_of_anything() -> None:
-    x = torch.ones(2)
-    assert first_tensor(x) is x
-    assert first_tensor({"logits": (torch.ones(2, dtype=torch.long), x)}) is x
-    assert first_tensor((None, [x])) is x
-    for nothing in (None, "text", 3, (), torch.ones(0), torch.ones(2, dtype=torch.bool)):
-        assert first_tensor(nothing) is None
+from propstats.auditing.watching.reading import NUMBERS, SAMPLES, measured
 
 
 @given(st.integers(1, 5), st.lists(st.floats(-10, 10, width=32), min_size=1, max_size=12))

@@ -12,14 +12,16 @@ import torch
 
 from propstats.auditing.measuring.moments import Moments
 
-#: Numbers of a block.
-_BLOCK: Final = 1 << 15
+#: Numbers of a block, and how many blocks are added up in single precision.
+_BLOCK: Final = 1 << 16
+_BLOCKS: Final = 16
 #: Where a squared mean is larger than this many variances, powers are taken about the mean instead of about zero.
 _FAR: Final = 100.0
 
 #: A variance is off by at most this share of itself: float32 rounds (2**-24) squares up to `1 + _FAR` times larger than
-#: the variance, in sums of pairs of pairs that are at most 16 deep.
-RELATIVE_ERROR: Final = 2.0**-24 * (1 + _FAR) * 16
+#: the variance, in sums of pairs of pairs that are at most 16 deep,
+#: of at most `_BLOCKS` blocks.
+RELATIVE_ERROR: Final = 2.0**-24 * (1 + _FAR) * (16 + _BLOCKS)
 
 
 class UnitSums:
@@ -37,7 +39,7 @@ class UnitSums:
     def __init__(self, powers: int) -> None:
         self._powers = powers
         self._count = 0
-        self._sums: Sequence[torch.Tensor] = ()
+        self._sums = torch.empty(0)
         self._centre: torch.Tensor | None = None
 
     def add(self, tensor: torch.Tensor, axis: int) -> None:
@@ -46,28 +48,28 @@ class UnitSums:
         Raises:
             ValueError: If it has another number of units than those before.
         """
-        tensor = tensor.detach()
-        if tensor.numel() == 0:
+        size = tensor.numel()
+        if size == 0:
             return
-        units, numbers = tensor.shape[axis], tensor.numel() // tensor.shape[axis]
-        if self._count and len(self._sums[0]) != units:
-            raise ValueError(f"{units} units after {len(self._sums[0])}")
-        if not self._count:
-            self._sums = _zeros(self._powers, units)
+        units = tensor.shape[axis]
+        numbers = size // units
+        if self._count:
+            if self._sums.shape[1] != units:
+                raise ValueError(f"{units} units after {self._sums.shape[1]}")
+            _add(tensor, axis, self._centre, self._sums)
+        else:
+            self._sums = torch.zeros(self._powers, units, dtype=torch.float64)
             _add(tensor, axis, self._centre, self._sums)
             # The first tensor says whether its units lie far from the centre, which then moves there and stays.
             mean = self._sums[0] / numbers
             if bool((mean.square() > _FAR / (1 + _FAR) * self._sums[1] / numbers).any()):
                 self._centre = mean if self._centre is None else self._centre + mean
-                self._sums = _zeros(self._powers, units)
-                _add(tensor, axis, self._centre, self._sums)
-        else:
-            _add(tensor, axis, self._centre, self._sums)
+                _add(tensor, axis, self._centre, self._sums.zero_())
         self._count += numbers
 
     def restart(self) -> None:
         """Forget what was summed; the centre about which powers are taken stays."""
-        self._count, self._sums = 0, ()
+        self._count, self._sums = 0, torch.empty(0)
 
     def moments(self) -> Moments | None:
         """Return the moments of each unit, shape (units,); skewness and kurtosis are NaN where they were not summed."""
@@ -87,49 +89,70 @@ class UnitSums:
         return Moments(count, centre + shift, torch.ones_like(s1), torch.stack(sums))
 
 
-def _zeros(powers: int, units: int) -> Sequence[torch.Tensor]:
-    return [torch.zeros(units, dtype=torch.float64) for _ in range(powers)]
-
-
-def _add(tensor: torch.Tensor, axis: int, centre: torch.Tensor | None, total: Sequence[torch.Tensor]) -> None:
-    """Add the powers of a tensor's numbers to the sums of each unit."""
-    if tensor.ndim == 4 and axis == 1 and tensor.is_contiguous(memory_format=torch.channels_last):
+def _add(tensor: torch.Tensor, axis: int, centre: torch.Tensor | None, total: torch.Tensor) -> None:
+    """Add the powers of a tensor's numbers to the sums of each unit, shape (powers, units)."""
+    ndim = tensor.ndim
+    if ndim == 4 and axis == 1 and tensor.is_contiguous(memory_format=torch.channels_last):
         tensor, axis = tensor.permute(0, 2, 3, 1), 3
+    if tensor.dtype not in (torch.float32, torch.float64):
+        tensor = tensor.float()
     units, after = tensor.shape[axis], math.prod(tensor.shape[axis + 1 :])
-    single = tensor.dtype in (torch.float32, torch.float64)
     if after == 1:
-        _add_rows(tensor.reshape(-1, units), single, centre, total)
-    elif len(total) == 2 and centre is None and single:
+        _add_rows(tensor if ndim == 2 and axis == 1 else tensor.reshape(-1, units), centre, total)
+    elif len(total) == 2 and centre is None:
         # Reading rows of numbers that follow each other is what a processor does best.
         values = tensor.reshape(-1, units, after)
         total[0].add_(values.sum(dim=2).sum(dim=0, dtype=torch.float64))
         total[1].add_(torch.linalg.vector_norm(values, dim=2).double().square().sum(dim=0))
     else:
-        _add_positions(tensor.reshape(-1, units, after), single, centre, total)
+        _add_positions(tensor.reshape(-1, units, after), centre, total)
 
 
-def _add_rows(values: torch.Tensor, single: bool, centre: torch.Tensor | None, total: Sequence[torch.Tensor]) -> None:
+def _add_rows(values: torch.Tensor, centre: torch.Tensor | None, total: torch.Tensor) -> None:
     """Add up numbers of shape (numbers, units)."""
-    few = values.numel() <= 2 * _BLOCK
-    for block in (values,) if few else torch.split(values, max(1, _BLOCK // values.shape[1])):
-        deviations = block if single else block.float()
-        if centre is not None:
-            deviations = deviations - centre.to(deviations.dtype)
-        power = deviations
-        total[0].add_(power.sum(dim=0))
-        for sums in total[1:]:
-            power = power * deviations
-            sums.add_(power.sum(dim=0))
+    numbers, units = values.shape
+    middle = None if centre is None else centre.to(values.dtype)
+    if numbers * units <= 2 * _BLOCK:
+        total.add_(_of_block(values if middle is None else values - middle, len(total)))
+        return
+    # Blocks are added up number by number; only then numbers of one unit are: a processor has no better way.
+    rows = max(1, _BLOCK // units)
+    for some in torch.split(values, rows * _BLOCKS):
+        sums = values.new_zeros(len(total), min(rows, len(some)), units)
+        for block in torch.split(some, rows):
+            parts = sums if len(block) == sums.shape[1] else sums[:, : len(block)]
+            _add_powers(block if middle is None else block - middle, parts.unbind())
+        total.add_(sums.sum(dim=1))
 
 
-def _add_positions(
-    values: torch.Tensor, single: bool, centre: torch.Tensor | None, total: Sequence[torch.Tensor]
-) -> None:
+def _of_block(values: torch.Tensor, powers: int) -> torch.Tensor:
+    """Return the sums of the powers of numbers of shape (numbers, units)."""
+    sums = values.new_empty(powers, values.shape[1])
+    power = values
+    torch.sum(power, 0, out=sums[0])
+    for place in sums[1:].unbind():
+        power = power * values
+        torch.sum(power, 0, out=place)
+    return sums
+
+
+def _add_powers(values: torch.Tensor, parts: Sequence[torch.Tensor]) -> None:
+    """Add powers of numbers to sums of the same shape."""
+    parts[0].add_(values)
+    if len(parts) == 2:
+        parts[1].addcmul_(values, values)
+        return
+    squares = values * values
+    parts[1].add_(squares)
+    parts[2].addcmul_(squares, values)
+    parts[3].addcmul_(squares, squares)
+
+
+def _add_positions(values: torch.Tensor, centre: torch.Tensor | None, total: torch.Tensor) -> None:
     """Add up numbers of shape (samples, units, positions)."""
+    middle = None if centre is None else centre.to(values.dtype)[:, None]
     for block in torch.split(values, max(1, _BLOCK // values[0].numel())):
-        deviations = block if single else block.float()
-        if centre is not None:
-            deviations = deviations - centre.to(deviations.dtype)[:, None]
+        deviations = block if middle is None else block - middle
         squares = deviations * deviations
         total[0].add_(deviations.sum(dim=2).sum(dim=0, dtype=torch.float64))
         total[1].add_(squares.sum(dim=2).sum(dim=0, dtype=torch.float64))

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from propstats.auditing.measuring.moments import Moments
-from propstats.auditing.measuring.unit_sums import RELATIVE_ERROR, UnitSums
-from propstats.auditing.measuring.watcher import Watcher
+from propstats.auditing.watching.unit_sums import RELATIVE_ERROR, UnitSums
+from propstats.auditing.watching.watcher import Watcher
 
 
 def draw(*shape: int) -> torch.Tensor:
@@ -84,7 +84,7 @@ def test_watching_changes_nothing(statistics: str) -> None:
         assert layer.activation is not None, layer.name
         assert layer.gradient is not None, layer.name
         assert layer.gradient.mean.shape == layer.activation.mean.shape
-    assert all(layer.activation is None and layer.gradient is None for layer in watcher.collect().values())
+    assert watcher.collect() == {}
 
 
 def test_what_is_watched_is_what_autograd_gives() -> None:
@@ -94,8 +94,9 @@ def test_what_is_watched_is_what_autograd_gives() -> None:
     hidden = first(x)
     out = second(torch.relu(hidden))
     (gradient,) = torch.autograd.grad(out.square().sum(), hidden)
-    with Watcher(nn.Sequential(first, nn.ReLU(), second)) as watcher:
-        nn.Sequential(first, nn.ReLU(), second)(x).square().sum().backward()
+    model = nn.Sequential(first, nn.ReLU(), second)
+    with Watcher(model) as watcher:
+        model(x).square().sum().backward()
     seen = watcher.collect()["0"]
     for found, truth in ((seen.activation, reference(hidden, 1)), (seen.gradient, reference(gradient, 1))):
         assert found is not None
@@ -109,5 +110,41 @@ def test_hooks_are_gone_whatever_happens() -> None:
     with pytest.raises(RuntimeError, match="shapes"), Watcher(model):
         model(draw(4, 5))
     assert not any(module._forward_hooks for module in model.modules())
-    watcher = Watcher(model)
-    assert all(layer.activation is None for layer in watcher.collect().values())
+    assert Watcher(model).collect() == {}
+
+
+def test_calls_are_added_up_over_steps_by_name_and_number_of_units() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.soft, self.loss = nn.Softmax(dim=1), nn.MSELoss()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.loss(self.soft(self.soft(x)), x)
+            return out
+
+    model, x = Twice(), draw(6, 5)
+    with Watcher(model) as watcher:
+        for part in (x[:2], x[2:], x[:, :3]):
+            model(part)
+    seen = watcher.collect()
+    assert list(seen) == ["soft", "soft #1", "loss", "soft (3 units)", "soft #1 (3 units)"]
+    found, truth = seen["soft #1"].activation, reference(x.softmax(1).softmax(1), 1)
+    assert found is not None
+    assert seen["soft #1"].gradient is None
+    assert torch.allclose(found.variance, truth.variance, rtol=RELATIVE_ERROR, atol=0)
+    loss = seen["loss"].activation
+    assert loss is not None
+    assert (loss.mean.shape, loss.count.item()) == ((1,), 3)
+
+
+def test_a_fault_is_told_when_the_result_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("planted fault")
+
+    monkeypatch.setattr(UnitSums, "add", broken)
+    model = nn.Sequential(nn.Linear(5, 8), nn.ReLU())
+    with Watcher(model) as watcher:
+        assert model(draw(4, 5)).shape == (4, 8)
+    with pytest.raises(RuntimeError, match="planted"):
+        watcher.collect()
