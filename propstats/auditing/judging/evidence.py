@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import nn
 
 from propstats.auditing.judging.closer import Closer
+from propstats.auditing.judging.remedy import Remedies, rescale_all
 from propstats.auditing.measuring.call import Call
 from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.records import Layer, Trend
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """All that was measured and is expected.
 
@@ -33,6 +35,11 @@ class Evidence:
     network: nn.Module | None = None
     data: torch.Tensor | None = None
     closer: Closer | None = None
+
+    @cached_property
+    def rescaling(self) -> Remedies:
+        """How to draw all weights anew; several rules ask, and theory takes its time."""
+        return rescale_all(self.probe, self.layers)
 
     @property
     def outputs(self) -> int:

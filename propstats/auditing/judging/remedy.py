@@ -22,36 +22,49 @@ class Remedy:
     predicted: Estimate | None
 
 
-def rescale_all(probe: Probe, layers: Sequence[Layer], direction: str) -> Remedy:
+@dataclass(frozen=True, slots=True)
+class Remedies:
+    """One change, and what it does to the rates of both directions."""
+
+    forward: Remedy
+    backward: Remedy
+
+
+def rescale_all(probe: Probe, layers: Sequence[Layer]) -> Remedies:
     """Say how to draw the weights so that neither signal nor gradient changes its scale.
 
     Args:
         probe: What was measured.
         layers: Its layers.
-        direction: Which rate the finding is about, `forward` or `backward`.
     """
     join = joining(probe.calls)
     if join is not None:
-        return Remedy(
+        return _both(
             f"paths join at {join.name}, where no one scale of the weights serves all: scale the branches down "
-            "(Fixup), put a normaliser into them, or --fix with --method lsuv",
-            None,
+            "(Fixup), put a normaliser into them, or --fix with --method lsuv"
         )
     try:
         prescribed = prescribe(probe.calls)
     except DomainError as error:
-        return Remedy(f"{error.message}: {error.hint}", None)
+        return _both(f"{error.message}: {error.hint}")
     if not prescribed:
-        return Remedy("its layers are normalised: what is left is the scale of the branches that join", None)
-    prediction = predict(probe, prescribed)
-    predicted = prediction.forward if direction == "forward" else prediction.backward
+        return _both("its layers are normalised: what is left is the scale of the branches that join")
     scales = [layer.sigma_w for layer in layers if layer.sigma_w]
     now = math.exp(sum(map(math.log, scales)) / len(scales)) if scales else 0.0
     text = f"draw the weights with std {_recipe(prescribed)} instead of {now:.3g}/sqrt(fan_in)"
-    if predicted is not None:
-        way = "forwards" if direction == "forward" else "backwards"
-        text += f": theory predicts x{predicted.value:.3g} a layer {way}"
-    return Remedy(text, predicted)
+    prediction = predict(probe, prescribed)
+    return Remedies(
+        _predicting(text, prediction.forward, "forwards"), _predicting(text, prediction.backward, "backwards")
+    )
+
+
+def _both(text: str) -> Remedies:
+    """Return a remedy of which theory gives no number."""
+    return Remedies(Remedy(text, None), Remedy(text, None))
+
+
+def _predicting(text: str, rate: Estimate | None, way: str) -> Remedy:
+    return Remedy(text if rate is None else f"{text}: theory predicts x{rate.value:.3g} a layer {way}", rate)
 
 
 def _recipe(prescribed: Sequence[Prescription]) -> str:

@@ -9,7 +9,6 @@ from statistics import median
 from propstats.auditing.judging.chain import joining
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.limits import FAIL_FACTOR
-from propstats.auditing.judging.remedy import rescale_all
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
 from propstats.auditing.judging.trend import backward_path
 from propstats.auditing.records import Finding, Severity
@@ -62,7 +61,7 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
         return
     rule, name = (ORDERED, "ordered") if chi < 1.0 else (CHAOTIC, "chaotic")
     c = layers[-2].forward.c
-    remedy = rescale_all(evidence.probe, evidence.layers, "backward")
+    remedy = evidence.rescaling.backward
     yield rule.finding(
         Severity.ERROR if scales >= HOPELESS else Severity.WARNING,
         None,

@@ -7,7 +7,7 @@ from typing import Final
 
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.limits import FAIL_FACTOR, WARN_FACTOR
-from propstats.auditing.judging.remedy import Remedy, rescale_all, rescale_one
+from propstats.auditing.judging.remedy import rescale_one
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
 from propstats.auditing.judging.trend import Path, backward_path, forward_path
 from propstats.auditing.records import Finding, Rate, Severity
@@ -86,7 +86,7 @@ def _finding(evidence: Evidence, direction: str, rate: Rate, path: Path, factor:
         f"{what} {verb}: x{rate.value:.3g} a layer [{low:.3g}, {high:.3g}], x{rate.total:.2g} {ends}, "
         f"{'below 1/' if vanishing else 'above '}{limit:.0f} at {name}{expected}"
     )
-    remedy: Remedy = rescale_all(evidence.probe, evidence.layers, direction)
+    remedy = evidence.rescaling.forward if direction == "forward" else evidence.rescaling.backward
     predicted = remedy.predicted.value if remedy.predicted is not None else None
     return rule.finding(
         severity, name, rate.value, message, remedy.text, interval=rate.interval, expected=1.0, predicted=predicted
