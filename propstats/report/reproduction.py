@@ -61,7 +61,9 @@ def reproduction_markdown(result: "Reproduction", figure: str) -> str:
 
 def _command(result: "Reproduction") -> str:
     budget = "" if result.budget is None else f" --budget {result.budget:g}"
-    return f"propstats reproduce {result.name} --data {result.data} --seeds {result.seeds} --seed {result.seed}{budget}"
+    thin = "" if result.thin == 1 else f" --thin {result.thin}"
+    seeds = f"--seeds {result.seeds} --seed {result.seed}"
+    return f"propstats reproduce {result.name} --data {result.data} {seeds}{budget}{thin}"
 
 
 def _percent(run: "RunResult") -> str:
