@@ -23,6 +23,9 @@ def ways(
     budget: Annotated[
         float | None, typer.Option("--budget", help="Seconds for all of it; ten epochs of every network without.")
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Training steps of every network, instead of a budget.")
+    ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Networks of each way and depth.")] = 5,
     seed: options.Seed = 0,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Folder of what is finished.")] = "propstats-ways",
@@ -55,6 +58,7 @@ def ways(
             width=width,
             out=out,
             budget=budget,
+            steps=steps,
             seeds=seeds,
             seed=seed,
             device=device,
@@ -94,7 +98,7 @@ def _render(out: "Console", result: "Comparison", write: str | None) -> None:
         table.add_row(
             str(found.depth),
             found.way,
-            f"{found.rate:g}",
+            f"{found.rate:.3g}",
             f"{found.error.value:.2%}",
             f"±{half:.2%}" if len(found.trained) > 1 else "",
             words[0] if words else "",

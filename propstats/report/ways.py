@@ -63,10 +63,11 @@ def comparison_markdown(result: "Comparison", figure: str) -> str:
 
 
 def _command(result: "Comparison") -> str:
-    budget = "" if result.budget is None else f" --budget {result.budget:g}"
+    # Not the budget: how many steps fit into that depends on the machine.
+    steps = "" if result.steps == result.of_steps else f" --steps {result.steps}"
     depths = ",".join(map(str, result.depths))
     which = f"--data {result.data} --depth {depths} --width {result.width}"
-    return f"propstats ways {which} --seeds {result.seeds} --seed {result.seed}{budget}"
+    return f"propstats ways {which} --seeds {result.seeds} --seed {result.seed}{steps}"
 
 
 def _verdicts(result: "Comparison", depth: int) -> list[str]:
@@ -87,9 +88,8 @@ def _table(result: "Comparison", depth: int) -> list[str]:
     for found in (found for found in result.results if found.depth == depth):
         own = [j for j in result.judgements if (j.way, j.depth) == (found.way, depth)]
         diverged = sum(network.diverged is not None for network in found.trained)
-        first = (
-            f"| `{found.way}` | {found.rate:g}{_at_end(found)} | {_error(found)} | {diverged} of {len(found.trained)} |"
-        )
+        rate = f"{found.rate:.3g}{_at_end(found)}"
+        first = f"| `{found.way}` | {rate} | {_error(found)} | {diverged} of {len(found.trained)} |"
         rows += [f"{first if k == 0 else '| | | | |'} {_beside(j)}" for k, j in enumerate(own)] or [f"{first} | | | |"]
     return rows
 

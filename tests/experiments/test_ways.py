@@ -97,7 +97,7 @@ def test_what_is_not_finite_names_no_class() -> None:
         (0.04, [0.01, 0.04, 0.16]),
         (0.01, [0.0025, 0.01, 0.04, 0.16]),
         (0.64, [0.01, 0.04, 0.16, 0.64, 2.56]),
-        (0.0, [0.01 / 4**3, 0.01 / 4**2, 0.0025, 0.01, 0.04, 0.16]),
+        (0.0, [0.01 / 4**k for k in range(6, 0, -1)] + [0.01, 0.04, 0.16]),
     ],
 )
 def test_the_best_rate_has_a_worse_one_on_either_side(best: float, tried: list[float]) -> None:
@@ -169,7 +169,17 @@ def test_images_come_normalised_and_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"depths": (1,)}, {"depths": ()}, {"depths": (3, 3)}, {"width": 0}, {"seeds": 0}, {"budget": 0.0}]
+    "arguments",
+    [
+        {"depths": (1,)},
+        {"depths": ()},
+        {"depths": (3, 3)},
+        {"width": 0},
+        {"seeds": 0},
+        {"budget": 0.0},
+        {"steps": 0},
+        {"steps": 9, "budget": 1.0},
+    ],
 )
 def test_bad_input_is_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(DomainError):
@@ -188,7 +198,7 @@ def _comparison() -> Comparison:
 def test_the_report_says_who_is_better_at_each_depth() -> None:
     result = _comparison()
     text = comparison_markdown(result, "ways.svg")
-    assert "propstats ways --data clouds --depth 9,20 --width 16 --seeds 2 --seed 0 --budget 60" in text
+    assert "propstats ways --data clouds --depth 9,20 --width 16 --seeds 2 --seed 0 --steps 50" in text
     assert all(f"| `{way}` |" in text for way in WAYS)
     assert text.count("than batch norm") + text.count("from batch norm") >= 2
     panels = comparison_figure(result).axes

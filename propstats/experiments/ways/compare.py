@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 
 #: The learning rates that are tried at first; a best one at the end of them is asked to show that it is best.
 _RATES = (0.01, 0.04, 0.16)
-_FACTOR, _MOST = 4.0, 6
+_FACTOR, _MOST = 4.0, 9
 
 
 def compare_ways(
@@ -31,6 +31,7 @@ def compare_ways(
     width: int = 128,
     out: str | os.PathLike[str] = "propstats-ways",
     budget: float | None = None,
+    steps: int | None = None,
     seeds: int = 5,
     seed: int = 0,
     device: str = "auto",
@@ -50,6 +51,7 @@ def compare_ways(
         width: Units of each hidden layer.
         out: Folder of what is finished; made if it is not there.
         budget: Seconds for all of it: all networks get the same number of steps, as many as fit. None for ten epochs.
+        steps: Training steps of every network, instead of a budget.
         seeds: Networks of each way and depth.
         seed: The first seed.
         device: `cpu`, `cuda` or `auto`.
@@ -63,11 +65,11 @@ def compare_ways(
         ModelError: If `out` holds another comparison.
         OutputError: If files cannot be written.
     """
-    _check(depths, width, seeds, budget)
+    _check(depths, width, seeds, budget, steps)
     where, images = resolve_device(device), flat_images(data, places)
     folder = make_folder(Path(out) / images.name)
     settings = [Setting(way, depth, width, images, where) for depth in depths for way in WAYS.values()]
-    plan = kept_plan(folder, settings, seeds=seeds, seed=seed, budget=budget)
+    plan = kept_plan(folder, settings, seeds=seeds, seed=seed, budget=budget, steps=steps)
     results = tuple(_result(setting, plan, folder, seeds, seed, progress) for setting in settings)
     return Comparison(
         data=images.name,
@@ -88,13 +90,15 @@ def compare_ways(
     )
 
 
-def _check(depths: Sequence[int], width: int, seeds: int, budget: float | None) -> None:
+def _check(depths: Sequence[int], width: int, seeds: int, budget: float | None, steps: int | None) -> None:
     if not depths or min(depths) < 2 or len(set(depths)) < len(depths):
         raise DomainError("depths must be numbers from 2 on, each once", "for example 9, 20 and 50")
     if width < 1 or seeds < 1:
         raise DomainError(f"width and seeds must be at least 1, got {width} and {seeds}")
     if budget is not None and not budget > 0:
         raise DomainError(f"the budget must be positive, got {budget:g} seconds")
+    if steps is not None and (steps < 1 or budget is not None):
+        raise DomainError("steps must be at least 1, and stand in the place of a budget", "give one of the two")
 
 
 def _result(setting: Setting, plan: Plan, folder: Path, seeds: int, seed: int, progress: Progress | None) -> WayResult:
@@ -112,7 +116,7 @@ def _result(setting: Setting, plan: Plan, folder: Path, seeds: int, seed: int, p
 
     def network(own: int) -> Trained:
         return kept_network(
-            folder / f"{stem}-seed{own}.json",
+            folder / f"{stem}-rate{rate:g}-seed{own}.json",
             lambda: train(
                 setting, seed=own, rate=rate, steps=plan.steps, judged=setting.images.test,
                 progress=_bar(progress, f"{name}, seed {own}", plan.steps),
@@ -128,7 +132,7 @@ def _result(setting: Setting, plan: Plan, folder: Path, seeds: int, seed: int, p
 
 
 def choose_rate(trial: Callable[[float], Trained]) -> list[Trained]:
-    """Try learning rates until the best has a worse one on either side, or six are tried; return them in order.
+    """Try learning rates until the best has a worse one on either side, or nine are tried; return them in order.
 
     Args:
         trial: Trains with a learning rate.

@@ -43,7 +43,15 @@ class Plan:
         return max(1, round(_TRIAL * self.steps))
 
 
-def kept_plan(folder: Path, settings: Sequence[Setting], *, seeds: int, seed: int, budget: float | None) -> Plan:
+def kept_plan(
+    folder: Path,
+    settings: Sequence[Setting],
+    *,
+    seeds: int,
+    seed: int,
+    budget: float | None,
+    steps: int | None = None,
+) -> Plan:
     """Return the plan that a folder holds; where it holds none, time the networks, make one and keep it.
 
     All networks get the same number of steps.
@@ -56,17 +64,19 @@ def kept_plan(folder: Path, settings: Sequence[Setting], *, seeds: int, seed: in
     images = settings[0].images
     path, of_steps = folder / "plan.json", EPOCHS * len(images.train) // BATCH
     networks = sorted(f"{setting.way.name} {setting.depth} {setting.width}" for setting in settings)
-    asked: dict[str, Any] = {"seeds": seeds, "seed": seed, "budget": budget, "data": images.sha256}
+    asked: dict[str, Any] = {"seeds": seeds, "seed": seed, "budget": budget, "steps": steps, "data": images.sha256}
     asked |= {"networks": networks, "device": settings[0].device.type}
     if path.exists():
         kept = _read(path)
-        differing = sorted(key for key, value in asked.items() if kept.get(key) != value)
+        differing = sorted(key for key, value in asked.items() if kept["asked"].get(key) != value)
         if differing:
             raise ModelError(f"{folder}: holds another comparison: {', '.join(differing)} differ", _HINT)
         return Plan(kept["steps"], of_steps)
-    steps = of_steps if budget is None else min(of_steps, _steps(settings, seeds, budget))
-    write_atomically(path, json.dumps(asked | {"steps": steps}, indent=1, sort_keys=True) + "\n")
-    return Plan(steps, of_steps)
+    planned = of_steps if steps is None else steps
+    if budget is not None:
+        planned = min(of_steps, _steps(settings, seeds, budget))
+    write_atomically(path, json.dumps({"asked": asked, "steps": planned}, indent=1, sort_keys=True) + "\n")
+    return Plan(planned, of_steps)
 
 
 def _steps(settings: Sequence[Setting], seeds: int, budget: float) -> int:
@@ -99,7 +109,7 @@ def _cost(setting: Setting) -> tuple[float, float]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kept["steps"] = int(kept["steps"])
+        kept["steps"], kept["asked"] = int(kept["steps"]), dict(kept["asked"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: is no plan of a comparison, or damaged", "remove it to begin again") from error
     return kept
