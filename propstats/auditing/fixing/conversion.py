@@ -1,7 +1,8 @@
 """A network as a NormProp network: not other scales, other layers."""
 
-from typing import Final
+from typing import Any, Final, cast
 
+import torch
 from torch import nn
 
 from propstats.auditing.fixing.records import Change
@@ -14,7 +15,7 @@ from propstats.nn.plain import PLAIN
 NORMPROP: Final = "normprop"
 #: The constants follow what a unit receives, and the shift brings it where a ReLU is almost linear: signal and gradient
 #: both come through many layers, which with the paper's constants only one of them does.
-_OPTIONS: Final = {"constants": "matched", "gamma": 1.0, "beta": 1.0}
+_OPTIONS: Final[dict[str, Any]] = {"constants": "matched", "gamma": 1.0, "beta": 1.0}
 
 
 def normprop(network: nn.Module) -> tuple[nn.Sequential, tuple[Change, ...], tuple[Skipped, ...]]:
@@ -39,7 +40,7 @@ def normprop(network: nn.Module) -> tuple[nn.Sequential, tuple[Change, ...], tup
     for (name, plain), own in zip(before, after, strict=True):
         if isinstance(own, NormProp):
             now = rms(own.effective_weight())
-            was = rms(plain.weight)
+            was = rms(cast("torch.Tensor", plain.weight))
             changes.append(Change(name, now / was if was > 0 else float("inf"), now, rms(own.beta)))
         else:
             stayed.append(Skipped(name, "the last layer of weights stays as it is"))
