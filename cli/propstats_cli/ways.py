@@ -46,7 +46,7 @@ def ways(
     \b
     Examples:
       propstats ways --data fashion-mnist --budget 1200 --write ways.md
-      propstats ways --data digits --depth 3,20 --width 64 --seeds 3 --budget 60
+      propstats ways --data digits --depth 20 --width 64 --seeds 4 --steps 60
     """
     from propstats.experiments.ways.compare import compare_ways
     from propstats_cli.progress import bars
