@@ -43,7 +43,7 @@ def audit(
         str | None, typer.Option("--fix", metavar="FILE", help="Rescale the weights, audit again, write the network.")
     ] = None,
     method: Annotated[
-        str, typer.Option("--method", help="How to fix: theory (edge of chaos), lsuv, or backward.")
+        str, typer.Option("--method", help="How to fix: theory (edge of chaos), lsuv, backward, or normprop.")
     ] = "theory",
     retrain_ok: Annotated[
         bool, typer.Option("--retrain-ok", help="Fix weights that look trained, too: what they learned is lost.")

@@ -43,7 +43,8 @@ def _render(out: "Console", report: "FixReport") -> None:
 
     from propstats_cli.numbers import short
 
-    out.print(f"method  {report.method}: {len(report.changes)} layers scaled", soft_wrap=True)
+    done = "converted" if report.method == "normprop" else "scaled"
+    out.print(f"method  {report.method}: {len(report.changes)} layers {done}", soft_wrap=True)
     for sign in report.trained:
         out.print(f"trained {escape(sign)}: what it had learned is gone", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -51,9 +52,8 @@ def _render(out: "Console", report: "FixReport") -> None:
     for heading in ("weights x", "signal std", "after", "gradient", "after"):
         table.add_column(heading, justify="right", no_wrap=True)
     factors = {change.name: change.factor for change in report.changes}
-    for before, after in zip(report.before.layers, report.after.layers, strict=True):
-        if not before.is_weights:
-            continue
+    weighted = [[layer for layer in audit.layers if layer.is_weights] for audit in (report.before, report.after)]
+    for before, after in zip(*weighted, strict=True):
         stds = [math.sqrt(layer.forward.var.value) for layer in (before, after) if layer.forward.var.value >= 0]
         back = [math.sqrt(layer.backward.input.value) for layer in (before, after) if layer.backward.input]
         row = [short(x) for x in stds] if len(stds) == 2 else ["", ""]
@@ -75,7 +75,8 @@ def _render(out: "Console", report: "FixReport") -> None:
         out.print(f"left alone {escape(skipped.name)}: {escape(skipped.reason)}", soft_wrap=True)
     out.print(f"before    {_findings(report.before)}", soft_wrap=True)
     out.print(f"after     {_findings(report.after)}", soft_wrap=True)
-    out.print(f"wrote     {escape(report.path or '')}: {report.format}, to be trained from here", soft_wrap=True)
+    how = ", for torch.load(..., weights_only=False) beside propstats" if report.method == "normprop" else ""
+    out.print(f"wrote     {escape(report.path or '')}: {report.format}{how}, to be trained from here", soft_wrap=True)
     out.print("verdict   " + ("[bold green]PASS[/] after the fix" if report.passed else "[bold red]FAIL[/] still"))
 
 

@@ -35,6 +35,7 @@ from propstats_cli.reproduce import reproduce
 from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
 from propstats_cli.sweep import sweep
+from propstats_cli.ways import ways
 
 # The base of typer's complaints about the command line; typer carries its own copy of click and does not export it.
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -70,6 +71,7 @@ _COMMANDS = {
         demo,
         lesson,
         reproduce,
+        ways,
         explain,
         list_,
     )

@@ -21,6 +21,9 @@ def reproduce(
     budget: Annotated[
         float | None, typer.Option("--budget", help="Seconds for all of it; the whole protocol without.")
     ] = None,
+    thin: Annotated[
+        int, typer.Option("--thin", min=1, help="Divide the numbers of filters by this, for small machines.")
+    ] = 1,
     seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Networks of each run.")] = None,
     seed: options.Seed = 0,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Folder of checkpoints.")] = "propstats-reproduce",
@@ -34,8 +37,8 @@ def reproduce(
 ) -> Answer:
     """Repeat an experiment of the NormProp paper on real images.
 
-    Network, rates and schedule are the paper's; a budget leaves out the same share of all runs and says so. Stopped,
-    it goes on from its last epoch when it is called again.
+    Network, rates and schedule are the paper's; a budget leaves out the same share of all runs and says so, and
+    --thin makes the network smaller. Stopped, it goes on from its last epoch when it is called again.
 
     \b
     Examples:
@@ -51,6 +54,7 @@ def reproduce(
             data,
             out=out,
             budget=budget,
+            thin=thin,
             seeds=seeds,
             seed=seed,
             device=device,

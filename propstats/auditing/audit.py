@@ -35,6 +35,7 @@ from propstats.auditing.records import (
 from propstats.auditing.subject import load_subject
 from propstats.errors import DataError
 from propstats.estimate import Estimate, Route
+from propstats.nn.normprop import NormProp
 from propstats.rules.dense import Weights
 
 
@@ -152,7 +153,7 @@ def _layer(call: Call, expectation: Expectation) -> Layer:
         call=call.index,
         type=call.kind,
         shape=call.shape,
-        is_weights=isinstance(rule, Weights),
+        is_weights=isinstance(rule, Weights) or isinstance(call.module, NormProp),
         sigma_w=rule.sigma_w if isinstance(rule, Weights) else None,
         forward=forward,
         backward=BackwardStatistics(

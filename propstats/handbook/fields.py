@@ -38,6 +38,7 @@ RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "scales": ("theory.weights.scales.WeightScales",),
     "spectrum": ("auditing.spectrum.MeasuredSpectrum",),
     "sweep": ("simulation.sweep.Sweep",),
+    "ways": ("experiments.ways.records.Comparison",),
 }
 
 

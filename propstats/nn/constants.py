@@ -10,6 +10,8 @@ from propstats.activations.namespaces import torch_namespace
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
 from propstats.expectation.quadrature.rule import gauss_legendre
+from propstats.nn.activations import is_rectifier
+from propstats.nn.rectifier import rectified_moments
 
 #: Panels in z, besides those that kinks cut, and how many nodes each has: tanh at gamma = 2 keeps nine digits.
 _REACH, _PANELS, _NODES = 10.0, 10, 16
@@ -47,8 +49,8 @@ def matched_constants(
 
     A standard deviation below 2**-10 counts as that: what is almost constant is not blown up to unit variance.
 
-    Integrals over z by Gauss's rule on panels that end at the kinks, in double precision. The rule is smooth in mean
-    and std, so that its derivative is that of the integral.
+    A ReLU has a closed form. Other activations are integrated over z by Gauss's rule on panels that end at the kinks,
+    in double precision: smooth in mean and std, so that its derivative is that of the integral.
 
     Args:
         act: The activation.
@@ -62,6 +64,9 @@ def matched_constants(
     [0.5838193701, 0.3989422804]
     """
     wide = torch.float32 if mean.device.type == "mps" else torch.float64
+    if is_rectifier(act):
+        c2, variance = rectified_moments(mean.to(wide), std.to(wide))
+        return variance.clamp_min(SMALLEST**2).sqrt(), c2
     nodes, weights = (torch.tensor(a.tolist(), dtype=wide, device=mean.device) for a in gauss_legendre(_NODES))
     edges = torch.linspace(-_REACH, _REACH, _PANELS + 1, dtype=wide, device=mean.device)
     mean, std = mean.to(wide)[:, None], std.to(wide)[:, None]

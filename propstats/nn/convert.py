@@ -63,6 +63,8 @@ def convert(model: nn.Module, like: str = "normprop", **options: Any) -> nn.Sequ
                 k = after + 1
                 continue
             if k != last or batch_norm is not None:
+                if after < len(parts) and "Dropout" in type(parts[after][1]).__name__:
+                    raise _refused(parts[after], _why(parts[after][1]))
                 raise _refused(parts[after - 1] if batch_norm is not None else parts[k], "no activation follows it")
             done.append(copy.deepcopy(layer))
         elif isinstance(layer, _KEPT):

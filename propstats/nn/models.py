@@ -14,6 +14,8 @@ _LAYERS = (
     ("C", 96, 1, 1, 0), ("C", 192, 5, 1, 2), ("C", 192, 1, 1, 0), ("avg", 0, 3, 2, 1),
     ("C", 192, 1, 1, 0), ("C", 192, 5, 1, 0), ("C", 192, 1, 1, 2), ("classes", 0, 1, 1, 0), ("avg", 0, 8, 8, 0),
 )  # fmt: skip
+#: The fewest filters of a hidden layer.
+_FEWEST = 96
 _NORMALIZATIONS = ("normprop", "batchnorm", "none")
 
 
@@ -22,6 +24,7 @@ def nin(
     *,
     classes: int = 10,
     channels: int = 3,
+    thin: int = 1,
     generator: torch.Generator | None = None,
     **options: object,
 ) -> nn.Sequential:
@@ -34,11 +37,12 @@ def nin(
         normalization: `"normprop"`, `"batchnorm"` (between convolution and ReLU), or `"none"`.
         classes: Number of classes; the paper's last layer has 10, and 100 for CIFAR-100.
         channels: Channels of the images.
+        thin: What the paper's numbers of filters are divided by, 192, 160 and 96.
         generator: Where weights (Glorot's, uniform) are drawn from; torch's global generator if there is none.
         **options: Of the NormProp layers: activation, gamma, beta, constants, affine.
 
     Raises:
-        DomainError: If the normalisation is not one of these, or another takes options.
+        DomainError: If the normalisation is not one of these, or another takes options, or `thin` leaves no filter.
 
     References:
         Arpit et al. 2016, arXiv:1603.01431, section 5, "Experimental Protocols", and section 4.2 for the weights.
@@ -50,8 +54,11 @@ def nin(
         raise DomainError(f"normalization must be one of {', '.join(_NORMALIZATIONS)}, got {normalization!r}")
     if options and normalization != "normprop":
         raise DomainError(f"{', '.join(options)} belong to NormProp layers, not to normalization {normalization!r}")
+    if not 1 <= thin <= _FEWEST:
+        raise DomainError(f"thin must be from 1 to {_FEWEST}, got {thin}")
     layers: list[nn.Module] = []
-    for kind, filters, size, stride, padding in _LAYERS:
+    for kind, of_filters, size, stride, padding in _LAYERS:
+        filters = of_filters // thin
         if kind == "max":
             layers.append(nn.MaxPool2d(size, stride, padding))
         elif kind == "avg":

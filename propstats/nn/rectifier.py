@@ -1,5 +1,6 @@
-"""The ReLU that starts elsewhere than at 0, in place."""
+"""The ReLU that starts elsewhere than at 0, in place, and its moments as tensors."""
 
+import math
 from typing import Any
 
 import torch
@@ -46,3 +47,27 @@ def rectified(input: torch.Tensor, least: float) -> torch.Tensor:
         return input.clamp_min(least)
     result: torch.Tensor = _InPlace.apply(input, least)  # type: ignore[no-untyped-call]
     return result
+
+
+def rectified_moments(mean: torch.Tensor, std: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and variance of `max(x, 0)` for `x ~ N(mean, std^2)`, differentiable in both.
+
+    With `t = mean/std`: `E = mean Phi(t) + std phi(t)`, `E2 = (mean^2 + std^2) Phi(t) + mean std phi(t)`.
+
+    Args:
+        mean: Means.
+        std: Standard deviations, positive, of the same shape.
+
+    References:
+        Tallis 1961, JRSS B 23 (moments of the truncated normal distribution).
+
+    >>> zero, one = torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+    >>> [round(float(moment), 10) for moment in rectified_moments(zero, one)]  # 1/sqrt(2 pi), 1/2 - 1/(2 pi)
+    [0.3989422804, 0.3408450569]
+    """
+    t = mean / std
+    above = torch.special.ndtr(t)
+    density = torch.exp(-0.5 * t.square()) / math.sqrt(2.0 * math.pi)
+    first = mean * above + std * density
+    second = (mean.square() + std.square()) * above + mean * std * density
+    return first, second - first.square()

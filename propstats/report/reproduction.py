@@ -45,13 +45,17 @@ def reproduction_markdown(result: "Reproduction", figure: str) -> str:
         "",
         f"![{result.title}]({figure})",
         "",
-        "| run | networks | accuracy | best | seconds for a full epoch |",
-        "|---|---|---|---|---|",
+        "| run | networks | diverged | steps each | accuracy at the end ± standard error | best epoch |"
+        " seconds for a full epoch |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {run.run} | {len(run.trained)} | {_percent(run)} | {run.best.value:.2%} | {run.seconds:.0f} |"
+        f"| {run.run} | {len(run.trained)} | {sum(network.diverged is not None for network in run.trained)} | "
+        f"{run.shortened.epochs * run.shortened.steps:,} | {_percent(run)} | {run.best.value:.2%} | {run.seconds:.0f} |"
         for run in result.runs
     ]
+    if result.not_run:
+        lines += ["", _share(result)]
     lines += ["", "## What the paper says, and what these runs show", ""]
     lines += [f"- *{verdict.statement}*: **{_WORDS[verdict.holds]}**. {verdict.found}." for verdict in result.verdicts]
     lines += ["", "## What was chosen here", "", *(f"- {choice}" for choice in result.choices)]
@@ -59,9 +63,26 @@ def reproduction_markdown(result: "Reproduction", figure: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _share(result: "Reproduction") -> str:
+    """Say how much the verdicts rest on."""
+    shares = [run.shortened.share for run in result.runs]
+    of = (
+        f"{min(shares):.2%}"
+        if f"{min(shares):.2%}" == f"{max(shares):.2%}"
+        else f"{min(shares):.2%} to {max(shares):.2%}"
+    )
+    thin = f", in networks with 1/{result.thin} of its filters" if result.thin > 1 else ""
+    return (
+        f"**These runs made {of} of the paper's training steps{thin}.** What holds here or not is said of "
+        "such runs, not of the paper's."
+    )
+
+
 def _command(result: "Reproduction") -> str:
     budget = "" if result.budget is None else f" --budget {result.budget:g}"
-    return f"propstats reproduce {result.name} --data {result.data} --seeds {result.seeds} --seed {result.seed}{budget}"
+    thin = "" if result.thin == 1 else f" --thin {result.thin}"
+    seeds = f"--seeds {result.seeds} --seed {result.seed}"
+    return f"propstats reproduce {result.name} --data {result.data} {seeds}{budget}{thin}"
 
 
 def _percent(run: "RunResult") -> str:
@@ -75,17 +96,29 @@ def reproduction_figure(result: "Reproduction") -> Figure:
         figure = Figure(figsize=(9.0, 3.8))
         accuracy, means = figure.subplots(1, 2)
         accuracy.set_title("(a) validation accuracy")
-        means.set_title("(b) means that hidden layers receive")
+        accuracy.set_ylabel("share of images named rightly")
+        accuracy.set_ylim(0.0, 1.0)
+        means.set_title("(b) means of what hidden layers receive")
+        means.set_ylabel("root mean square over units")
         means.set_yscale("log")
         for axes in (accuracy, means):
-            axes.set_xlabel("epoch")
+            axes.set_xlabel(_epochs(result))
         for run, colour in zip(result.runs, _COLOURS, strict=False):
             _curve(accuracy, run, colour, [[epoch.accuracy for epoch in n.epochs] for n in run.trained])
             _curve(means, run, colour, [[float(np.mean(e.layer_means)) for e in n.epochs] for n in run.trained])
         figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
-        figure.suptitle(f"{result.title}, on {result.data}", x=0.01, ha="left", fontsize=10, parse_math=False)
+        about = f"{result.title}, on {result.data}: means and 95 % intervals over {result.seeds} networks"
+        figure.suptitle(about, x=0.01, ha="left", fontsize=10, parse_math=False)
         figure.draw_without_rendering()
     return figure
+
+
+def _epochs(result: "Reproduction") -> str:
+    """Say what an epoch is here."""
+    steps = sorted({run.shortened.steps for run in result.runs})
+    if all(run.shortened.steps == run.shortened.of_steps for run in result.runs):
+        return "epoch"
+    return f"epoch, shortened to {steps[0]:,}{f' to {steps[-1]:,}' if len(steps) > 1 else ''} steps"
 
 
 def _curve(axes: Axes, run: "RunResult", colour: str, networks: list[list[float]]) -> None:

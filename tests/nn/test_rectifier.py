@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from oracle import oracle_moments
 
-from propstats.nn.rectifier import rectified
+from propstats.nn.rectifier import rectified, rectified_moments
 
 # torch's forward differentiation loads parts of itself by what it deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
@@ -48,3 +49,13 @@ def test_what_was_cut_off_has_no_slope(dtype: torch.dtype) -> None:
         cut = x.detach().double() < least
         assert not slope[cut].any()
         assert slope[x.detach().double() > least + 0.02].all()
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (1.0, 1.0), (-2.0, 0.5), (3.0, 0.25), (-6.0, 1.0)])
+def test_moments_of_the_rectifier_are_the_oracle_s(mean: float, std: float) -> None:
+    first, variance = rectified_moments(*(torch.tensor(x, dtype=torch.float64) for x in (mean, std)))
+    exact = oracle_moments("relu", mean, std)
+    # Both are differences of numbers as large as mean and std.
+    size = abs(mean) + std
+    assert abs(first.item() - float(exact["mean"])) <= 1e-15 * size
+    assert abs(variance.item() - float(exact["var"])) <= 4e-15 * size**2

@@ -12,6 +12,7 @@ from torch import nn
 from propstats.auditing.audit import audit
 from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import DEFAULT_SAMPLES
+from propstats.auditing.fixing.conversion import NORMPROP, normprop
 from propstats.auditing.fixing.fresh import signs_of_training
 from propstats.auditing.fixing.methods import METHODS, SAMPLES
 from propstats.auditing.fixing.records import FixReport, RateCheck
@@ -55,7 +56,8 @@ def fix(
         data: As in `propstats.audit`.
         out: Where to write the result; None for nowhere.
         method: `theory`, to the edge of chaos for each layer's activation; `lsuv`, outputs of variance 1 on the data;
-            `backward`, gradients of standard deviation 1.
+            `backward`, gradients of standard deviation 1; `normprop`, NormProp layers in the place of weights,
+            batch norm and activations, written as a whole module.
         retrain_ok: Whether a network that looks trained may lose what it has learned.
         access: As in `propstats.audit`.
         normalize: As in `propstats.audit`.
@@ -78,8 +80,8 @@ def fix(
     >>> report.before.passed, report.after.passed, all(check.agrees for check in report.checks)
     (False, True, True)
     """
-    if method not in METHODS:
-        raise unknown_name("method", method, list(METHODS))
+    if method not in (*METHODS, NORMPROP):
+        raise unknown_name("method", method, [*METHODS, NORMPROP])
     if out is not None and not isinstance(model, nn.Module) and _same_file(model, out):
         raise OutputError(f"{os.fspath(out)} is the model itself", "name another file; the input is never changed")
     subject = load_subject(model, data, access=access, normalize=normalize, samples=samples, seed=seed, places=places)
@@ -103,19 +105,25 @@ def fix(
     before = audited(model)
     network = copy.deepcopy(subject.network)
     prediction = _predicted(network, subject.inputs) if method == "theory" else UNKNOWN
-    scaling = Scaling(network, seed)
-    METHODS[method](network, some, scaling)
+    original = subject.model.format
+    if method == NORMPROP:
+        network, changes, left_alone = normprop(network)
+        original = "torch module"  # its weights fit no layers but its own
+    else:
+        scaling = Scaling(network, seed)
+        METHODS[method](network, some, scaling)
+        changes, left_alone = scaling.changes(), tuple(scaling.left_alone)
     after = audited(network)
-    form = form_of(subject.model.format)
+    form = form_of(original)
     if out is not None:
-        write_atomically(out, serialised(network, subject.model.format))
+        write_atomically(out, serialised(network, original))
     return FixReport(
         method=method,
         path=os.fspath(out) if out is not None else None,
         format=form,
         trained=trained,
-        changes=scaling.changes(),
-        left_alone=tuple(scaling.left_alone),
+        changes=changes,
+        left_alone=left_alone,
         checks=_checks(before, after, prediction),
         before=before,
         after=replace(after, model=replace(after.model, path=os.fspath(out) if out is not None else None, format=form)),

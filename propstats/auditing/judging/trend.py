@@ -45,8 +45,11 @@ def forward_path(layers: Sequence[Layer]) -> Path:
 
 
 def backward_path(layers: Sequence[Layer]) -> Path:
-    """Follow the gradient: its squared norm, which layers that change the width, pool or reshape keep."""
-    weights = [layer for layer in reversed(layers) if layer.is_weights]
+    """Follow the gradient: its squared norm, which layers that change the width, pool or reshape keep.
+
+    Where a layer of zeros cuts it off until the first step of training, there is no gradient to follow yet.
+    """
+    weights = _reached([layer for layer in layers if layer.is_weights])[::-1]
     expected = [layer.expected.gradient_output if layer.expected else None for layer in weights]
     return Path(
         weights,
@@ -56,6 +59,23 @@ def backward_path(layers: Sequence[Layer]) -> Path:
             for layer, value in zip(weights, expected, strict=True)
         ],
     )
+
+
+def _reached(weights: Sequence[Layer]) -> list[Layer]:
+    """Leave out layers without gradient for no other reason than zeros behind them that the first step fills.
+
+    Zeros do that as the last layer, and at the end of a branch that the gradient goes round (Fixup has both). In the
+    middle of a chain they end it for good, and the layers before them stay.
+    """
+    gradients = [gradient_norm(layer) for layer in weights]
+    last = len(weights) - 1
+    kept = []
+    for i, (layer, gradient) in enumerate(zip(weights, gradients, strict=True)):
+        source = next((k for k in range(i + 1, last + 1) if gradients[k] > 0.0), last)
+        is_round = any(before > 0.0 for before in gradients[:i])
+        if not (gradient == 0.0 and weights[source].sigma_w == 0.0 and source > i and (source == last or is_round)):
+            kept.append(layer)
+    return kept
 
 
 def trend(layers: Sequence[Layer]) -> Trend:

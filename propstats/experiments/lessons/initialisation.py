@@ -5,13 +5,15 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from propstats.auditing.audit import audit
+from propstats.auditing.records import AuditReport
 from propstats.experiments.lessons.networks import accuracy, dense, digits, gaussian, generator, mean_over, stack, train
 from propstats.experiments.lessons.record import Curve, Lesson, Panel
 from propstats.nn.init import Residual, fixup_, pretrain_
 
 _WIDTHS = (64, 48, 48, 48, 48, 48, 10)
 _LABELLED, _STEPS, _SEEDS = 100, 150, 3
-_BRANCHES, _WIDTH = 25, 32
+_BRANCHES, _WIDTH, _AUDITED = 25, 32, 500
 _RIGHT, _TOO_SMALL = gaussian(lambda fan_in, _: 1 / fan_in), gaussian(lambda fan_in, _: 0.1 / fan_in)
 
 
@@ -58,23 +60,32 @@ def fixup(seed: int) -> Lesson:
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
     curves: dict[str, list[float]] = {}
+    audits: dict[str, AuditReport] = {}
     for own in range(seed, seed + _SEEDS):
         for name, initialise in ways.items():
-            model = _residual(own)
+            model = residual(own)
             initialise(model, own)
+            if name not in audits:
+                audits[name] = audit(model, inputs[:_AUDITED])
             losses = list(train(model, inputs, labels, steps=_STEPS, rate=0.05, seed=own))
             curves.setdefault(name, losses)
             found[name].append(accuracy(model, inputs, labels))
     scores = {name: mean_over(values) for name, values in found.items()}
     steps = tuple(float(step) for step in range(1, _STEPS + 1))
+    warned = next((finding for finding in audits["He"].findings if finding.rule == "forward-exploding"), None)
+    rate = audits["He"].trend.forward_rate
     return Lesson(
         "fixup", "Fixup",
         "with good initialisation a deep residual network needs no normalisation",
         {f"accuracy {name}": score for name, score in scores.items()},
-        scores["Fixup"].value > 0.85 and scores["Fixup"].value - scores["He"].value > 0.3,
+        scores["Fixup"].value > 0.85 and scores["Fixup"].value - scores["He"].value > 0.3
+        and warned is not None and "Fixup" in warned.remedy and audits["Fixup"].passed,
         f"A residual network of {2 * _BRANCHES} layers, without normalisation, reaches {scores['Fixup'].value:.0%} "
         f"with Fixup after {_STEPS} steps and {scores['He'].value:.0%} with He's weights, whose branches add up to "
-        f"2^{_BRANCHES} times the signal's variance.",
+        f"2^{_BRANCHES} times the signal's variance. An audit before training "
+        + (f"finds that the signal explodes, x{rate.total:.2g}, and names Fixup as a remedy" if warned and rate
+           else "does not find it")
+        + f"; the network that Fixup made {'passes' if audits['Fixup'].passed else 'fails'}.",
         Panel("training loss", "step", "loss", tuple(
             Curve(name, steps, tuple(losses)) for name, losses in curves.items()
         ), log_y=True),
@@ -82,7 +93,8 @@ def fixup(seed: int) -> Lesson:
     )  # fmt: skip
 
 
-def _residual(seed: int) -> nn.Sequential:
+def residual(seed: int) -> nn.Sequential:
+    """Return a residual network without normalisation, with He's weights."""
     numbers = generator(seed)
     he = gaussian(lambda fan_in, _: 2 / fan_in)
     branches = [

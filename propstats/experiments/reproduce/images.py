@@ -48,12 +48,13 @@ class Images:
         return self.train.shape[1]
 
 
-def load_images(name: str, places: Places | None = None) -> Images:
+def load_images(name: str, places: Places | None = None, *, fit: bool = True) -> Images:
     """Load a data set of images by name.
 
     Args:
         name: `digits`, or one of those that come in two parts.
         places: Where data sets with a name are kept, and whether they may be downloaded.
+        fit: Whether to bring them to 32 x 32 pixels.
 
     Raises:
         DataError: If the data set has no classes or no images, or cannot be had.
@@ -76,9 +77,9 @@ def load_images(name: str, places: Places | None = None) -> Images:
         sha256 = data.sha256 or ""
     if any(part is None for part in labels) or inputs[0].ndim != 4:
         raise DataError(f"{name} holds no images with classes", f"use digits, {', '.join(SPLIT)}")
-    train, test = (_fitted(part) for part in inputs)
+    train, test = (_fitted(part) if fit else part for part in inputs)
     (height, width), note = inputs[0].shape[-2:], ""
-    if (height, width) != (_SIDE, _SIDE):
+    if fit and (height, width) != (_SIDE, _SIDE):
         how = "enlarged" if _SIDE % height == 0 and _SIDE % width == 0 else "padded with zeros"
         note = f"images of {height}x{width} {how} to {_SIDE}x{_SIDE}"
     assert labels[0] is not None

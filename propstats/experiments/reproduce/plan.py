@@ -43,7 +43,8 @@ def kept_plan(
         OutputError: If the plan cannot be written.
     """
     path = folder / "plan.json"
-    asked = {"seeds": seeds, "budget": budget, "data": images.sha256, "device": device.type}
+    asked: dict[str, Any] = {"seeds": seeds, "budget": budget, "data": images.sha256, "device": device.type}
+    asked["thin"] = [run.thin for run in runs]
     if path.exists():
         kept = _read(path)
         differing = sorted(key for key, value in asked.items() if kept["asked"].get(key) != value)

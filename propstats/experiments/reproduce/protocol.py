@@ -24,6 +24,7 @@ class Run:
         epochs: Epochs of the paper.
         halve_every: Epochs after which the learning rate is halved.
         flips: Whether training images are flipped at random.
+        thin: What the paper's numbers of filters are divided by.
     """
 
     method: Method
@@ -33,6 +34,7 @@ class Run:
     epochs: int
     halve_every: int
     flips: bool = False
+    thin: int = 1
 
     @property
     def label(self) -> str:

@@ -127,6 +127,7 @@ class Reproduction:
         seed: The first seed.
         seeds: Networks of each run.
         budget: Seconds that there were; None for the whole protocol.
+        thin: What the paper's numbers of filters were divided by; 1 for its own network.
         runs: What was trained.
         verdicts: The paper's statements, beside what was found.
         choices: What the paper leaves open and was chosen here.
@@ -142,6 +143,7 @@ class Reproduction:
     seed: int
     seeds: int
     budget: float | None
+    thin: int
     runs: Sequence[RunResult]
     verdicts: Sequence[Verdict]
     choices: Sequence[str]

@@ -1,5 +1,6 @@
 """`propstats reproduce`: repeat an experiment of the paper on real images, and say what it shows."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ def reproduce(
     *,
     out: str | os.PathLike[str] = "propstats-reproduce",
     budget: float | None = None,
+    thin: int = 1,
     seeds: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -44,6 +46,8 @@ def reproduce(
         out: Folder of the checkpoints; made if it is not there.
         budget: Seconds for all of it; what does not fit is left out in the same proportion for all runs, and said. None
             for the paper's whole protocol.
+        thin: What the paper's numbers of filters are divided by, where its network is too large for the machine: the
+            cost of a step goes with its square.
         seeds: Networks of each run; by default three (one for `speed`).
         seed: The first seed.
         device: `cpu`, `cuda` or `auto`.
@@ -71,8 +75,9 @@ def reproduce(
     where = resolve_device(device)
     images = load_images(data, places)
     folder = make_folder(Path(out) / name / images.name)
-    plan = kept_plan(folder, experiment.runs, images, seeds=count, budget=budget, device=where)
-    results = {run.label: _train(run, images, plan[run], folder, seed, where, progress) for run in experiment.runs}
+    runs = tuple(dataclasses.replace(run, thin=thin) for run in experiment.runs)
+    plan = kept_plan(folder, runs, images, seeds=count, budget=budget, device=where)
+    results = {run.label: _train(run, images, plan[run], folder, seed, where, progress) for run in runs}
     return Reproduction(
         name=experiment.name,
         title=experiment.title,
@@ -83,10 +88,14 @@ def reproduce(
         seed=seed,
         seeds=count,
         budget=budget,
+        thin=thin,
         runs=tuple(results.values()),
         verdicts=judge(name, results, experiment.printed),
         choices=(*experiment.choices, *([images.note] if images.note else [])),
-        not_run=tuple(_not_run(run, plan[run].shortening) for run in plan if plan[run].shortening.is_short),
+        not_run=(
+            *([f"the paper's network: each layer has 1/{thin} of its filters here"] if thin > 1 else []),
+            *(_not_run(run, plan[run].shortening) for run in plan if plan[run].shortening.is_short),
+        ),
     )
 
 

@@ -161,4 +161,5 @@ def _network(run: Run, images: Images, generator: torch.Generator) -> nn.Sequent
     """Return the paper's network behind its data normalisation."""
     shape = tuple(images.train.shape[1:])
     first = GlobalNormalization.of(images.train) if run.data == "global" else BatchNormalization(*shape)
-    return nn.Sequential(first, nin(run.method, classes=images.classes, channels=images.channels, generator=generator))
+    network = nin(run.method, classes=images.classes, channels=images.channels, thin=run.thin, generator=generator)
+    return nn.Sequential(first, network)

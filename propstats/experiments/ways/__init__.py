@@ -1,0 +1,1 @@
+"""Which way of keeping signal trains better? Deep networks on real images, way beside way."""
