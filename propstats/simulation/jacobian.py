@@ -11,7 +11,7 @@ from propstats.activations import Activation, activation
 from propstats.errors import DomainError
 from propstats.estimate import Estimate
 from propstats.expectation import quadrature
-from propstats.simulation.averages import mean_of, mean_of_counts, normalised_variance_of
+from propstats.simulation.averages import mean_of, mean_of_counts, mean_of_products, normalised_variance_of
 from propstats.simulation.network import draw_jacobians
 from propstats.theory.network import DenseNetwork
 from propstats.theory.spectra.free_product import FreeProduct
@@ -200,7 +200,7 @@ def summarise(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> Spectrum
     unit = math.sqrt(float((values**2).mean())) or 1.0
     square, fourth = ((values / unit) ** 2).mean(axis=1), ((values / unit) ** 4).mean(axis=1)
     return SpectrumSummary(
-        mean_square=mean_of(square * unit**2),
+        mean_square=mean_of_products(square * unit**2),
         normalised_variance=normalised_variance_of(square, fourth),
         max=mean_of(values[:, 0]),
         zero_fraction=mean_of_counts(values.shape[1] - ranks, values.shape[1]),

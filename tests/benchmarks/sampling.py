@@ -5,9 +5,12 @@ best one counts; the best one in float32 is shown beside it, and so is what all 
 activation and its slope, with their covariance). Then: how many samples the stratified mode needs for the
 error of a million independent ones.
 
-The speed is that of two threads, and wants two cores for itself: beside other work only the CPU times say something.
+The speed is that of as many threads as torch takes, and wants their cores for itself: beside other work only the CPU
+times say something. Before each measurement comes a pause: after their work the threads of a plain pipeline spin for
+some milliseconds, on the core that the next measurement wants.
 
-Run from the repository, with propstats installed: python tests/benchmarks/sampling.py
+Run from the repository, with propstats installed: python tests/benchmarks/sampling.py; for one thread, with
+OMP_NUM_THREADS=1.
 """
 
 import statistics
@@ -20,8 +23,10 @@ import torch
 from propstats.activations import activation
 from propstats.expectation.sampling import moments
 
-_ROUNDS = 7
-_SAMPLES = 1 << 21
+_ROUNDS = 5
+_SAMPLES = 1 << 22
+#: Seconds after which the threads of what ran before are asleep.
+_PAUSE = 0.05
 #: The smallest ratio of speeds, and of samples for the same error, that is called met.
 _FASTER, _FEWER = 1.6, 100
 
@@ -69,7 +74,8 @@ _FORMS: Mapping[str, Callable[[_Act, torch.dtype], None]] = {
 
 
 def _seconds(work: Callable[[], object]) -> tuple[float, float]:
-    """Return wall and CPU seconds."""
+    """Return wall and CPU seconds, measured after a pause."""
+    time.sleep(_PAUSE)
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - cpu

@@ -1,7 +1,6 @@
 """What the sampling route averages, as rows of numbers: an activation and its slope, multiplied in six ways."""
 
 import math
-import struct
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from propstats.activations.activation import Activation
 from propstats.activations.compile import compiled
 from propstats.activations.derivative import differentiate
-from propstats.activations.namespaces import torch_namespace
 from propstats.activations.syntax import parse
 from propstats.expectation.sampling.delta import AVERAGED, VALUES
+from propstats.expectation.sampling.functions import GELU, condensed, gelu, sampling_namespace
 
 Array = NDArray[np.float64]
 
@@ -33,7 +32,8 @@ class Rows:
         self.size, self.slopes = size, slopes
         self.x = torch.empty(size, dtype=torch.float64, device=device)
         self.names = AVERAGED if slopes else VALUES
-        self.whole = torch.ones(len(self.names) + 1, size, dtype=torch.float64, device=device)
+        # By numpy: torch would wake threads of its own for it, which then spin for a while in the way of those here.
+        self.whole = torch.from_numpy(np.ones((len(self.names) + 1, size))).to(device)
         # Taken apart once: torch's smallest operations take microseconds.
         rows = dict(zip(self.names, self.whole.unbind(), strict=False))
         self.y, self.d, self.zd, self.zdy = (rows.get(name, rows["y"]) for name in ("y", "d", "zd", "zdy"))
@@ -71,8 +71,13 @@ class Integrand:
 
     def __init__(self, activation: Activation, mean: float, std: float) -> None:
         self.mean, self.std = mean, std
+        self._is_standard = mean == 0.0 and std == 1.0
         self._evaluate = _compiled(activation.text, tuple(activation.params), slopes=True)
-        self._value = _compiled(activation.text, tuple(activation.params), slopes=False)
+        # Where x is seldom far below 0, Phi(x) is not small.
+        if activation.text == GELU and mean >= -std:
+            self._value = gelu
+        else:
+            self._value = _compiled(activation.text, tuple(activation.params), slopes=False)
         self._params = tuple(activation.params.values())
         self._mean = torch.tensor(mean, dtype=torch.float64)
         centre = self._evaluate(self._mean.reshape(1), *self._params)
@@ -81,12 +86,12 @@ class Integrand:
 
     def fill(self, z: torch.Tensor, rows: Rows) -> Rows:
         """Write the rows at z, of shape (n,) and in float64, into their room; return it."""
-        torch.add(self._mean, z, alpha=self.std, out=rows.x)
+        x = z if self._is_standard else torch.add(self._mean, z, alpha=self.std, out=rows.x)
         if not rows.slopes:
-            _minus(self._value(rows.x, *self._params)[0], self.shift, rows.y)
+            _minus(self._value(x, *self._params)[0], self.shift, rows.y)
             torch.mul(rows.linear, rows.linear, out=rows.squares)
             return rows
-        value, slope = self._evaluate(rows.x, *self._params)
+        value, slope = self._evaluate(x, *self._params)
         _minus(value, self.shift, rows.y)
         _minus(slope, self.slope_shift, rows.d)
         torch.mul(rows.linear, rows.linear, out=rows.squares)
@@ -113,24 +118,5 @@ def _compiled(text: str, names: tuple[str, ...], *, slopes: bool) -> Callable[..
     # At its first comparison torch imports itself once more, which compiled formulas, without builtins, cannot.
     torch.gt(torch.zeros(1), 0.0)
     formula = parse(text, {"x", *names})
-    namespace = {**torch_namespace(), "where": _choose}
     formulas = [formula, differentiate(formula, "x")] if slopes else [formula]
-    return compiled(formulas, ["x", *names], namespace)
-
-
-def _choose(condition: Any, then: Any, otherwise: Any) -> Any:
-    """Choose elementwise, by the bits: `torch.where` branches at every element, and at random ones it guesses wrong."""
-    if not isinstance(condition, torch.Tensor):
-        return then if condition else otherwise
-    then, otherwise = _bits(then), _bits(otherwise)
-    no_bits = isinstance(otherwise, int) and otherwise == 0
-    # True becomes -1, which has all bits.
-    chosen = condition.to(torch.int64).neg_().bitwise_and_(then if no_bits else then ^ otherwise)
-    return (chosen if no_bits else chosen.bitwise_xor_(otherwise)).view(torch.float64)
-
-
-def _bits(value: Any) -> Any:
-    """Return the bits of float64 numbers as integers."""
-    if isinstance(value, torch.Tensor):
-        return value.view(torch.int64)
-    return int.from_bytes(struct.pack("<d", value), "little", signed=True)
+    return compiled([condensed(one) for one in formulas], ["x", *names], sampling_namespace())

@@ -3,14 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from propstats.activations import Activation, activation, activation_names
 from propstats.expectation.sampling.delta import AVERAGED
-from propstats.expectation.sampling.integrand import Integrand, Rows, _choose
-
-_FLOATS = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=8)
+from propstats.expectation.sampling.integrand import Integrand, Rows
 
 
 @pytest.mark.parametrize("name", activation_names())
@@ -43,23 +39,3 @@ def test_gram_holds_products_and_sums() -> None:
     plain = rows.averaged.numpy()
     assert np.allclose(rows.gram()[:, :-1], plain @ plain.T, rtol=1e-13)
     assert np.allclose(rows.gram()[:, -1], plain.sum(axis=1), rtol=1e-12, atol=1e-12)
-
-
-@given(then=_FLOATS, otherwise=_FLOATS, plain=st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=False)))
-def test_choosing_by_bits_is_where(then: list[float], otherwise: list[float], plain: tuple[float, float]) -> None:
-    """Bit for bit, with infinities, NaN and both zeros, on tensors and plain numbers."""
-    n = min(len(then), len(otherwise))
-    a, b = (torch.tensor(values[:n], dtype=torch.float64) for values in (then, otherwise))
-    condition = torch.arange(n) % 2 == 0
-    first, second = (torch.full((n,), value, dtype=torch.float64) for value in plain)
-    for left, right, same_left, same_right in (
-        (a, b, a, b), (a, plain[1], a, second), (plain[0], b, first, b), (*plain, first, second),
-        (a, 0.0, a, torch.zeros_like(a)), (a, -0.0, a, -torch.zeros_like(a)),
-    ):  # fmt: skip
-        expected = torch.where(condition, same_left, same_right)
-        assert torch.equal(_choose(condition, left, right).view(torch.int64), expected.view(torch.int64))
-
-
-def test_conditions_on_parameters_are_plain() -> None:
-    assert _choose(2.0 > 1.0, 3.0, 4.0) == 3.0
-    assert _choose(1.0 > 2.0, 3.0, 4.0) == 4.0
