@@ -92,8 +92,9 @@ CORRECTIONS: tuple[Correction, ...] = (
         title="e3nn: `normalize2mom` samples a number that is known",
         about=(
             "`normalize2mom(phi).cst` is `1/sqrt(E[phi(z)^2])`, z ~ N(0, 1), from a million samples of seed 0; the"
-            " sample has a second moment below 1, so that all factors come out too large. The numbers are those of torch 2.13"
-            " on a CPU; another generator has others, and a network that was trained with one is rebuilt with another."
+            " sample has a second moment below 1, so that all factors come out too large. The numbers are those of"
+            " torch 2.13 on a CPU; another generator has others, and a network that was trained with one is rebuilt"
+            " with another."
         ),
         claims=e3nn.CLAIMS,
         remedy="Integrate instead: a quadrature split at 0 has fifteen digits, is quicker, and is the same everywhere.",
