@@ -37,7 +37,8 @@ FUNCTIONS = {
 
 def _kernel(act: str, degree: int | None) -> Any:
     layer = CLOSED[act]() if degree is None else stax.ElementwiseNumerical(FUNCTIONS[act], deg=degree)
-    return jax.jit(lambda one, others: layer[2](one, others, "nngp"))
+    kernel = stax.serial(stax.Dense(1), layer)[2]  # it wants pre-activations to come from weights
+    return jax.jit(lambda one, others: kernel(one, others, "nngp"))
 
 
 def main() -> None:
