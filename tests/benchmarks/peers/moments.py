@@ -98,7 +98,13 @@ def _nodes(entry: Activation) -> tuple[np.ndarray, np.ndarray]:
 
 def _error(found: Found, name: str) -> float:
     exact = oracle.oracle_moments(name, _MEAN, _STD)
-    return max(float(abs(mpmath.mpf(found[key] if isinstance(found[key], mpmath.mpf) else float(found[key])) - exact[key]) / max(abs(exact[key]), 1)) for key in _FOUR)
+    return max(
+        float(
+            abs(mpmath.mpf(found[key] if isinstance(found[key], mpmath.mpf) else float(found[key])) - exact[key])
+            / max(abs(exact[key]), 1)
+        )
+        for key in _FOUR
+    )
 
 
 def _closed(entry: Activation) -> Callable[[], Found] | None:
