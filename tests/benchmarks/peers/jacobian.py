@@ -33,7 +33,8 @@ class _AtInput(nn.Module):
         self.network, self.x = network, nn.Parameter(x)
 
     def forward(self, _: torch.Tensor) -> torch.Tensor:
-        return self.network(self.x)[None]
+        y: torch.Tensor = self.network(self.x)
+        return y[None]
 
 
 def _by_curvlinops(curvlinops: Any, network: Network) -> Callable[[], torch.Tensor]:
@@ -44,7 +45,8 @@ def _by_curvlinops(curvlinops: Any, network: Network) -> Callable[[], torch.Tens
             data = [(torch.zeros(1, 1), torch.zeros(1, 1))]
             operator = curvlinops.JacobianLinearOperator(module, [module.x], data, check_deterministic=False)
             found.append(operator @ torch.eye(len(x)))
-        return torch.linalg.svdvals(torch.stack(found))
+        values: torch.Tensor = torch.linalg.svdvals(torch.stack(found))
+        return values
 
     return run
 
@@ -55,7 +57,8 @@ def _tasks(network: Network) -> dict[str, Callable[[], torch.Tensor]]:
 
     def floor() -> torch.Tensor:
         gemms(network)
-        return torch.linalg.svdvals(dense)
+        values: torch.Tensor = torch.linalg.svdvals(dense)
+        return values
 
     tasks: dict[str, Callable[[], torch.Tensor]] = {
         _FLOOR: floor,

@@ -1,9 +1,9 @@
 """Four moments of a forward and backward pass, E[f], Var f, E[f'] and E[f'^2], at N(0.3, 1.7^2).
 
 All methods compute the four moments of twelve activations; the time is per activation. The floor is the bare work of
-any quadrature: the activation and its slope at 264 nodes or some more, and four sums. An error is relative to max(1, size), beside
-integrals with thirty-four digits; the largest over all activations is printed. Target: quadrature at least ten times
-as fast as scipy's quad that is told the kinks, and with a smaller error, or one below 1e-15.
+any quadrature: the activation and its slope at 264 nodes or some more, and four sums. An error is relative to
+max(1, size), beside integrals with thirty-four digits; the largest over all activations is printed. Target: quadrature
+at least ten times as fast as scipy's quad that is told the kinks, and with a smaller error, or one below 1e-15.
 """
 
 import math
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import mpmath
 import numpy as np
 import oracle
-from benchmarks.peers.turns import named, ratio, rows_of, take_turns, table, verdict
+from benchmarks.peers.turns import named, ratio, rows_of, table, take_turns, verdict
 from scipy.integrate import quad
 
 from propstats.activations import Activation, activation
@@ -63,7 +63,7 @@ def _by_nodes(entry: Activation, nodes: np.ndarray, weights: np.ndarray) -> Call
     def moments() -> Found:
         f, d = entry(x), slope(x)
         m = weights @ f
-        return dict(zip(_FOUR, (m, weights @ (f - m) ** 2, weights @ d, weights @ (d * d)), strict=True))
+        return dict(zip(_FOUR, map(float, (m, weights @ (f - m) ** 2, weights @ d, weights @ (d * d))), strict=True))
 
     return moments
 
@@ -98,13 +98,7 @@ def _nodes(entry: Activation) -> tuple[np.ndarray, np.ndarray]:
 
 def _error(found: Found, name: str) -> float:
     exact = oracle.oracle_moments(name, _MEAN, _STD)
-    return max(
-        float(
-            abs(mpmath.mpf(found[key] if isinstance(found[key], mpmath.mpf) else float(found[key])) - exact[key])
-            / max(abs(exact[key]), 1)
-        )
-        for key in _FOUR
-    )
+    return max(float(abs(mpmath.mpmathify(found[key]) - exact[key]) / max(abs(exact[key]), 1)) for key in _FOUR)
 
 
 def _closed(entry: Activation) -> Callable[[], Found] | None:
@@ -145,7 +139,11 @@ def main() -> int:
 
 
 def _ours(entry: Activation) -> Callable[[], Found]:
-    return lambda: quadrature.values(entry, _MEAN, _STD, names=_FOUR)
+    def moments() -> Found:
+        found = quadrature.values(entry, _MEAN, _STD, names=_FOUR)
+        return {key: float(found[key]) for key in _FOUR}
+
+    return moments
 
 
 def _all(runs: list[Callable[[], Found]]) -> Callable[[], object]:

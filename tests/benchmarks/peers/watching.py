@@ -71,10 +71,11 @@ def _tasks(network: nn.Module, x: torch.Tensor, folder: str) -> dict[str, Callab
 
         return step
 
+    basic, full = Watcher(network, "basic"), Watcher(network, "full")
     tasks: dict[str, Callable[[], object]] = {
         _FLOOR: under(nullcontext),
-        "propstats, basic": under(lambda kept=Watcher(network, "basic"): kept),
-        _FULL: under(lambda kept=Watcher(network, "full"): kept),
+        "propstats, basic": under(lambda: basic),
+        _FULL: under(lambda: full),
         "`torch.var_mean` hooks": under(lambda: naive(network)),
     }
     scaling = optional("unit_scaling.transforms")
