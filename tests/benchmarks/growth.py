@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -164,16 +165,16 @@ def _json(report: AuditReport) -> str:
 _LAYERS = (16, 32, 64, 128, 256)
 CASES: tuple[Case, ...] = (
     Case("propagate, chain", "layers", (64, 128, 256, 512, 1024), 1.0,
-         lambda n, _: lambda m=chain(n, 4): propstats.propagate(m)),
+         lambda n, _: partial(propstats.propagate, chain(n, 4))),
     Case("propagate, residual", "blocks", (16, 32, 64, 128, 256), 1.0,
-         lambda n, _: lambda m=residual(n, 4): propstats.propagate(m, shape=(4,))),
-    Case("audit, chain", "layers", _LAYERS, 1.0, lambda n, _: lambda m=chain(n, 4): _audit(m, 8, 4)),
-    Case("audit, residual", "blocks", (8, 16, 32, 64, 128), 1.0, lambda n, _: lambda m=residual(n, 4): _audit(m, 8, 4)),
+         lambda n, _: partial(propstats.propagate, residual(n, 4), shape=(4,))),
+    Case("audit, chain", "layers", _LAYERS, 1.0, lambda n, _: partial(_audit, chain(n, 4), 8, 4)),
+    Case("audit, residual", "blocks", (8, 16, 32, 64, 128), 1.0, lambda n, _: partial(_audit, residual(n, 4), 8, 4)),
     Case("audit, every other layer without a rule", "layers", _LAYERS, 1.0,
-         lambda n, _: lambda m=interrupted(n, 4): _audit(m, 8, 4)),
+         lambda n, _: partial(_audit, interrupted(n, 4), 8, 4)),
     Case("audit", "samples", (2048, 4096, 8192, 16384, 32768), 1.0,
-         lambda n, _: lambda m=chain(3, 128): _audit(m, n, 128)),
-    Case("audit", "width", (256, 512, 1024, 2048), 2.0, lambda n, _: lambda m=chain(3, n): _audit(m, 256, n)),
+         lambda n, _: partial(_audit, chain(3, 128), n, 128)),
+    Case("audit", "width", (256, 512, 1024, 2048), 2.0, lambda n, _: partial(_audit, chain(3, n), 256, n)),
     Case("page of an audit", "layers", _LAYERS, 1.0, _prepared(audit_page, chain)),
     Case("page of an audit, every other layer without a rule", "layers", _LAYERS, 1.0,
          _prepared(audit_page, interrupted)),

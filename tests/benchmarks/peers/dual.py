@@ -2,9 +2,9 @@
 
 Times and ratios are medians over activations; neural-tangents measures itself, in a process of its own, and has closed
 forms of some of them. The call of propstats finds what it knows of the activation, as neural-tangents finds its
-compiled kernel; the dual itself is computed anew. DKS computes one correlation at a time: its time is extrapolated from three.
-An error is relative to E[f^2], the largest at these three, beside exact numbers. The floor is the bare work of a sum
-over 100 Hermite coefficients. Target: at most 2 ms, with an error of at most 1e-13.
+compiled kernel; the dual itself is computed anew. DKS computes one correlation at a time: its time is extrapolated
+from three. An error is relative to E[f^2], the largest at these three, beside exact numbers. The floor is the bare
+work of a sum over 100 Hermite coefficients. Target: at most 2 ms, with an error of at most 1e-13.
 """
 
 import json

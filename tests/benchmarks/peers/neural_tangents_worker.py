@@ -1,57 +1,61 @@
 """What neural-tangents says of duals: a line of JSON in, a line of JSON out, in its own Python.
 
-It is asked for one round at a time, so that its rounds take turns with those of others.
+It is asked for one call at a time. Nothing is imported before it runs: elsewhere there is no JAX.
 """
 
 import json
 import sys
 import time
 import types
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-# What it calls experimental needs TensorFlow, and nothing here needs that.
-sys.modules["neural_tangents.experimental"] = types.ModuleType("neural_tangents.experimental")
-
-jax: Any = import_module("jax")
-jax.config.update("jax_enable_x64", True)
-np: Any = import_module("jax.numpy")
-stax: Any = import_module("neural_tangents.stax")
-
-#: Layers whose kernel neural-tangents has in closed form.
-CLOSED = {"relu": stax.Relu, "erf": stax.Erf, "gelu": stax.Gelu, "sin": stax.Sin, "abs": stax.Abs}
-FUNCTIONS = {
-    "relu": jax.nn.relu,
-    "erf": jax.scipy.special.erf,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
-    "sin": np.sin,
-    "abs": np.abs,
-    "tanh": np.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "silu": jax.nn.silu,
-    "softplus": jax.nn.softplus,
-    "elu": jax.nn.elu,
-    "hardtanh": lambda x: np.clip(x, -1.0, 1.0),
-}
+Kernel = Callable[[Any, Any], Any]
 
 
-def _kernel(act: str, degree: int | None) -> Any:
-    layer = CLOSED[act]() if degree is None else stax.ElementwiseNumerical(FUNCTIONS[act], deg=degree)
-    kernel = stax.serial(stax.Dense(1), layer)[2]  # it wants pre-activations to come from weights
-    return jax.jit(lambda one, others: kernel(one, others, "nngp"))
+def kernels(jax: Any, stax: Any) -> Callable[[str, int | None], Kernel | None]:
+    """Return what makes a compiled kernel of an activation: in closed form, or by Gauss-Hermite of a degree."""
+    closed = {"relu": stax.Relu, "erf": stax.Erf, "gelu": stax.Gelu}
+    functions = {
+        "relu": jax.nn.relu,
+        "erf": jax.scipy.special.erf,
+        "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+        "tanh": jax.numpy.tanh,
+        "sigmoid": jax.nn.sigmoid,
+        "elu": jax.nn.elu,
+        "hardtanh": lambda x: jax.numpy.clip(x, -1.0, 1.0),
+    }
+
+    def make(act: str, degree: int | None) -> Kernel | None:
+        if degree is None and act not in closed:
+            return None
+        layer = closed[act]() if degree is None else stax.ElementwiseNumerical(functions[act], deg=degree)
+        kernel = stax.serial(stax.Dense(1), layer)[2]  # it wants pre-activations to come from weights
+        compiled: Kernel = jax.jit(lambda one, others: kernel(one, others, "nngp"))
+        return compiled
+
+    return make
 
 
 def main() -> None:
     """Answer until there are no more questions."""
-    kernels: dict[tuple[str, int | None], Any] = {}
+    # What it calls experimental needs TensorFlow, and nothing here needs that.
+    sys.modules["neural_tangents.experimental"] = types.ModuleType("neural_tangents.experimental")
+    jax: Any = import_module("jax")
+    jax.config.update("jax_enable_x64", True)
+    np, make = jax.numpy, kernels(jax, import_module("neural_tangents.stax"))
+    made: dict[tuple[str, int | None], Kernel | None] = {}
     print(json.dumps({name: import_module(name).__version__ for name in ("neural_tangents", "jax")}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        act, degree = asked["act"], asked["degree"]
-        if degree is None and act not in CLOSED:
+        key = (asked["act"], asked["degree"])
+        if key not in made:
+            made[key] = make(*key)
+        kernel = made[key]
+        if kernel is None:
             print(json.dumps(None), flush=True)
             continue
-        kernel = kernels.setdefault((act, degree), _kernel(act, degree))
         rho = np.array(asked["rho"])
         # Two inputs of length 1 and of this correlation; the kernel divides by their two features.
         one = np.sqrt(2.0) * np.array([[1.0, 0.0]])
