@@ -18,7 +18,7 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 _BENCHMARKS = (
     "closed_form", "quadrature", "certified", "dual", "sampling", "weights", "mean_field", "jacobian", "nn",
-    "audit_overhead", "monitor", "published",
+    "audit_overhead", "monitor", "published", "growth",
 )  # fmt: skip
 _PACKAGES = ("propstats", "torch", "numpy", "scipy", "python-flint")
 

@@ -1,4 +1,4 @@
-"""What comparisons with peers are made of: turns, ratios within a round, and what is said of a peer that is not there."""
+"""What comparisons with peers are made of: turns, ratios within a round, and a peer that is not there is named."""
 
 import re
 import sys
