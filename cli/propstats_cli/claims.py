@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 def claims(
     match: Annotated[str, typer.Option("--match", metavar="TEXT", help="Only claims that contain this text.")] = "",
     write: Annotated[str | None, typer.Option("--write", metavar="FILE", help="Write them as Markdown.")] = None,
+    corrections: Annotated[
+        str | None,
+        typer.Option(
+            "--corrections", metavar="FILE", help="Write what could be sent to four projects: theirs, and exact."
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> Answer:
     """What papers and packages print, beside what is exact.
@@ -30,15 +36,19 @@ def claims(
       propstats claims --match "Arpit et al. 2016"
       propstats claims --match sigmoid --json
       propstats claims --write claims.md
+      propstats claims --corrections corrections.md
     """
     from propstats.files import write_atomically
+    from propstats.published.corrections import corrections_page
     from propstats.published.judgement import judge_all
     from propstats.published.markdown import to_markdown
 
     judgement = judge_all(match)
     if write is not None:
         write_atomically(write, to_markdown(judgement))
-    return Answer("claims", _document(judgement), True, json, lambda out: _render(out, judgement, write))
+    if corrections is not None:
+        write_atomically(corrections, corrections_page())
+    return Answer("claims", _document(judgement), True, json, lambda out: _render(out, judgement, write, corrections))
 
 
 def _document(judgement: "Judgement") -> dict[str, list[dict[str, Any]]]:
@@ -46,15 +56,18 @@ def _document(judgement: "Judgement") -> dict[str, list[dict[str, Any]]]:
     return {"claims": [{name: getattr(claim, name) for name in names} for claim in judgement.claims]}
 
 
-def _render(out: "Console", judgement: "Judgement", written: str | None) -> None:
+def _render(out: "Console", judgement: "Judgement", written: str | None, corrections: str | None) -> None:
     from propstats.published.claims import Verdict
     from propstats.text import printable
 
     counted = ((judgement.count(verdict), verdict) for verdict in Verdict)
     counts = ", ".join(f"{count} {verdict}" for count, verdict in counted if count)
+    if corrections is not None:
+        out.print(f"wrote corrections to {printable(corrections)}", markup=False, soft_wrap=True)
     if written is not None:
         what = f"wrote {len(judgement.claims)} claims to {printable(written)}: {counts}"
         out.print(what, markup=False, soft_wrap=True)
+    if written is not None or corrections is not None:
         return
     for source, group in groupby(judgement.claims, lambda claim: claim.title):
         out.print(f"\n{source}", style="bold", markup=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from propstats.published.claims import Claim, JudgedClaim, judge
 from propstats.published.sources import (
     back_propagation,
     dks,
+    e3nn,
     frameworks,
     layers,
     lecture_notes,
@@ -32,6 +33,7 @@ ALL_CLAIMS: tuple[Claim, ...] = (
     *dks.CLAIMS,
     *neural_tangents.CLAIMS,
     *unit_scaling.CLAIMS,
+    *e3nn.CLAIMS,
     *layers.CLAIMS,
 )
 

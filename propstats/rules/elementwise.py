@@ -63,7 +63,8 @@ class Elementwise:
         moments = quadrature.moments(phi, mean=signal.mean, std=std)
         # Over the units, two inputs' pre-activations are Gaussians that differ by what varies over the data.
         common = math.sqrt(max(signal.spread - signal.var, 0.0))
-        var = difference(phi, mean=signal.mean, common=common, own=math.sqrt(signal.var))
+        # Thousands of layers on, what varies is so small that rounding may leave less than nothing of it.
+        var = max(difference(phi, mean=signal.mean, common=common, own=math.sqrt(signal.var)), 0.0)
         return Signal(moments["mean"].value, moments["second_moment"].value, var, positions=self._positions(signal))
 
     def _chi(self, signal: Signal) -> float:

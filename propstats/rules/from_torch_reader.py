@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,7 @@ class Reader:
         self.training = training
         self.nodes: list[Node] = []
         self.values: dict[str, _Value] = {}
+        self.calls: Counter[str] = Counter()
 
     def read(self) -> list[Node]:
         """Return the nodes.
@@ -123,8 +125,9 @@ class Reader:
 
     def _module(self, n: fx.Node) -> None:
         module, name = self.traced.get_submodule(str(n.target)), str(n.target)
-        calls = sum(node.name == name or node.name.startswith(f"{name}#") for node in self.nodes)
-        name = f"{name}#{calls}" if calls else name
+        self.calls[name] += 1
+        if self.calls[name] > 1:
+            name = f"{name}#{self.calls[name] - 1}"
         value = self._heard(n.args[0])
         if isinstance(module, nn.MultiheadAttention) and any(arg is not n.args[0] for arg in n.args[1:3]):
             self._attend(n, module, name)

@@ -5,9 +5,10 @@ unit by unit, the sum is such a function as well, and its moments are exact: `E[
 `E[(1 + phi'(x))^2]` instead of `1 + E[phi'^2]`.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from propstats.activations import Activation
@@ -65,11 +66,12 @@ def find_shared(order: Sequence["Node"]) -> Mapping[str, Shared]:
         order: The layers, each after those that it hears.
     """
     by_name = {node.name: node for node in order}
+    places = {node.name: place for place, node in enumerate(order)}
     sums = (node for node in order if isinstance(node.rule, Add))
-    return {node.name: found for node in sums if (found := _shared(node, by_name)) is not None}
+    return {node.name: found for node in sums if (found := _shared(node, by_name, places)) is not None}
 
 
-def _shared(node: "Node", by_name: Mapping[str, "Node"]) -> Shared | None:
+def _shared(node: "Node", by_name: Mapping[str, "Node"], places: Mapping[str, int]) -> Shared | None:
     paths = [list(_unit_by_unit(name, by_name)) for name in node.inputs]
     for source, _ in paths[0]:
         formulas = [dict(path).get(source) for path in paths]
@@ -79,9 +81,8 @@ def _shared(node: "Node", by_name: Mapping[str, "Node"]) -> Shared | None:
             for formula in known[1:]:
                 total = call("add", total, formula)
             return Shared(source, _elementwise(total), tuple(_elementwise(formula) for formula in known))
-    heard = [_without_weights(name, by_name) for name in node.inputs]
-    common = {name for first, second in combinations(heard, 2) for name in first & second}
-    return Shared(min(common), None, ()) if common else None
+    common = _common(node.inputs, by_name, places)
+    return Shared(common, None, ()) if common is not None else None
 
 
 def _elementwise(formula: Expr) -> Elementwise:
@@ -114,19 +115,34 @@ def _formula(node: "Node") -> Expr | None:
     return formula
 
 
-def _without_weights(name: str, by_name: Mapping[str, "Node"]) -> set[str]:
-    """Return the layers that one can be traced back to without passing random weights, itself included."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        if current in found:
+def _common(names: Sequence[str], by_name: Mapping[str, "Node"], places: Mapping[str, int]) -> str | None:
+    """Return the last layer that two can be traced back to without passing random weights, or None.
+
+    Layers are looked at from the last one back, until all that is left belongs to one branch: a residual network is
+    not walked to its beginning for each of its sums.
+    """
+    branches: dict[str, set[int]] = {}
+    for branch, name in enumerate(names):
+        branches.setdefault(name, set()).add(branch)
+    waiting = [(-places.get(name, -1), name) for name in branches]
+    heapify(waiting)
+    left = Counter(branch for reached in branches.values() for branch in reached)
+    while len(left) > 1:
+        _, name = heappop(waiting)
+        reached = branches.pop(name)
+        if len(reached) > 1:
+            return name
+        left -= Counter(reached)
+        node = by_name.get(name)
+        if node is None or any(isinstance(rule, _RANDOM) for rule in _rules(node)):
             continue
-        found.add(current)
-        node = by_name.get(current)
-        if node is not None and not any(isinstance(rule, _RANDOM) for rule in _rules(node)):
-            waiting += node.inputs
-    return found
+        for before in node.inputs:
+            if before not in branches:
+                heappush(waiting, (-places.get(before, -1), before))
+            new = reached - branches.setdefault(before, set())
+            branches[before] |= new
+            left += Counter(new)
+    return None
 
 
 def _rules(node: "Node") -> Sequence[Rule | Join]:

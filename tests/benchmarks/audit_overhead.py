@@ -56,11 +56,11 @@ def _network_in_network() -> tuple[nn.Module, torch.Tensor]:
     return nn.Sequential(*layers), torch.randn(_BATCH, 3, 32, 32)
 
 
-_NETWORKS = {"MLP": _mlp, "encoder": _encoder, "Network in Network": _network_in_network}
+NETWORKS = {"MLP": _mlp, "encoder": _encoder, "Network in Network": _network_in_network}
 
 
 @contextmanager
-def _naive(model: nn.Module) -> Iterator[None]:
+def naive(model: nn.Module) -> Iterator[None]:
     """Hook every layer, and call `torch.var_mean` over all axes but that of the units."""
 
     def look(tensor: torch.Tensor, axis: int) -> None:
@@ -85,7 +85,7 @@ def _instruments(model: nn.Module) -> dict[str, Instrument]:
         "bare": nullcontext,
         "basic": lambda: Watcher(model, "basic"),
         "full": lambda: Watcher(model, "full"),
-        "naive": lambda: _naive(model),
+        "naive": lambda: naive(model),
     }
 
 
@@ -108,7 +108,7 @@ def _ratios(model: nn.Module, x: torch.Tensor) -> tuple[dict[str, float], float]
         _timed(model, x, instrument)
     rounds: list[dict[str, float]] = []
     for _ in range(_ROUNDS):
-        fresh = {"naive": _naive(model)}
+        fresh = {"naive": naive(model)}
         rounds.append({name: _timed(model, x, fresh.get(name, kept)) for name, kept in instruments.items()})
     ratios = {name: statistics.median(times[name] / times["bare"] for times in rounds) for name in instruments}
     return ratios, min(times["bare"] for times in rounds)
@@ -157,7 +157,7 @@ def main() -> int:
         verdict = "met" if met else "MISSED"
         rows.append(f"| {what} | at most {target:.2f} x bare | {result:.3f} | {naive:.2f} | {verdict} | {note} |")
 
-    for name, build in _NETWORKS.items():
+    for name, build in NETWORKS.items():
         model, x = build()
         ratios, bare = _ratios(model, x)
         for kind, target in _TARGETS.items():

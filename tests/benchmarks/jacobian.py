@@ -30,7 +30,7 @@ _ACCURATE_TARGET, _ACCURACY = 2.0, 1e-12
 
 
 @dataclass(frozen=True)
-class _Network:
+class Network:
     act: str
     weights: list[torch.Tensor]
     inputs: torch.Tensor
@@ -42,7 +42,7 @@ class _Network:
         return x
 
 
-def _network(act: str, width: int, dtype: torch.dtype, inputs: int = _INPUTS, depth: int = _DEPTH) -> _Network:
+def network_of(act: str, width: int, dtype: torch.dtype, inputs: int = _INPUTS, depth: int = _DEPTH) -> Network:
     generator = torch.Generator().manual_seed(width)
     scale = math.sqrt((2.0 if act == "relu" else 1.5) / width)
     weights = [torch.randn(width, width, generator=generator, dtype=dtype) * scale for _ in range(depth)]
@@ -52,10 +52,10 @@ def _network(act: str, width: int, dtype: torch.dtype, inputs: int = _INPUTS, de
         h = x @ weight.T
         x = torch.relu(h) if act == "relu" else torch.tanh(h)
         slopes.append((h > 0).to(dtype) if act == "relu" else 1 - x * x)
-    return _Network(act, weights, points, slopes)
+    return Network(act, weights, points, slopes)
 
 
-def _gemms(network: _Network) -> torch.Tensor:
+def gemms(network: Network) -> torch.Tensor:
     products = []
     for _ in range(_INPUTS):
         product = network.weights[0]
@@ -81,12 +81,12 @@ def _verdict(value: float, target: float | None) -> str:
 
 
 def _speed(act: str, width: int, dtype: torch.dtype, rounds: int) -> str:
-    network = _network(act, width, dtype)
-    dense = _gemms(network)
+    network = network_of(act, width, dtype)
+    dense = gemms(network)
     jacobians = torch.func.vmap(torch.func.jacrev(network))
     best = _best(
         {
-            "gemms": lambda: _gemms(network),
+            "gemms": lambda: gemms(network),
             "svdvals": lambda: torch.linalg.svdvals(dense),
             "peer": lambda: torch.linalg.svdvals(jacobians(network.inputs)),
             "plain": lambda: singular_values_at(network.weights, network.slopes),
@@ -108,7 +108,7 @@ def _speed(act: str, width: int, dtype: torch.dtype, rounds: int) -> str:
     )
 
 
-def _smallest(network: _Network, rank: int) -> float:
+def _smallest(network: Network, rank: int) -> float:
     """The rank-th singular value at the first input, from the inverse of a Gram matrix in a hundred digits."""
     flint.ctx.dps = mpmath.mp.dps = 100
     product = flint.arb_mat(network.weights[0].tolist())
@@ -133,7 +133,7 @@ def _smallest(network: _Network, rank: int) -> float:
 
 
 def _accuracy(act: str, width: int) -> str:
-    network = _network(act, width, torch.float64, inputs=1)
+    network = network_of(act, width, torch.float64, inputs=1)
     layers = [(weight, slope[0]) for weight, slope in zip(network.weights, network.slopes, strict=True)]
     found, rank = singular_values(layers, accurate=True)
     exact = _smallest(network, rank)

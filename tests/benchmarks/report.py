@@ -18,20 +18,19 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 _BENCHMARKS = (
     "closed_form", "quadrature", "certified", "dual", "sampling", "weights", "mean_field", "jacobian", "nn",
-    "audit_overhead", "monitor", "published",
+    "audit_overhead", "monitor", "published", "growth",
 )  # fmt: skip
 _PACKAGES = ("propstats", "torch", "numpy", "scipy", "python-flint")
 
 
-def _run(name: str) -> str:
-    """Return a section: what the benchmark says of itself, and what it prints."""
-    path = _HERE / f"{name}.py"
+def section(path: Path) -> str:
+    """Return a section: what the benchmark in a file says of itself, and what it prints."""
     about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     about = about.partition("\n\nRun from")[0]
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):  # 1: a target is missed
         raise SystemExit(f"{path.name} failed:\n{done.stderr}")
-    return f"## {name.replace('_', ' ').capitalize()}\n\n{about}\n\n{done.stdout.strip()}\n"
+    return f"## {path.stem.replace('_', ' ').capitalize()}\n\n{about}\n\n{done.stdout.strip()}\n"
 
 
 def main() -> int:
@@ -41,7 +40,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, help="write the report to this file")
     options = parser.parse_args()
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in _PACKAGES)
-    sections = [_run(name) for name in options.names or _BENCHMARKS]
+    sections = [section(_HERE / f"{name}.py") for name in options.names or _BENCHMARKS]
     missed = sum(section.count("MISSED") for section in sections)
     met = sum(section.count("| met |") for section in sections)
     head = (

@@ -71,6 +71,13 @@ def test_write(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "| `0.87962566103423978` | `0.879625661034239750413` | **nearest double** | +3.4e-17 |" in path.read_text()
 
 
+def test_write_corrections(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "corrections.md"
+    code, out, err = called(capsys, "--match", "truncated", "--corrections", path)
+    assert (code, out, err) == (0, f"wrote corrections to {path}\n", "")
+    assert "1.5925374197228314" in path.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "words"),
     [

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from real_data import package_folder, unpacked_folder
+from real_data import package_folder, unpacked_folder, windows
 from real_networks import Silero
 from safetensors.torch import load_file
 
@@ -64,20 +64,15 @@ def test_a_folder_of_photographs(tmp_path: Path, photographs: list[Path]) -> Non
     assert report.data.normalization == "global"
 
 
-def _windows(sound: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    padded = np.concatenate([np.zeros(64, np.float32), sound])
-    return np.stack([padded[start : start + 576] for start in range(0, len(padded) - 576, 512)])
-
-
 def test_a_voice_detector_on_speech(tmp_path: Path, speech: dict[str, npt.NDArray[np.float32]]) -> None:
     file = package_folder("silero_vad") / "data/silero_vad_16k.safetensors"
     network = Silero()
     network.load_state_dict(load_file(file))
-    voices = np.concatenate([_windows(sound) for name, sound in speech.items() if name != "Noise"])
+    voices = np.concatenate([windows(sound) for name, sound in speech.items() if name != "Noise"])
     torch.save(torch.from_numpy(voices), tmp_path / "voices.pt")
     with torch.no_grad():
         heard = network(torch.from_numpy(voices))
-        noise = network(torch.from_numpy(_windows(speech["Noise"])))
+        noise = network(torch.from_numpy(windows(speech["Noise"])))
     # That it tells voices from noise says that the network was put together as it was trained.
     assert heard.max() > 0.5 > noise.max()
     report = propstats.audit(file, str(tmp_path / "voices.pt"), access=propstats.Access(arch="real_networks:Silero"))

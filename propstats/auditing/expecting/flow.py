@@ -192,9 +192,11 @@ class Network:
         only: int | None = None,
     ) -> None:
         """Correct what activations hand back for max pools behind them, whose gradients follow their inputs."""
-        for position, (at, pool) in self._pools.items():
+        asked = self._pools if only is None else {only} & self._pools.keys()
+        for position in asked:
+            at, pool = self._pools[position]
             signal, gradient = before(_number(pool.source), 0), given[at]
-            if only not in (None, position) or signal is None or gradient is None:
+            if signal is None or gradient is None:
                 continue
             for slot, part in back[position].items():
                 q = part.q + pool.correction(gradient, signal).q
