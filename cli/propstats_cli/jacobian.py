@@ -46,7 +46,7 @@ def jacobian(
     precision: Annotated[
         str, typer.Option("--precision", help="float32, float64 or accurate (down to the smallest singular values).")
     ] = "float64",
-    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Jacobian of a deep network: theory and simulation.
@@ -82,12 +82,7 @@ def jacobian(
             precision=precision,
             progress=advance,
         )
-    if plot is not None:
-        from propstats.report.spectrum_figure import spectrum_figure
-        from propstats.report.style import save
-
-        save(spectrum_figure(result), plot)
-    return Answer("jacobian", result, result.agree, json, lambda out: _render(out, result, plot))
+    return Answer("jacobian", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _widths(text: str) -> list[int]:
@@ -97,7 +92,7 @@ def _widths(text: str) -> list[int]:
         raise DomainError(f"--widths takes whole numbers with commas between them, got {text!r}") from None
 
 
-def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> None:
+def _render(out: "Console", result: "JacobianSpectrum") -> None:
     from rich.table import Table
 
     from propstats_cli.numbers import sampled, short
@@ -127,5 +122,3 @@ def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> Non
         soft_wrap=True,
     )
     out.print("theory and simulation agree" if result.agree else "theory and simulation DISAGREE")
-    if plot is not None:
-        out.print(f"figure: {plot}", soft_wrap=True)

@@ -29,6 +29,7 @@ def propagate(
     trust: options.Trust = False,
     no_verify: options.NoVerify = False,
     test: Annotated[bool, typer.Option("--test", help="As at test time: dropout does nothing.")] = False,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """What every layer of a network should carry.
@@ -54,7 +55,7 @@ def propagate(
         correlation=correlation,
         training=not test,
     )
-    return Answer("propagate", result, result.passed, json, lambda out: _render(out, result))
+    return Answer("propagate", result, result.passed, json, lambda out: _render(out, result), plot)
 
 
 def _shape(text: str) -> tuple[int, ...]:
