@@ -24,12 +24,13 @@ _TRANSCRIPT = re.compile(
 # A file that transcripts use.
 _FILE = re.compile(r"<!-- file: (?P<name>[\w.]+) -->\n```\w*\n(?P<content>(?s:.*?))```")
 _WITH_ERROR = re.compile(r"(-?\d[\d.]*(?:e-?\d+)?) ±(\d[\d.]*(?:e-?\d+)?)")
+_SPARKLINE = re.compile("(?<= )[▁▂▃▄▅▆▇█][▁▂▃▄▅▆▇█ ]*(?= )")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(e[-+]?\d+)?%?")
 
 
 def _skeleton(text: str) -> list[str]:
     """What a transcript says without its numbers, which trained networks on another processor may move."""
-    return [" ".join(_NUMBER.sub("#", line).split()) for line in text.splitlines()]
+    return [" ".join(_NUMBER.sub("#", _SPARKLINE.sub("#", line)).split()) for line in text.splitlines()]
 
 
 def _compare(shown: str, printed: str) -> None:

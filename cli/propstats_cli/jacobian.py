@@ -96,6 +96,7 @@ def _render(out: "Console", result: "JacobianSpectrum") -> None:
     from rich.table import Table
 
     from propstats_cli.numbers import sampled, short
+    from propstats_cli.sparkline import print_profile
 
     scale = f", gamma {result.gamma:.6g}, beta {result.beta:g}" if result.scheme == "normprop" else ""
     biases = f", biases of std {result.sigma_b:g}" if result.sigma_b else ""
@@ -115,6 +116,9 @@ def _render(out: "Console", result: "JacobianSpectrum") -> None:
         table.add_row(name.replace("_", " "), f"{theory.value:.6g}", error, sampled(simulation), f"{z:+.1f}")
     print_table(out, table)
     out.print("z: standard errors between theory and simulation, beyond the finite-width error", soft_wrap=True)
+    bins = result.histogram
+    for route, density in (("theory", bins.theory), ("simulated", bins.simulation)):
+        print_profile(out, route, density, f"density of singular values from 0 to {bins.edges[-1]:.3g}")
     last = result.signal[-1]
     out.print(
         f"signal: second moment {short(result.signal[0].theory)} in, {short(last.theory)} after layer {last.layer} "

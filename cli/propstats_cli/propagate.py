@@ -70,6 +70,7 @@ def _render(out: "Console", result: "Propagation") -> None:
     from rich.table import Table
 
     from propstats_cli.numbers import short
+    from propstats_cli.sparkline import print_profile
 
     data = result.input
     out.print(
@@ -99,6 +100,9 @@ def _render(out: "Console", result: "Propagation") -> None:
         "the output; ±: one standard error at this width",
         soft_wrap=True,
     )
+    ends = "from input to output"
+    print_profile(out, "signal", [layer.var**0.5 for layer in result.layers], ends)
+    print_profile(out, "gradient", [layer.backward_std for layer in result.layers], ends)
     for direction, growth in (("forwards", result.forward), ("backwards", result.backward)):
         out.print(f"{direction:9} {_growth(growth)}", soft_wrap=True)
     for note in result.notes:

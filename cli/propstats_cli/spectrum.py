@@ -64,6 +64,7 @@ def _render(out: "Console", result: "MeasuredSpectrum") -> None:
     from rich.table import Table
 
     from propstats_cli.numbers import sampled
+    from propstats_cli.sparkline import print_profile
 
     model, data = result.model, result.data
     name = escape(model.path or "in memory")
@@ -81,5 +82,7 @@ def _render(out: "Console", result: "MeasuredSpectrum") -> None:
     for rank, value in enumerate(result.top, 1):
         table.add_row("max" if rank == 1 else f"number {rank}", sampled(value))
     print_table(out, table)
+    bins = result.histogram
+    print_profile(out, "density", bins.density, f"singular values from 0 to {bins.edges[-1]:.3g}")
     accuracy = f", each within {result.residual:.0e} of the largest" if result.residual else ""
     out.print(f"means over {result.inputs} inputs ± one standard error{accuracy}", soft_wrap=True)
