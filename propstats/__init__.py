@@ -138,6 +138,9 @@ else:
         "sweep": "simulation.sweep",
     }
 
+    #: What `from propstats import *` and the reference take; nothing is loaded for it.
+    __all__ = sorted(_HOMES)
+
     def __getattr__(name):
         if name == "__version__":
             from importlib.metadata import version

@@ -71,6 +71,14 @@ def assert_canonical(
     Raises:
         AssertionError: If a layer is not canonical; the message has each of them with its numbers.
         LookupError: If `layers` names one that the audit has not.
+
+    >>> import torch
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> layers = torch.nn.Sequential(torch.nn.Identity(), torch.nn.BatchNorm1d(8, affine=False))
+    >>> gaussian = torch.randn(256, 8, generator=generator)
+    >>> report = assert_canonical(layers, gaussian, layers=["0"], tolerance=0.2)
+    >>> report.layers[0].verdict
+    'ok'
     """
     report = _report(network, data, options)
     off = [text for layer in _chosen(report, layers) if (text := _departure(layer, tolerance))]
