@@ -43,7 +43,7 @@ def _faults(name: str, thing: Any) -> list[str]:
     sections = _sections(doc)
     if inspect.isfunction(thing):
         for parameter in inspect.signature(thing).parameters.values():
-            stars = {parameter.VAR_POSITIONAL: r"\*", parameter.VAR_KEYWORD: r"\*\*"}.get(parameter.kind, "")
+            stars = {"VAR_POSITIONAL": r"\*", "VAR_KEYWORD": r"\*\*"}.get(parameter.kind.name, "")
             if not re.search(rf"^    {stars}{parameter.name}: \S", sections.get("Args", ""), re.MULTILINE):
                 faults.append(f"does not explain {parameter.name}")
         if "Raises" not in sections and name not in _NEVER_RAISES:
