@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from propstats.experiments.demo import demo as demo
     from propstats.report.diff import AuditDiff as AuditDiff
     from propstats.report.diff import diff as diff
+    from propstats.report.figures import plot as plot
     from propstats.report.saved import load_report as load_report
     from propstats.rules.propagation import Propagation as Propagation
     from propstats.simulation.design import Design as Design
@@ -129,12 +130,16 @@ else:
         "moments": "theory.unit",
         "monitor": "auditing.watching.monitor",
         "phase": "theory.mean_field.phase",
+        "plot": "report.figures",
         "pool": "theory.pooling.pool",
         "propagate": "auditing.propagate",
         "scales": "theory.weights.scales",
         "spectrum": "auditing.spectrum",
         "sweep": "simulation.sweep",
     }
+
+    #: What `from propstats import *` and the reference take; nothing is loaded for it.
+    __all__ = sorted(_HOMES)
 
     def __getattr__(name):
         if name == "__version__":

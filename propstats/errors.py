@@ -13,6 +13,10 @@ class PropstatsError(Exception):
     Attributes:
         code: A stable word for programs (`errors[].code` in JSON).
         exit_code: What the command line exits with.
+
+    >>> error = DomainError("std must be positive, got -1", "leave it out for 1")
+    >>> str(error), error.code, error.exit_code
+    ('std must be positive, got -1 (leave it out for 1)', 'domain', 2)
     """
 
     code: ClassVar[str] = "error"

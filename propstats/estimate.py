@@ -12,7 +12,11 @@ STANDARD_ERRORS = 5.0
 
 
 class Route(StrEnum):
-    """Where a number comes from, which decides what its error means."""
+    """Where a number comes from, which decides what its error means.
+
+    >>> Route.CLOSED_FORM.is_statistical, Route("sampling").is_statistical
+    (False, True)
+    """
 
     CLOSED_FORM = "closed_form"  # error: a bound on the rounding of the evaluated formula
     CERTIFIED = "certified"  # error: a ball that provably contains the number
@@ -136,6 +140,11 @@ class Quantity:
         routes: All estimates, by route.
         agree: Whether all routes agree with the best one.
         z: How far the sampled estimate is from the best one, in its standard errors (see `Estimate.z`).
+
+    >>> exact = Estimate(0.5, 1e-16, Route.CLOSED_FORM)
+    >>> quantity = Quantity.of({Route.CLOSED_FORM: exact, Route.SAMPLING: Estimate(0.6, 0.01, Route.SAMPLING, 1000)})
+    >>> quantity.value, quantity.route.value, quantity.agree  # ten standard errors off
+    (0.5, 'closed_form', False)
     """
 
     value: float
@@ -191,6 +200,9 @@ class Signal:
         positions: What two positions have in common; None where that is not known, or there is one only.
         units: How many independent units `q` is a mean over; infinite where that is part of `error` already.
         fresh: The part of `error` that these units add, which is gone when the next layer sums over them.
+
+    >>> Signal(mean=0.5, q=1.25, var=1.0).c  # (1.25 - 1)/1.25
+    0.19999999999999996
     """
 
     mean: float

@@ -1,4 +1,4 @@
-"""The README tells the truth: its transcripts are what the commands print, its Python runs.
+"""README and docs/commands.md tell the truth: transcripts are what commands print, Python runs, the picture is right.
 
 Renew the transcripts with: PROPSTATS_WRITE_README=1 pytest tests/test_readme.py
 """
@@ -16,20 +16,25 @@ from propstats_cli.main import _COMMANDS, run
 
 pytest_plugins = ["pytester"]
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+#: In this order: what the README's transcripts write is used in the other.
+DOCUMENTS = (README, ROOT / "docs" / "commands.md")
 # A note on how literally to take it, then the command, then what it prints.
 _TRANSCRIPT = re.compile(
-    r"<!-- transcript: (?P<kind>[a-z ]+) -->\n```console\n\$ (?P<command>.+)\n(?P<output>(?s:.*?))```"
+    r"<!-- transcript: (?P<kind>[a-z ]+)(, exit code (?P<code>\d))? -->\n"
+    r"```console\n\$ (?P<command>.+)\n(?P<output>(?s:.*?))```"
 )
 # A file that transcripts use.
 _FILE = re.compile(r"<!-- file: (?P<name>[\w.]+) -->\n```\w*\n(?P<content>(?s:.*?))```")
 _WITH_ERROR = re.compile(r"(-?\d[\d.]*(?:e-?\d+)?) ±(\d[\d.]*(?:e-?\d+)?)")
+_SPARKLINE = re.compile("(?<= )[▁▂▃▄▅▆▇█][▁▂▃▄▅▆▇█ ]*(?= )")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*\.?\d*(e[-+]?\d+)?%?")
 
 
 def _skeleton(text: str) -> list[str]:
     """What a transcript says without its numbers, which trained networks on another processor may move."""
-    return [" ".join(_NUMBER.sub("#", line).split()) for line in text.splitlines()]
+    return [" ".join(_NUMBER.sub("#", _SPARKLINE.sub("#", line)).split()) for line in text.splitlines()]
 
 
 def _compare(shown: str, printed: str) -> None:
@@ -54,20 +59,26 @@ def _check_transcripts(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "110")
-    text = README.read_text(encoding="utf-8")
-    for file in _FILE.finditer(text):
-        (tmp_path / file["name"]).write_text(file["content"], encoding="utf-8")
-    shown = [transcript for transcript in _TRANSCRIPT.finditer(text) if (transcript["kind"] == "slow") == slow]
-    printed = []
-    for transcript in shown:
-        assert run(shlex.split(transcript["command"])[1:]) == 0
-        out = capsys.readouterr().out
-        printed.append("\n".join(line.rstrip() for line in out.rstrip().splitlines()) + "\n")
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for file in _FILE.finditer(text):
+            (tmp_path / file["name"]).write_text(file["content"], encoding="utf-8")
+        shown = [transcript for transcript in _TRANSCRIPT.finditer(text) if (transcript["kind"] == "slow") == slow]
+        printed = []
+        for transcript in shown:
+            assert run(shlex.split(transcript["command"])[1:]) == int(transcript["code"] or 0), transcript["command"]
+            out = capsys.readouterr().out
+            printed.append("\n".join(line.rstrip() for line in out.rstrip().splitlines()) + "\n")
+        _check(document, shown, printed)
+
+
+def _check(document: Path, shown: list[re.Match[str]], printed: list[str]) -> None:
     if os.environ.get("PROPSTATS_WRITE_README"):
+        text = document.read_text(encoding="utf-8")
         for transcript, output in reversed(list(zip(shown, printed, strict=True))):
             start, end = transcript.span("output")
             text = text[:start] + output + text[end:]
-        README.write_text(text, encoding="utf-8")
+        document.write_text(text, encoding="utf-8")
         return
     for transcript, output in zip(shown, printed, strict=True):
         assert _skeleton(transcript["output"]) == _skeleton(output)
@@ -76,8 +87,39 @@ def _check_transcripts(
 
 
 def test_every_command_has_a_transcript() -> None:
-    commands = {shlex.split(t["command"])[1] for t in _TRANSCRIPT.finditer(README.read_text(encoding="utf-8"))}
+    texts = [document.read_text(encoding="utf-8") for document in DOCUMENTS]
+    commands = {shlex.split(t["command"])[1] for text in texts for t in _TRANSCRIPT.finditer(text)}
     assert commands == set(_COMMANDS)
+    table = texts[0][texts[0].index("| to ask | command |") : texts[0].index("Each is shown in")]
+    assert set(re.findall(r"`(\w+)`", table)) | {"demo"} == set(_COMMANDS)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 370
+
+
+_COORDINATE = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+
+
+def test_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command that stands beside it draws it; processors may round coordinates otherwise."""
+    text = README.read_text(encoding="utf-8")
+    found = re.search(r"`(propstats propagate dying.toml --plot (\S+))`", text)
+    assert found is not None
+    assert f"]({found[2]})" in text
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dying.toml").write_text(_file("dying.toml"))
+    assert run(shlex.split(found[1])[1:]) == 1  # the signal does not survive
+    capsys.readouterr()
+    drawn = (tmp_path / found[2]).read_text(encoding="utf-8")
+    if os.environ.get("PROPSTATS_WRITE_README"):
+        (ROOT / found[2]).write_text(drawn, encoding="utf-8")
+    kept = (ROOT / found[2]).read_text(encoding="utf-8")
+    assert len(kept.encode()) < 150_000
+    assert _COORDINATE.sub("#", kept) == _COORDINATE.sub("#", drawn)
+    pairs = zip(_COORDINATE.findall(kept), _COORDINATE.findall(drawn), strict=True)
+    assert max(abs(float(a) - float(b)) for a, b in pairs) < 0.01  # points; a line is a hundred times as wide
 
 
 def test_skeletons_tell_texts_apart() -> None:
@@ -92,8 +134,10 @@ def test_comparison_finds_a_wrong_digit() -> None:
             _compare("mean 0.299 ±2e-3", wrong)
 
 
-def test_python() -> None:
-    failures, tried = doctest.testfile(str(README), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_python(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    failures, tried = doctest.testfile(str(document), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert tried > 5
     assert failures == 0
 
@@ -101,12 +145,18 @@ def test_python() -> None:
 def test_every_activation_is_listed() -> None:
     from propstats import activation_names
 
-    text = " ".join(README.read_text(encoding="utf-8").split())
+    text = " ".join(DOCUMENTS[1].read_text(encoding="utf-8").split())
     assert f"Activations: {', '.join(activation_names())}." in text
 
 
 def _file(name: str) -> str:
     return next(f["content"] for f in _FILE.finditer(README.read_text(encoding="utf-8")) if f["name"] == name)
+
+
+def test_links_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), target
 
 
 def test_the_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,7 @@ def render(out: "Console", report: "AuditReport") -> None:
         "layer's input of v.output, v ~ N(0,1); expected: by theory, from the network's input and output",
         soft_wrap=True,
     )
+    _print_profiles(out, report)
     for direction, rate in (("forwards", report.trend.forward_rate), ("backwards", report.trend.backward_rate)):
         if rate is not None:
             out.print(f"{direction:9} {_rate(rate)}", soft_wrap=True)
@@ -51,7 +52,19 @@ def render(out: "Console", report: "AuditReport") -> None:
         colour = {"error": "bold red", "warning": "yellow"}.get(finding.severity, "dim")
         out.print(f"[{colour}]{finding.severity}[/] {shown(finding.rule)}: {shown(finding.message)}", soft_wrap=True)
         out.print(f"      -> {shown(finding.remedy)}", soft_wrap=True)
+        out.print(f"      more: {shown(finding.explained_by)}", soft_wrap=True)
     render_verdict(out, report)
+
+
+def _print_profiles(out: "Console", report: "AuditReport") -> None:
+    """Print the two columns that matter most as lines: where they fall or climb is seen at once."""
+    from propstats_cli.sparkline import print_profile
+
+    layers = report.layers
+    squares = [layer.backward.input.value if layer.backward.input is not None else math.nan for layer in layers]
+    signal = [math.sqrt(max(layer.forward.var.value, 0.0)) for layer in layers]
+    print_profile(out, "signal", signal, "from input to output")
+    print_profile(out, "gradient", [math.sqrt(max(square, 0.0)) for square in squares], "from input to output")
 
 
 def _samples(data: "DataInfo") -> str:

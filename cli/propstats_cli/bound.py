@@ -27,6 +27,7 @@ def bound(
     trust: options.Trust = False,
     no_verify: options.NoVerify = False,
     std: Annotated[float, typer.Option("--std", help="Standard deviation of uncorrelated inputs.")] = 1.0,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """How far the units of each layer are from uncorrelated.
@@ -53,7 +54,7 @@ def bound(
             access=options.access(arch, allow, class_, partial, trust, no_verify),
             progress=lambda done, total: show("weights", done, total),
         )
-    return Answer("bound", result, True, json, lambda out: _render(out, result))
+    return Answer("bound", result, True, json, lambda out: _render(out, result), plot)
 
 
 def _render(out: "Console", result: "BoundReport") -> None:

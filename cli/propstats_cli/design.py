@@ -28,7 +28,7 @@ def design(
     ] = False,
     draws: Annotated[int, typer.Option("--draws", help="Random networks to simulate for each way; 0: none.")] = 100,
     seed: options.Seed = 0,
-    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Ways to build a deep network that carries signal.
@@ -56,15 +56,10 @@ def design(
             seed=seed,
             progress=advance,
         )
-    if plot is not None:
-        from propstats.report.design_figure import design_figure
-        from propstats.report.style import save
-
-        save(design_figure(result), plot)
-    return Answer("design", result, result.recommended is not None, json, lambda out: _render(out, result, plot))
+    return Answer("design", result, result.recommended is not None, json, lambda out: _render(out, result), plot)
 
 
-def _render(out: "Console", result: "Design", plot: str | None) -> None:
+def _render(out: "Console", result: "Design") -> None:
     from rich.table import Table
 
     from propstats_cli.numbers import short
@@ -107,5 +102,3 @@ def _render(out: "Console", result: "Design", plot: str | None) -> None:
         out.print("no way fits: allow more growth, or build fewer layers", soft_wrap=True)
     else:
         out.print(f"recommended: {result.recommended}, the most nonlinear way that fits", soft_wrap=True)
-    if plot is not None:
-        out.print(f"figure: {plot}", soft_wrap=True)

@@ -14,6 +14,7 @@ def diff(
     fail_on: Annotated[
         options.FailOn, typer.Option("--fail-on", help="The least severe new or worse finding that exits with 1.")
     ] = options.FailOn.WARNING,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """What changed between two audits, beyond errors.
@@ -31,4 +32,4 @@ def diff(
     from propstats_cli.diff_table import render
 
     result = compare(before, after, fail_on=fail_on.value)
-    return Answer("diff", result, result.passed, json, lambda out: render(out, result))
+    return Answer("diff", result, result.passed, json, lambda out: render(out, result), plot)

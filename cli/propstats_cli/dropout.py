@@ -26,6 +26,7 @@ def dropout(
     samples: Annotated[int, typer.Option("--samples", help="Samples to draw; 0 leaves sampling out.")] = 1_000_000,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """What dropout does to signal and gradient.
@@ -53,7 +54,7 @@ def dropout(
         seed=seed,
         device=device,
     )
-    return Answer("dropout", result, result.agree, json, lambda out: _render(out, result))
+    return Answer("dropout", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _render(out: "Console", result: "DropoutMoments") -> None:

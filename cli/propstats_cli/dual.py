@@ -53,6 +53,7 @@ def dual(
     std2: Annotated[float | None, typer.Option("--std2", help="Standard deviation of v, if it is another one.")] = None,
     samples: Annotated[int, typer.Option("--samples", help="Samples to draw; 0 leaves sampling out.")] = 200_000,
     seed: options.Seed = 0,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """What two activations leave of a correlation.
@@ -76,6 +77,8 @@ def dual(
     from propstats.theory.dual import dual_moments
 
     grid = correlation or [(2 * i + 1 - points) / (points - 1) for i in range(points)] if points else correlation
+    if plot is not None and len(grid or []) < 2:
+        raise DomainError("one correlation is a point, and no map to draw", "add --points 41 instead")
     result = dual_moments(
         options.unit(act, expr, param, a),
         None if act2 is None and expr2 is None else options.unit(act2, expr2, param2, None),
@@ -85,7 +88,7 @@ def dual(
         samples=samples,
         seed=seed,
     )
-    return Answer("dual", result, result.agree, json, lambda out: _render(out, result))
+    return Answer("dual", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _render(out: "Console", result: "DualMoments") -> None:

@@ -23,6 +23,7 @@ def hermite(
     std: options.Std = 1.0,
     degree: Annotated[int, typer.Option("--degree", help="The highest degree.")] = 8,
     digits: options.ProvenDigits = 30,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Hermite spectrum: of which degrees an activation is made.
@@ -38,7 +39,7 @@ def hermite(
     from propstats.theory.hermite import hermite as compute
 
     result = compute(options.unit(act, expr, param, a), mean=mean, std=std, degree=degree, digits=digits or None)
-    return Answer("hermite", result, result.agree, json, lambda out: _render(out, result))
+    return Answer("hermite", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _render(out: "Console", result: "HermiteSpectrum") -> None:

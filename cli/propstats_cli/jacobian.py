@@ -46,7 +46,7 @@ def jacobian(
     precision: Annotated[
         str, typer.Option("--precision", help="float32, float64 or accurate (down to the smallest singular values).")
     ] = "float64",
-    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Jacobian of a deep network: theory and simulation.
@@ -82,12 +82,7 @@ def jacobian(
             precision=precision,
             progress=advance,
         )
-    if plot is not None:
-        from propstats.report.spectrum_figure import spectrum_figure
-        from propstats.report.style import save
-
-        save(spectrum_figure(result), plot)
-    return Answer("jacobian", result, result.agree, json, lambda out: _render(out, result, plot))
+    return Answer("jacobian", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _widths(text: str) -> list[int]:
@@ -97,10 +92,11 @@ def _widths(text: str) -> list[int]:
         raise DomainError(f"--widths takes whole numbers with commas between them, got {text!r}") from None
 
 
-def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> None:
+def _render(out: "Console", result: "JacobianSpectrum") -> None:
     from rich.table import Table
 
     from propstats_cli.numbers import sampled, short
+    from propstats_cli.sparkline import print_profile
 
     scale = f", gamma {result.gamma:.6g}, beta {result.beta:g}" if result.scheme == "normprop" else ""
     biases = f", biases of std {result.sigma_b:g}" if result.sigma_b else ""
@@ -120,6 +116,9 @@ def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> Non
         table.add_row(name.replace("_", " "), f"{theory.value:.6g}", error, sampled(simulation), f"{z:+.1f}")
     print_table(out, table)
     out.print("z: standard errors between theory and simulation, beyond the finite-width error", soft_wrap=True)
+    bins = result.histogram
+    for route, density in (("theory", bins.theory), ("simulated", bins.simulation)):
+        print_profile(out, route, density, f"density of singular values from 0 to {bins.edges[-1]:.3g}")
     last = result.signal[-1]
     out.print(
         f"signal: second moment {short(result.signal[0].theory)} in, {short(last.theory)} after layer {last.layer} "
@@ -127,5 +126,3 @@ def _render(out: "Console", result: "JacobianSpectrum", plot: str | None) -> Non
         soft_wrap=True,
     )
     out.print("theory and simulation agree" if result.agree else "theory and simulation DISAGREE")
-    if plot is not None:
-        out.print(f"figure: {plot}", soft_wrap=True)

@@ -19,7 +19,7 @@ def lesson(
         str, typer.Argument(help="zero-centred, unit-variance, scale, identical, glorot, he, batch-norm ...")
     ],
     seed: options.Seed = 0,
-    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Draw it: .png, .svg or .pdf.")] = None,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Put a statement on initialisation or normalisation to the test.
@@ -35,17 +35,10 @@ def lesson(
     from propstats.experiments.lessons.lesson import lesson as run
 
     result = run(name, seed=seed)
-    if plot is not None:
-        from propstats.report.lesson_figure import lesson_figure
-        from propstats.report.style import save
-
-        save(lesson_figure(result), plot)
-    return Answer("lesson", result, result.holds, json, lambda out: _render(out, result, plot))
+    return Answer("lesson", result, result.holds, json, lambda out: _render(out, result), plot)
 
 
-def _render(out: "Console", result: "Lesson", plot: str | None) -> None:
-    from rich.markup import escape
-
+def _render(out: "Console", result: "Lesson") -> None:
     out.print(f"[bold]{result.title}[/]: {result.statement}.", soft_wrap=True)
     out.print()
     for name, number in result.numbers.items():
@@ -54,5 +47,3 @@ def _render(out: "Console", result: "Lesson", plot: str | None) -> None:
     out.print()
     word = "[bold green]holds[/]" if result.holds else "[bold red]does not hold[/]"
     out.print(f"{word}: {result.point}", soft_wrap=True)
-    if plot is not None:
-        out.print(f"figure  {escape(plot)}", soft_wrap=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Of a longer trajectory, only so many layers are printed for people.
 _ROWS = 12
+#: Rows of the tables that a figure is drawn from.
+_MAP_POINTS = 121
 
 
 def meanfield(
@@ -32,6 +34,7 @@ def meanfield(
     digits: Annotated[
         int, typer.Option("--digits", min=0, max=15, help="Digits of the fixed points to prove; 0 leaves that out.")
     ] = 12,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Mean field theory of wide networks.
@@ -56,8 +59,9 @@ def meanfield(
         c0=c0,
         depth=depth,
         digits=digits or None,
+        map_points=_MAP_POINTS if plot is not None else 0,
     )
-    return Answer("meanfield", result, result.agree, json, lambda out: _render(out, result))
+    return Answer("meanfield", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _render(out: "Console", result: "MeanField") -> None:

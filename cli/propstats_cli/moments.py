@@ -36,6 +36,7 @@ def moments(
     method: Annotated[Method, typer.Option("--method", help="How to sample: iid or stratified.")] = Method.IID,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Moments of an activation, by independent routes.
@@ -72,7 +73,7 @@ def moments(
             seed=seed,
             device=device,
         )
-    return Answer("moments", result, result.agree, json, lambda out: _render(out, result))
+    return Answer("moments", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _heading(result: "UnitMoments | GateMoments") -> str:

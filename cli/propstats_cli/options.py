@@ -23,6 +23,15 @@ def complete_activation(incomplete: str) -> list[str]:
     return [name for name in activation_names() if name.startswith(incomplete)]
 
 
+def _figure_file(path: str | None) -> str | None:
+    """Refuse a name that says no kind of figure before the work is done, not after it."""
+    if path is not None:
+        from propstats.report.style import kind_of
+
+        kind_of(path)
+    return path
+
+
 Act = Annotated[
     str | None,
     typer.Option("--act", help="Activation: relu, prelu, gelu, tanh, ...", autocompletion=complete_activation),
@@ -48,6 +57,10 @@ Mean = Annotated[float, typer.Option("--mean", help="Mean of the Gaussian input.
 Std = Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian input.")]
 Rectified = Annotated[bool, typer.Option("--rectified", help="The input passes a ReLU first.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and of the answer the verdict alone.")]
+Plot = Annotated[
+    str | None,
+    typer.Option("--plot", metavar="FILE", callback=_figure_file, help="Draw a figure: .png, .svg or .pdf."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Data = Annotated[
     str, typer.Option("--data", help="A name (digits, cifar10, gaussian:SHAPE, ...), a file, or MODULE:FACTORY.")

@@ -60,6 +60,7 @@ class Answer:
         passed: Whether it is good news.
         as_json: Whether to print one JSON document.
         render: How to print it for people.
+        plot: The file to draw it into, if any.
     """
 
     command: str
@@ -67,16 +68,24 @@ class Answer:
     passed: bool
     as_json: bool
     render: Callable[["Console"], None]
+    plot: str | None = None
 
     def print(self) -> ExitCode:
         """Print the answer and return the exit code."""
         code = ExitCode.OK if self.passed else ExitCode.FINDINGS
+        if self.plot is not None:
+            from propstats.report.figures import plot
+
+            plot(self.result, self.plot)
         if self.as_json:
             from propstats.report.jsonable import to_jsonable
 
             print_envelope(self.command, code, data=to_jsonable(self.result))
         else:
-            self.render(console())
+            out = console()
+            self.render(out)
+            if self.plot is not None:
+                out.print(f"figure: {self.plot}", markup=False, soft_wrap=True)
         sys.stdout.flush()
         return code
 

@@ -24,7 +24,7 @@ def phase(
     beta: Annotated[float, typer.Option("--beta", help="Mean of the biases.")] = 0.0,
     q0: Annotated[float, typer.Option("--q0", help="Second moment that pre-activations start with.")] = 1.0,
     points: Annotated[int, typer.Option("--points", help="Rows and columns of the diagram.")] = 121,
-    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Phase diagram over all weights and biases.
@@ -47,15 +47,10 @@ def phase(
         q0=q0,
         points=points,
     )
-    if plot is not None:
-        from propstats.report.phase_figure import phase_figure
-        from propstats.report.style import save
-
-        save(phase_figure(result), plot)
-    return Answer("phase", result, True, json, lambda out: _render(out, result, plot))
+    return Answer("phase", result, True, json, lambda out: _render(out, result), plot)
 
 
-def _render(out: "Console", result: "PhaseDiagram", plot: str | None) -> None:
+def _render(out: "Console", result: "PhaseDiagram") -> None:
     from rich.table import Table
 
     given = "".join(f" {name}={value:g}" for name, value in result.params.items())
@@ -83,8 +78,6 @@ def _render(out: "Console", result: "PhaseDiagram", plot: str | None) -> None:
     ):
         if share > 0.0:
             out.print(f"{share:6.1%} of the diagram  {text}", soft_wrap=True)
-    if plot is not None:
-        out.print(f"figure: {plot}", soft_wrap=True)
 
 
 def _q(point: "CriticalPoint") -> str:

@@ -48,6 +48,7 @@ def pool(
     samples: Annotated[int, typer.Option("--samples", help="Windows to draw; 0 leaves sampling out.")] = 100_000,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """What pooling does to signal and gradient.
@@ -86,7 +87,7 @@ def pool(
         seed=seed,
         device=device,
     )
-    return Answer("pool", result, result.agree, json, lambda out: _render(out, result))
+    return Answer("pool", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _sizes(option: str, text: str | None) -> int | tuple[int, ...] | None:

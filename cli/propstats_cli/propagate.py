@@ -29,6 +29,7 @@ def propagate(
     trust: options.Trust = False,
     no_verify: options.NoVerify = False,
     test: Annotated[bool, typer.Option("--test", help="As at test time: dropout does nothing.")] = False,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """What every layer of a network should carry.
@@ -54,7 +55,7 @@ def propagate(
         correlation=correlation,
         training=not test,
     )
-    return Answer("propagate", result, result.passed, json, lambda out: _render(out, result))
+    return Answer("propagate", result, result.passed, json, lambda out: _render(out, result), plot)
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -69,6 +70,7 @@ def _render(out: "Console", result: "Propagation") -> None:
     from rich.table import Table
 
     from propstats_cli.numbers import short
+    from propstats_cli.sparkline import print_profile
 
     data = result.input
     out.print(
@@ -98,6 +100,9 @@ def _render(out: "Console", result: "Propagation") -> None:
         "the output; ±: one standard error at this width",
         soft_wrap=True,
     )
+    ends = "from input to output"
+    print_profile(out, "signal", [layer.var**0.5 for layer in result.layers], ends)
+    print_profile(out, "gradient", [layer.backward_std for layer in result.layers], ends)
     for direction, growth in (("forwards", result.forward), ("backwards", result.backward)):
         out.print(f"{direction:9} {_growth(growth)}", soft_wrap=True)
     for note in result.notes:

@@ -44,6 +44,7 @@ def scales(
     base_width: Annotated[
         int | None, typer.Option("--base-width", help="Width at which the learning rate was tuned, for muP's rules.")
     ] = None,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Weight schemes side by side, for an activation and a layer.
@@ -90,7 +91,7 @@ def scales(
         depth=depth,
         base_width=base_width,
     )
-    return Answer("scales", result, True, json, lambda out: _render(out, result))
+    return Answer("scales", result, True, json, lambda out: _render(out, result), plot)
 
 
 def _sizes(name: str, text: str) -> int | tuple[int, ...]:

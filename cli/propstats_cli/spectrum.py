@@ -28,7 +28,7 @@ def spectrum(
     data_dir: options.DataDir = None,
     offline: options.Offline = False,
     seed: options.Seed = 0,
-    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE", help="Figure: .png, .svg or .pdf.")] = None,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Jacobian of a real network of any size.
@@ -56,19 +56,15 @@ def spectrum(
             seed=seed,
             progress=lambda done, total: show("largest singular values", done, total),
         )
-    if plot is not None:
-        from propstats.report.spectrum_figure import measured_spectrum_figure
-        from propstats.report.style import save
-
-        save(measured_spectrum_figure(result), plot)
-    return Answer("spectrum", result, True, json, lambda out: _render(out, result, plot))
+    return Answer("spectrum", result, True, json, lambda out: _render(out, result), plot)
 
 
-def _render(out: "Console", result: "MeasuredSpectrum", plot: str | None) -> None:
+def _render(out: "Console", result: "MeasuredSpectrum") -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from propstats_cli.numbers import sampled
+    from propstats_cli.sparkline import print_profile
 
     model, data = result.model, result.data
     name = escape(model.path or "in memory")
@@ -86,7 +82,7 @@ def _render(out: "Console", result: "MeasuredSpectrum", plot: str | None) -> Non
     for rank, value in enumerate(result.top, 1):
         table.add_row("max" if rank == 1 else f"number {rank}", sampled(value))
     print_table(out, table)
+    bins = result.histogram
+    print_profile(out, "density", bins.density, f"singular values from 0 to {bins.edges[-1]:.3g}")
     accuracy = f", each within {result.residual:.0e} of the largest" if result.residual else ""
     out.print(f"means over {result.inputs} inputs ± one standard error{accuracy}", soft_wrap=True)
-    if plot is not None:
-        out.print(f"figure: {plot}", soft_wrap=True)

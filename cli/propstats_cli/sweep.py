@@ -31,6 +31,7 @@ def sweep(
     draws: Annotated[int, typer.Option("--draws", help="Random networks in each cell.")] = 30,
     seed: options.Seed = 0,
     device: options.Device = "cpu",
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> Answer:
     """Jacobians over depths and scales: theory and simulation.
@@ -61,7 +62,7 @@ def sweep(
             device=device,
             progress=advance,
         )
-    return Answer("sweep", result, result.agree, json, lambda out: _render(out, result))
+    return Answer("sweep", result, result.agree, json, lambda out: _render(out, result), plot)
 
 
 def _numbers(option: str, text: str, *, whole: bool = False) -> list[float]:

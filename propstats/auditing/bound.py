@@ -95,6 +95,13 @@ def bound(
 
     References:
         Arpit et al. 2016, arXiv:1603.01431, Proposition 1, Eq. 3.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/weights.npy", np.array([[1.0, 0.0], [0.6, 0.8]]))
+    ...     [found] = bound(f"{folder}/weights.npy").weights
+    >>> round(found.canonical.coherence.value, 12), round(found.canonical.off_diagonal.value, 12)  # 0.6, 0.6 sqrt(2)
+    (0.6, 0.848528137424)
     """
     if not 0 < std < float("inf"):
         raise DomainError(f"std must be a positive number, got {std:g}")

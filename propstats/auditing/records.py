@@ -306,6 +306,11 @@ class Finding:
     predicted: float | None = None
     derivation: str = ""
 
+    @property
+    def explained_by(self) -> str:
+        """The command that says what the rule is about, where its threshold comes from, and what helps."""
+        return f"propstats explain {self.rule}"
+
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:

@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from propstats.report.style import INK, THEORY, fitted, styled
+from propstats.report.style import INK, PALETTE, THEORY, fitted, styled
 
 if TYPE_CHECKING:
     from propstats.simulation.design import Design, Way
 
-# From the palette of Okabe and Ito.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -39,7 +37,7 @@ def _frontier(axes: Axes, result: "Design") -> None:
         axes.plot(*zip(*points, strict=True), color=INK, label="frontier: stable units, matched constants")
     bound = result.max_growth ** (1 / result.depth)
     axes.axvline(bound, color=THEORY, linestyle="--", label=f"allowed: x{result.max_growth:g} over all layers")
-    for way, colour, marker in zip(result.ways, _COLOURS, _MARKERS, strict=False):
+    for way, colour, marker in zip(result.ways, PALETTE, _MARKERS, strict=False):
         face = colour if way.fits else "none"
         axes.plot(
             way.layer_growth, way.nonlinear_share, marker, color=colour, markerfacecolor=face, markersize=7,
@@ -51,7 +49,7 @@ def _signal(axes: Axes, result: "Design") -> None:
     axes.set_title("(b) the signal's second moment")
     axes.set_xlabel("layer")
     axes.set_yscale("log")
-    for way, colour in zip(result.ways, _COLOURS, strict=False):
+    for way, colour in zip(result.ways, PALETTE, strict=False):
         _trajectory(axes, way, colour)
     axes.axhspan(0.25, 4.0, color=INK, alpha=0.06, linewidth=0, zorder=0)
     axes.set_ylim(0.02, 50.0)

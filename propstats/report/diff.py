@@ -126,6 +126,13 @@ def diff(
     Raises:
         DataError: If a file cannot be read, is damaged, or has another schema.
         ModelError: If the networks do not have the same layers; the message names the first that differ.
+
+    >>> import torch
+    >>> from propstats.auditing.audit import audit
+    >>> report = audit(torch.nn.Sequential(torch.nn.Linear(64, 8), torch.nn.Tanh()), "digits", samples=64)
+    >>> same = diff(report, report)
+    >>> same.passed, same.moved, same.findings
+    (True, (), ())
     """
     old, new = (source if isinstance(source, AuditReport) else load_report(source) for source in (before, after))
     _same_layers(old.layers, new.layers)

@@ -68,6 +68,8 @@ def summary(report: AuditReport) -> str:
     for finding in report.findings:
         cells = (finding.rule, finding.layer or "", finding.message, finding.remedy)
         lines.append(f"| {_SIGNS[finding.severity]} {finding.severity} | " + " | ".join(map(_escaped, cells)) + " |")
+    if report.findings:
+        lines += ["", "`propstats explain RULE` says what a rule is about and where its threshold comes from."]
     lines += ["", "<details><summary>Layers</summary>", "", "| layer | type | signal var | c | gradient | verdict |"]
     lines.append("|---|---|--:|--:|--:|---|")
     for layer in report.layers:
@@ -82,7 +84,7 @@ def annotations(findings: Sequence[Finding]) -> list[str]:
     """Return workflow commands for the worst findings, at most as many as GitHub shows.
 
     >>> annotations([Finding("dead", Severity.ERROR, "a,b", 1.0, None, None, "100% dead", "draw anew")])
-    ['::error title=propstats dead%3A a%2Cb::100%25 dead -> draw anew']
+    ['::error title=propstats dead%3A a%2Cb::100%25 dead -> draw anew (propstats explain dead)']
     """
     order = list(Severity)
     worst = sorted(findings, key=lambda finding: order.index(finding.severity))[:ANNOTATIONS]
@@ -91,7 +93,7 @@ def annotations(findings: Sequence[Finding]) -> list[str]:
 
 def _annotation(finding: Finding) -> str:
     title = f"propstats {finding.rule}" + (f": {finding.layer}" if finding.layer is not None else "")
-    text = f"{finding.message} -> {finding.remedy}"
+    text = f"{finding.message} -> {finding.remedy} ({finding.explained_by})"
     return f"::{_COMMANDS[finding.severity]} title={_property(title)}::{_message(text)}"
 
 

@@ -60,7 +60,8 @@ def _cases(report: AuditReport) -> Iterator[ET.Element]:
         yield case
     for (rule, group), findings in found.items():
         case = _case(rule, group or "network")
-        text = "\n".join(f"{f.severity}: {printable(f.message)}\n  -> {printable(f.remedy)}" for f in findings)
+        said = [f"{f.severity}: {printable(f.message)}\n  -> {printable(f.remedy)}" for f in findings]
+        text = "\n".join([*said, f"more: {findings[0].explained_by}"])
         errors = [finding for finding in findings if finding.severity is Severity.ERROR]
         if errors:
             failure = ET.SubElement(case, "failure", {"type": _text(rule), "message": _text(errors[0].message)})

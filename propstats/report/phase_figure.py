@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from propstats.report.style import INK, MEASURED, THEORY, fitted, styled
+from propstats.report.style import INK, MEASURED, THEORY, fitted, given, styled
 
 if TYPE_CHECKING:
     from propstats.theory.mean_field.phase import PhaseDiagram
@@ -60,9 +60,10 @@ def phase_figure(result: "PhaseDiagram") -> Figure:
             (~reached, "no fixed point\nsignals explode"),
         ):
             _name(axes, sigma_w, sigma_b, where, text)
-        given = "".join(f", {name} {value:g}" for name, value in result.params.items())
         mean = f", biases of mean {result.beta:g}" if result.beta else ""
-        axes.set_title(f"{fitted(result.activation + given, 50)}: how deep signals travel{mean}", parse_math=False)
+        axes.set_title(
+            f"{fitted(result.activation + given(result.params), 50)}: how deep signals travel{mean}", parse_math=False
+        )
         figure.draw_without_rendering()
     return figure
 

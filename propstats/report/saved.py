@@ -30,6 +30,10 @@ def load_report(path: str | os.PathLike[str]) -> AuditReport:
 
     Raises:
         DataError: If it cannot be read, is damaged, holds something else, or has another schema.
+
+    >>> load_report("missing.json")
+    Traceback (most recent call last):
+    propstats.errors.DataError: missing.json: no such file (...)
     """
     shown = printable(os.fspath(path), limit=200)
     try:

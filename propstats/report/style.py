@@ -4,7 +4,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from propstats.text import printable
 
 # From the palette of Okabe and Ito, which colour-blind readers tell apart; the two differ in brightness too.
 MEASURED, BARS, THEORY, INK = "#0072b2", "#56b4e9", "#d55e00", "#222222"
+#: Colours for things of one kind, all from that palette.
+PALETTE = (MEASURED, THEORY, "#009e73", "#cc79a7", "#e69f00", BARS)
 
 _VARIABLES = {INK: "currentColor", MEASURED: "var(--measured)", BARS: "var(--bars)", THEORY: "var(--theory)"}
 
@@ -96,6 +98,30 @@ def inline(figure: Figure, description: str) -> str:
     for colour, name in _VARIABLES.items():
         svg = svg.replace(colour, name)
     return svg.replace("<svg ", f'<svg role="img" aria-label="{description}" ', 1)
+
+
+def sheet(panels: int = 1, *, height: float = 4.2) -> tuple[Figure, list[Axes]]:
+    """Return a figure of one or two panels side by side, in inches as a page shows them."""
+    figure = Figure(figsize=(6.4 if panels == 1 else 9.0, height))
+    return figure, list(figure.subplots(1, panels, squeeze=False)[0])
+
+
+def legend_below(figure: Figure, *, columns: int = 3) -> None:
+    """Write what all panels show under them, each entry once: nothing that is drawn is covered."""
+    entries = [axes.get_legend_handles_labels() for axes in figure.axes]
+    once = {text: handle for handles, texts in entries for handle, text in zip(handles, texts, strict=True)}
+    if once:
+        figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=columns, frameon=False)
+
+
+def given(params: Mapping[str, float]) -> str:
+    """Write the parameters of an activation behind its name."""
+    return "".join(f", {name} {value:g}" for name, value in params.items())
+
+
+def title(figure: Figure, text: str) -> None:
+    """Say in the first line what a figure is about, as much as there is room for."""
+    figure.suptitle(fitted(text, int(12 * figure.get_figwidth())), x=0.01, ha="left", fontsize=10, parse_math=False)
 
 
 def fitted(name: str, room: int) -> str:

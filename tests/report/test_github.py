@@ -27,7 +27,7 @@ def test_one_line_each_whatever_a_name_is() -> None:
     assert "\x1b" not in line
     assert line.count("%") == len(re.findall("%(25|3A|2C|0D|0A)", line))
     (line,) = annotations([replace(finding(ERROR, "a:b,c%d"), message="50%, x:y", remedy="")])
-    assert line == "::error title=propstats some-rule%3A a%3Ab%2Cc%25d::50%25, x:y -> "
+    assert line == "::error title=propstats some-rule%3A a%3Ab%2Cc%25d::50%25, x:y ->  (propstats explain some-rule)"
 
 
 def test_summary() -> None:

@@ -28,6 +28,9 @@ class Places:
         data_dir: Where copies are kept; None: the environment's PROPSTATS_DATA, or the user's cache directory.
         offline: Never download; None: as the environment's PROPSTATS_OFFLINE says.
         mirror: Folder (URL) to download from instead of the publisher's; hashes are checked all the same.
+
+    >>> Places("my/folder", offline=True).cache.as_posix()
+    'my/folder'
     """
 
     data_dir: str | os.PathLike[str] | None = None

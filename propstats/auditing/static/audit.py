@@ -50,6 +50,14 @@ def audit_weights(
 
     References:
         Arpit et al. 2016, arXiv:1603.01431, Proposition 1; Geman 1980 for the edge of random matrices.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/weights.npy", np.eye(4, 8))
+    ...     report = audit_weights(f"{folder}/weights.npy")
+    >>> report.passed, report.weights[0].sigma_w_squared.value  # fan_in E w^2 = 8 (4/32)
+    (True, 1.0)
     """
     matrices = read_matrices(path, access)
     weights: list[WeightStatistics] = []

@@ -82,6 +82,14 @@ def assert_canonical(
 
     References:
         Arpit et al. 2016, arXiv:1603.01431, section 3.1.
+
+    >>> import torch
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> layers = torch.nn.Sequential(torch.nn.Identity(), torch.nn.BatchNorm1d(8, affine=False))
+    >>> gaussian = torch.randn(256, 8, generator=generator)
+    >>> report = assert_canonical(layers, gaussian, layers=["0"], tolerance=0.2)
+    >>> report.layers[0].verdict
+    'ok'
     """
     if not isinstance(network, AuditReport):
         options = {"policy": Policy.CANONICAL, **options}

@@ -50,6 +50,13 @@ class LightningMonitor(_Callback):
         every: Measure each so-manieth training batch.
         writer: Takes numbers as TensorBoard's `SummaryWriter.add_scalar` does; by default nothing is written.
         keep: How many steps `monitor.history` remembers.
+
+    >>> from torch import nn
+    >>> callback, model = LightningMonitor(every=1), nn.Linear(2, 2)
+    >>> callback.on_train_start(None, model)  # as lightning.Trainer does
+    >>> callback.on_train_end(None, model)
+    >>> callback.state_dict()
+    {}
     """
 
     @property
@@ -101,6 +108,14 @@ class TransformersMonitor(_Callback):
         every: Measure each so-manieth forward pass.
         writer: Takes numbers as TensorBoard's `SummaryWriter.add_scalar` does; by default nothing is written.
         keep: How many steps `monitor.history` remembers.
+
+    >>> import torch
+    >>> callback, model = TransformersMonitor(every=1), torch.nn.Linear(2, 2)
+    >>> callback.on_train_begin(None, None, None, model=model)  # as transformers.Trainer does
+    >>> y = model(torch.ones(4, 2))
+    >>> callback.on_train_end(None, None, None)
+    >>> [snapshot.step for snapshot in callback.monitor.history]
+    [0]
     """
 
     def on_train_begin(self, args: object, state: object, control: object, **given: Any) -> None:

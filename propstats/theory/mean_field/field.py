@@ -3,9 +3,11 @@
 import math
 
 from propstats.activations import Activation, activation
+from propstats.errors import DomainError
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.theory.mean_field.correlation import CorrelationMap, CorrelationPoint
 from propstats.theory.mean_field.fixed_points import Root, Roots, fixed_points
+from propstats.theory.mean_field.maps import LayerMaps, layer_maps
 from propstats.theory.mean_field.proof import check_digits, proven_fixed_point
 from propstats.theory.mean_field.records import FixedPoint, MeanField, Phase, Stability
 from propstats.theory.mean_field.scales import depth_scale
@@ -25,6 +27,7 @@ def mean_field(
     depth: int = 0,
     digits: int | None = 12,
     timeout: float = 10.0,
+    map_points: int = 0,
     **params: float,
 ) -> MeanField:
     """Compute what depth makes of the signal's second moment and of the correlation of two inputs.
@@ -42,6 +45,7 @@ def mean_field(
         depth: How many layers to follow; 0 for none.
         digits: Digits of the fixed points to prove in ball arithmetic, 15 at most; None leaves that out.
         timeout: Seconds that each proof may take.
+        map_points: Rows of the tables of both maps, to be drawn; 0 for none.
         **params: Parameters of the activation.
 
     Raises:
@@ -91,7 +95,16 @@ def mean_field(
         grows=roots.grows,
         trajectory=tuple(trajectory(layer, q0=q0, c0=c0, depth=depth)) if depth else (),
         notes=tuple(dict.fromkeys(notes)),
+        maps=_maps(layer, own, [*described, q0], map_points),
     )
+
+
+def _maps(layer: SecondMomentMap, own: FixedPoint | None, known: list[float], points: int) -> LayerMaps | None:
+    if not points:
+        return None
+    if points < 2:
+        raise DomainError(f"map_points must be 0 or at least 2, got {points}")
+    return layer_maps(layer, own.q.value if own else None, max(known) or 1.0, points)
 
 
 def _described(

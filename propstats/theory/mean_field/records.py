@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from propstats.estimate import Estimate, Quantity
 from propstats.theory.mean_field.correlation import CorrelationPoint
+from propstats.theory.mean_field.maps import LayerMaps
 from propstats.theory.mean_field.trajectory import Fate, LayerState
 
 
@@ -75,6 +76,7 @@ class MeanField:
         grows: Whether signals beyond the last fixed point grow without bound.
         trajectory: Second moment and correlation, layer by layer.
         notes: What a reader should know besides.
+        maps: What a layer makes of second moments and correlations, as tables to draw; None if not asked for.
     """
 
     activation: str
@@ -97,6 +99,7 @@ class MeanField:
     grows: bool
     trajectory: tuple[LayerState, ...]
     notes: tuple[str, ...]
+    maps: LayerMaps | None = None
 
     @property
     def agree(self) -> bool:
