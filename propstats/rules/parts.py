@@ -126,6 +126,8 @@ class PerUnit:
         scale_square: Mean square of w.
         shift_mean: Mean of b.
         shift_square: Mean square of b.
+        shift_same: Mean product of b at two positions; its mean square where all have the same.
+        scale_same: The same of w.
 
     >>> PerUnit(1.0, 1.0, 0.5, 1.25).forward(Signal(2.0, 5.0, 1.0)).q
     8.25
@@ -135,15 +137,18 @@ class PerUnit:
     scale_square: float = 1.0
     shift_mean: float = 0.0
     shift_square: float = 0.0
+    shift_same: float | None = None
+    scale_same: float | None = None
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
+        cross = 2.0 * self.scale_mean * self.shift_mean * signal.mean
+        scales, shifts = self._same
 
         def product(overlap: float) -> float:
-            cross = 2.0 * self.scale_mean * self.shift_mean * signal.mean
-            return self.scale_square * overlap + cross + self.shift_square
+            return scales * overlap + cross + shifts
 
-        q, positions = product(signal.q), signal.positions
+        q, positions = self.scale_square * signal.q + cross + self.shift_square, signal.positions
         share = self.scale_square * signal.q / q if q > 0.0 else 1.0  # what is constant carries no error
         return replace(
             signal,
@@ -157,5 +162,10 @@ class PerUnit:
 
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input."""
-        square = self.scale_square
-        return replace(gradient, q=square * gradient.q, positions=square * gradient.positions)
+        return replace(gradient, q=self.scale_square * gradient.q, positions=self._same[0] * gradient.positions)
+
+    @property
+    def _same(self) -> tuple[float, float]:
+        """Mean products of scales, and of shifts, at two positions."""
+        scale = self.scale_square if self.scale_same is None else self.scale_same
+        return scale, self.shift_square if self.shift_same is None else self.shift_same

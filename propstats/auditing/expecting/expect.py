@@ -34,6 +34,7 @@ class Expectation:
         network: What it should carry, given the network's input (or what was measured at the last calls without a
             rule) and a unit gradient at its output.
         one_step: What it should make of its own measured input and output gradient.
+        hides: Whether it takes infinite numbers for what they are meant to be: keys that a mask hides from attention.
     """
 
     rule: Rule | Join | None
@@ -41,6 +42,7 @@ class Expectation:
     shown: bool
     network: Expected | None
     one_step: Expected | None
+    hides: bool = False
 
 
 def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
@@ -78,6 +80,7 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
                 shown=is_shown(step, call),
                 network=_expected(call, step, theory, position, names) if known else None,
                 one_step=_expected(call, step, alone, position, None) if known else None,
+                hides=bool(step.sources),
             )
         )
     return found

@@ -110,7 +110,7 @@ def _sum(given: Arguments, place: Place) -> Found:
     mean = shift.mean * (sign if one is None else 1.0)
     if isinstance(left if other is None else right, int | float):
         return Affine(scale, mean), place
-    return PerUnit(scale, 1.0, mean, shift.square), place
+    return PerUnit(scale, 1.0, mean, shift.square, shift.same), place
 
 
 def _product(given: Arguments, place: Place) -> Found:
@@ -121,7 +121,7 @@ def _product(given: Arguments, place: Place) -> Found:
         return Product(), _wider(given)
     if isinstance(left if other is None else right, int | float):
         return Affine(factor.mean), place
-    return PerUnit(factor.mean, factor.square), place
+    return PerUnit(factor.mean, factor.square, scale_same=factor.same), place
 
 
 def _quotient(given: Arguments, place: Place) -> Found:

@@ -28,6 +28,8 @@ _NETWORKS: dict[str, tuple[_Build, tuple[int, ...], dict[str, str]]] = {
     "mixer": (architectures.Mixer, _TOKENS, {}),
     "unet": (architectures.UNet, (3, 8, 8), {}),
     "functional": (architectures.Functional, _IMAGE, {}),
+    "gpt": (architectures.Gpt, (16,), {"wpe": "not part of the signal"}),
+    "gpt, by a function": (lambda: architectures.Gpt(written=False), (16,), {"wpe": "not part of the signal"}),
     "recurrent": (architectures.Recurrent, _TOKENS, {"lstm": "recurrent", "getitem": "some of the positions"}),
 }
 
@@ -44,11 +46,16 @@ def _expected(model: nn.Module, x: torch.Tensor) -> tuple[Probe, list[Expectatio
     return found, expect(found, model, x)
 
 
+def _data(samples: int, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return images or sequences, or tokens where nothing else is asked for."""
+    return torch.randn(samples, *shape) if len(shape) > 1 else torch.randint(50, (samples, *shape))
+
+
 @pytest.mark.parametrize("name", _NETWORKS)
 def test_every_call_has_an_expectation_or_a_reason(name: str) -> None:
     torch.manual_seed(0)
     build, shape, without = _NETWORKS[name]
-    found, expectations = _expected(build(), torch.randn(8, *shape))
+    found, expectations = _expected(build(), _data(8, shape))
     reasons = {}
     for call, expectation in zip(found.calls, expectations, strict=True):
         label = call.name if call.index == 0 else f"{call.name} (call {call.index})"
@@ -85,6 +92,7 @@ _RANDOM: dict[str, tuple[_Build, tuple[int, ...]]] = {
     "encoder": (architectures.Encoder, _IMAGE),
     "encoder, post-norm": (lambda: architectures.Encoder(norm_first=False), _IMAGE),
     "mixer": (architectures.Mixer, _TOKENS),
+    "gpt": (architectures.Gpt, (16,)),
     "unet": (architectures.UNet, (3, 8, 8)),
     "functional": (architectures.Functional, _IMAGE),
     "vgg": (architectures.vgg, _IMAGE),
@@ -106,7 +114,7 @@ def test_random_weights_do_what_theory_says(name: str) -> None:
     for _ in range(5):
         model = build()
         borders = _borders(model)
-        found, expectations = _expected(model, torch.randn(48, *shape))
+        found, expectations = _expected(model, _data(48, shape))
         for position, (call, expectation) in enumerate(zip(found.calls, expectations, strict=True)):
             theory = expectation.network
             if theory is None or not expectation.shown:

@@ -118,7 +118,10 @@ def test_arithmetic(function: Callable[..., Any], q: float) -> None:
         (lambda m, x: x.mean(-1), "over units"),
         (lambda m, x: x.cumsum(1), "cumsum"),
         (lambda m, x: x.transpose(1, 2) @ x, "sums over positions"),
-        (lambda m, x: functional.scaled_dot_product_attention(x, x, x, is_causal=True), "masked"),
+        (
+            lambda m, x: functional.scaled_dot_product_attention(x, x, x, attn_mask=m.weight[:4, :4]),
+            "bias for each pair",
+        ),
     ],
 )
 def test_what_has_no_rule_says_why(function: Callable[..., Any], word: str) -> None:
