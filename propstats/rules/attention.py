@@ -198,7 +198,7 @@ class AttentionWeights:
 
     def split(self, gradient: Gradient, signals: Sequence[Signal]) -> Sequence[Gradient]:
         """Return nothing: see the whole."""
-        return [Gradient(0.0), Gradient(0.0)]
+        return [Gradient(math.nan), Gradient(math.nan)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Layers that take a part of a signal, repeat it, or scale and shift its units one by one."""
 
+import math
 from dataclasses import dataclass, replace
 
 from propstats.estimate import Gradient, Positions, Signal
@@ -33,6 +34,46 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Selected:
+    """Some of the positions of a signal, which differ from the others as was measured.
+
+    Rules pool over positions, so that which of them are taken is for data to say: the second moment and the variance
+    are those of all positions times measured ratios. Backwards the others get nothing.
+
+    Args:
+        share: Which share of all numbers it is.
+        q: Their second moment, as a multiple of that of all.
+        var: The same for the variance.
+        shift: By how many roots of the second moment their mean differs.
+        positions: Whether more than one position is left.
+
+    >>> Selected(0.25, 2.0, 0.5, 0.0, False).forward(Signal(0.0, 1.0, 1.0)).var
+    0.5
+    """
+
+    share: float
+    q: float
+    var: float
+    shift: float
+    positions: bool
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+        q, pairs = self.q * signal.q, signal.positions
+        return replace(
+            signal,
+            mean=signal.mean + self.shift * math.sqrt(signal.q),
+            q=q,
+            var=min(self.var * signal.var, q),
+            positions=Positions(self.q * pairs.same, self.q * pairs.other) if pairs and self.positions else None,
+        )
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        return Part(self.share).backward(gradient, signal)
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """Every number several times: nearest neighbours of an image that is enlarged, units that are expanded.
 
@@ -40,9 +81,11 @@ class Repeat:
 
     Args:
         times: How often.
+        units: Whether copies are units, which meet weights of their own, rather than positions.
     """
 
     times: int
+    units: bool = False
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
@@ -50,6 +93,8 @@ class Repeat:
 
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input: the sum of those of its copies."""
+        if self.units:
+            return replace(gradient, q=self.times * gradient.q, positions=self.times * gradient.positions)
         q = self.times * (gradient.q + (self.times - 1) * gradient.positions)
         return replace(gradient, q=q, positions=self.times**2 * gradient.positions)
 

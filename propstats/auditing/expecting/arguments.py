@@ -7,7 +7,7 @@ import torch
 
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.products import products
-from propstats.auditing.measuring.call import Call, Slot
+from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
 from propstats.rules.from_torch import NoRuleError
 
 
@@ -77,15 +77,17 @@ class Arguments:
         return bool(self.get(index, name, default))
 
     def tensor(self, index: int, name: str) -> torch.Tensor | None:
-        """Return a parameter.
+        """Return a parameter, or what is computed of parameters.
 
         Raises:
-            NoRuleError: If the tensor is computed, or not known.
+            NoRuleError: If the tensor depends on the data.
         """
         value = self.get(index, name)
+        if isinstance(value, Slot) and self.call.sources[value.position] == OUTSIDE:
+            value = self.call.values.get(value.position, value)
         if value is None or isinstance(value, torch.Tensor):
             return value
-        raise NoRuleError(f"no rule for {self.call.kind} with a {name} that is computed or no parameter")
+        raise NoRuleError(f"no rule for {self.call.kind} with a {name} that depends on the data")
 
     def signals(self) -> list[int]:
         """Return the tensor inputs that are part of the signal."""

@@ -67,6 +67,8 @@ class _Watch:
 
     def note(self, key: Key, tensor: torch.Tensor, place: Place) -> None:
         """Measure one tensor."""
+        if place.batch == 0 and tensor.ndim == len(place.shape) and len(tensor) == self._samples * place.shape[0]:
+            tensor = tensor.reshape(self._samples, *place.shape)  # tokens of all samples one after the other
         by_sample = place.batch == 0 and tensor.shape == (self._samples, *place.shape)
         if not (by_sample and tensor.is_floating_point() and place.count > 1 and place.axes):
             return

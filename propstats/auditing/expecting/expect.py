@@ -17,6 +17,7 @@ from propstats.auditing.measuring.trees import tensors_in
 from propstats.auditing.records import Expected
 from propstats.estimate import Positions, Signal
 from propstats.rules.attention import AttentionBetween
+from propstats.rules.embedding import Embedding
 from propstats.rules.rule import Join, Rule
 
 #: What NormProp promises of every layer: zero mean, unit variance.
@@ -104,6 +105,8 @@ def measured_signal(statistics: UnitStatistics, positions: Positions | None = No
 
 def _unmeasured(call: Call, step: Step) -> str | None:
     """Say that a rule has nothing to start from, where an input is the same for all of the data."""
+    if isinstance(step.rule, Embedding) or (call.module is None and not call.carries_signal):
+        return None
     heard = [call.inputs[slot] for slot in step.heard if slot < len(call.inputs)]
     is_empty = any(not statistics.is_finite and not statistics.non_finite for statistics in heard)
     return "one of its inputs does not depend on the data" if is_empty else None

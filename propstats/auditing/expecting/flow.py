@@ -8,6 +8,7 @@ from propstats.auditing.expecting.network import Step
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Unchanged
+from propstats.rules.embedding import Embedding
 from propstats.rules.graph import Graph, meeting
 from propstats.rules.max_pooling import Pooled
 from propstats.rules.rule import Join
@@ -108,6 +109,8 @@ class Network:
 
     def _heard(self, position: int, before: Callable[[int, int], Signal | None]) -> list[Signal] | None:
         found = [before(*made) for made in self.steps[position].takes(self.calls[position])]
+        if isinstance(self.steps[position].rule, Embedding):  # tokens carry nothing that could be measured
+            found = [signal or Signal(0.0, 0.0, 0.0) for signal in found]
         known = [signal for signal in found if signal is not None]
         return known if len(known) == len(found) else None
 

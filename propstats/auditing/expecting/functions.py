@@ -19,6 +19,7 @@ from propstats.auditing.expecting.views import VIEWS
 from propstats.auditing.measuring.call import Slot
 from propstats.errors import ExpressionError
 from propstats.rules.affine import Affine, Chain, Unchanged
+from propstats.rules.broadcast import Broadcast
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch import (
     NoRuleError,
@@ -102,9 +103,7 @@ def _sum(given: Arguments, place: Place) -> Found:
         left, right = right, left
     one, other = given.constant(left), given.constant(right)
     if one is None and other is None:
-        if sign < 0.0:
-            return Difference(), _wider(given)
-        return Add(), _wider(given)
+        return _together(Difference() if sign < 0.0 else Add(), given)
     scale, shift = (1.0, other) if one is None else (sign, one)
     assert shift is not None
     mean = shift.mean * (sign if one is None else 1.0)
@@ -118,7 +117,7 @@ def _product(given: Arguments, place: Place) -> Found:
     one, other = given.constant(left), given.constant(right)
     factor = other if one is None else one
     if factor is None:
-        return Product(), _wider(given)
+        return _together(Product(), given)
     if isinstance(left if other is None else right, int | float):
         return Affine(factor.mean), place
     return PerUnit(factor.mean, factor.square, scale_same=factor.same), place
@@ -135,10 +134,19 @@ def _negative(given: Arguments, place: Place) -> Found:
     return Affine(-1.0), place
 
 
-def _wider(given: Arguments) -> Place:
-    """Return the place of what two signals give: that of the one which has the shape of the result."""
+def _together(rule: Join, given: Arguments) -> Found:
+    """Return what two signals give, and its place: that of the one which has the shape of the result."""
     places = [place for place in given.places if place is not None]
-    return next((place for place in places if place.shape == given.call.shape), places[0].like(given.call.shape))
+    shape = given.call.shape
+    after = next((place for place in places if place.shape == shape), places[0].like(shape))
+    if all(place.shape == shape for place in places):
+        return rule, after
+    ranked = [place.like((1,) * (len(shape) - len(place.shape)) + place.shape) for place in places]
+    units = [math.prod(place.shape[axis] for axis in after.axes) for place in ranked]
+    counts = [math.prod(place.shape) // max(own, 1) for place, own in zip(ranked, units, strict=True)]
+    return Broadcast(
+        rule, tuple(after.count // count for count in counts), tuple(after.units // own for own in units)
+    ), after
 
 
 def _concatenate(given: Arguments, place: Place) -> Found:
@@ -198,6 +206,16 @@ def _matmul(given: Arguments, place: Place) -> Found:
         if inner in left.axes and len(other.shape) - 2 in other.axes and len(call.shape) > 1:
             return Inner(left.shape[-1], call.shape[-2], call.shape[-1]), Place.last(call.shape)
     raise NoRuleError("no rule for a product of matrices that sums over positions: its weights add up to what they do")
+
+
+def _affine_map(given: Arguments, place: Place) -> Found:
+    """`b + x W` in one, as some write linear layers."""
+    bias, weight = given.tensor(0, "input"), given.tensor(2, "mat2")
+    if bias is None or weight is None or given.get(3, "beta", 1) != 1 or given.get(4, "alpha", 1) != 1:
+        raise NoRuleError(f"no rule for {given.call.kind} with factors")
+    inputs, outputs = weight.shape
+    rule = measured_weights(weight.T, bias, fan_in=inputs, fan_out=outputs, units=outputs)
+    return turned(rule, place, Place.last(place.shape)), Place.last(given.call.shape)
 
 
 def _convolve(given: Arguments, place: Place) -> Found:
@@ -268,6 +286,7 @@ _FUNCTIONS: Mapping[str, Callable[[Arguments, Place], Found]] = {
     "linear": _linear,
     "pad": _pad,
     **dict.fromkeys(("matmul", "rmatmul", "bmm", "mm"), _matmul),
+    "addmm": _affine_map,
     **dict.fromkeys([f"conv{axes}d" for axes in (1, 2, 3)], _convolve),
     **dict.fromkeys([f"conv_transpose{axes}d" for axes in (1, 2, 3)], _convolve),
     "layer_norm": _layer_norm,

@@ -1,6 +1,5 @@
 """The graph of rules of a measured network: a rule for each recorded call, or the reason why there is none."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,8 @@ from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.attending import attention_layer
 from propstats.auditing.expecting.functions import function_rule, turned
 from propstats.auditing.expecting.places import Place
-from propstats.auditing.expecting.views import VIEWS, reshape
+from propstats.auditing.expecting.views import VIEWS, reshape, upsampled
+from propstats.auditing.expecting.written_norm import Normed, find_norms, rule_of_norm
 from propstats.auditing.expecting.written_out import Made, Written, attention_of, find_written, part_of
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
 from propstats.errors import DomainError
@@ -70,13 +70,16 @@ def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
         shape: Shape of the network's input, without the batch.
     """
     steps: list[Step] = []
-    start, written = place_of_input(calls, tuple(shape)), find_written(calls)
+    start, written, norms = place_of_input(calls, tuple(shape)), find_written(calls), find_norms(calls)
     for position, call in enumerate(calls):
-        places = tuple(_place(made, calls, steps, start) for made in _made(call))
+        places = _signals(call, [_place(made, calls, steps, start) for made in _made(call)])
         if position in written:
             one = written[position]
             heads = [_place(made, calls, steps, start) for made in (one.query, one.key)]
             steps.append(_attention(call, position, one, places, heads))
+        elif position in norms:
+            norm = norms[position]
+            steps.append(_norm(call, position, norm, _place(norm.source, calls, steps, start)))
         else:
             steps.append(_step(call, places))
     return steps
@@ -102,6 +105,17 @@ def _attention(
         after = ((places[1] or place).like(call.shape),)
         return Step(rule, None, (), after, (*made, (call.sources[1], call.source_outputs[1])))
     return Step(rule, None, (), after, made)
+
+
+def _norm(call: Call, position: int, norm: Normed, source: Place | None) -> Step:
+    """Return what theory makes of a part of a norm that is written out: the last does it all."""
+    after = ((source or Place.usual(call.shape)).like(call.shape),)
+    if position != norm.result:
+        return Step(None, None, (), after)
+    try:
+        return Step(rule_of_norm(norm, source), None, (), after, (norm.source,))
+    except NoRuleError as error:
+        return Step(None, str(error), (), after)
 
 
 def graph_of(calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Graph:
@@ -131,6 +145,12 @@ def name_of(source: int) -> str:
 
 def _made(call: Call) -> list[Made]:
     return list(zip(call.sources, call.source_outputs, strict=True))
+
+
+def _signals(call: Call, places: Sequence[Place | None]) -> tuple[Place | None, ...]:
+    """Leave out masks and the like beside what carries the signal."""
+    carried = tuple(None if slot in call.values else place for slot, place in enumerate(places))
+    return carried if any(carried) else tuple(places)
 
 
 def _place(made: Made, calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Place | None:
@@ -192,10 +212,8 @@ def _found(call: Call, given: Arguments) -> tuple[Rule | Join, Place]:
     assert place is not None
     if isinstance(module, nn.Flatten | nn.Unflatten):
         return reshape(place, call.shape)
-    if isinstance(module, nn.Upsample) and module.mode == "nearest":
-        from propstats.rules.parts import Repeat
-
-        return Repeat(math.prod(call.shape) // math.prod(place.shape)), place.like(call.shape)
+    if isinstance(module, nn.Upsample):
+        return upsampled(module, place, call.shape)
     shape = call.input_shapes[slot]
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
         rule = rule_for(module, shape)

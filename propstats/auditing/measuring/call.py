@@ -58,6 +58,7 @@ class Call:
         output_layouts: The same for what it gave.
         changed: Which tensor inputs it changed in place.
         values: Tensor inputs that carry no signal, for a few samples: masks.
+        is_constant: Whether nothing that it gets depends on the data.
         carries_signal: Whether it gives real numbers that say something of the data; masks do not, nor does the rest
             of what is computed from tokens without a parameter.
         flat: Number of pre-activations at which an activation is flat.
@@ -86,6 +87,7 @@ class Call:
     output_layouts: tuple[Layout | None, ...] = ()
     changed: tuple[int, ...] = ()
     values: Mapping[int, torch.Tensor] = field(default_factory=dict)
+    is_constant: bool = False
     carries_signal: bool = True
     flat: int = 0
     alive: torch.Tensor | None = None
@@ -101,11 +103,6 @@ class Call:
     def kind(self) -> str:
         """Class of the module, or name of the function."""
         return type(self.module).__name__ if self.module is not None else self.name.rpartition(".")[2]
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether nothing that it gets depends on the data."""
-        return all(source == OUTSIDE for source in self.sources)
 
     @property
     def main(self) -> int | None:

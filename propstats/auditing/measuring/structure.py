@@ -11,6 +11,7 @@ from torch import nn
 
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call, Slot
 from propstats.auditing.measuring.layout import Layout
+from propstats.auditing.measuring.origins import Origin
 from propstats.auditing.measuring.recorder import Site
 from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
 from propstats.auditing.measuring.trees import tensors_in, with_tensors
@@ -94,6 +95,7 @@ class Structure:
             output_layouts=made,
             changed=tuple(site.changed),
             values=self._without_signal(site),
+            is_constant=all(self._is_constant(origin) for origin in site.origins),
             carries_signal=self._carries_signal(site, made),
         )
         for origin in site.origins:
@@ -135,13 +137,16 @@ class Structure:
     def _carries_signal(self, site: Site, made: Sequence[Layout | None]) -> bool:
         """Whether a call gives real numbers that say something of the data; what makes masks of tokens does not."""
         if site.module is not None:  # an embedding of positions is the same for all samples
-            return any(made) or any(origin.position != OUTSIDE for origin in site.origins)
+            return any(made) or not all(self._is_constant(origin) for origin in site.origins)
         for tensor, origin in zip(site.tensors, site.origins, strict=True):
             if isinstance(tensor, nn.Parameter) or (origin.position == INPUT and tensor.is_floating_point()):
                 return True
             if origin.position >= 0 and self.calls[origin.position].carries_signal and tensor.is_floating_point():
                 return True
         return False
+
+    def _is_constant(self, origin: Origin) -> bool:
+        return origin.position == OUTSIDE or (origin.position >= 0 and self.calls[origin.position].is_constant)
 
     def _without_signal(self, site: Site) -> dict[int, torch.Tensor]:
         """Return the tensors that carry no signal, which nothing is measured of."""
