@@ -259,9 +259,7 @@ def _group_norm(given: Arguments, place: Place) -> Found:
 
 
 def _batch_norm(given: Arguments, place: Place) -> Found:
-    variance = given.get(2, "running_var")
-    if not (variance is None or isinstance(variance, torch.Tensor)):
-        raise NoRuleError("no rule for batch norm as a function: its running statistics are not in sight")
+    variance = given.tensor(2, "running_var")
     eps = _number(given.get(7, "eps", 1e-5)) or 0.0
     weight, bias = given.tensor(3, "weight"), given.tensor(4, "bias")
     return batch_norm(weight, bias, variance, eps, math.prod(place.shape[1:])), Place.first(place.shape)
