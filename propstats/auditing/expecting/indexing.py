@@ -90,7 +90,7 @@ def _index(given: Arguments, dims: int) -> list[object] | None:
         dim = given.integers(1, "dim", 0)
         if not isinstance(dim, int):
             return None
-        found = [_ALL] * (dim % dims) + [0 if given.call.kind == "select" else _ALL]
+        found = [*[_ALL] * (dim % dims), 0 if given.call.kind == "select" else _ALL]
     if not all(entry is None or entry is Ellipsis or isinstance(entry, int | slice) for entry in found):
         return None if not all(_is_list(entry) or isinstance(entry, slice) for entry in found) else _filled(found, dims)
     return _filled(found, dims)

@@ -7,7 +7,8 @@ from torch import nn
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.attending import attention_layer
-from propstats.auditing.expecting.functions import function_rule, turned
+from propstats.auditing.expecting.functions import function_rule
+from propstats.auditing.expecting.layer_functions import turned
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.views import VIEWS, reshape, upsampled
 from propstats.auditing.expecting.written_norm import Normed, find_norms, rule_of_norm

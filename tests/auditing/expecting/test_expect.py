@@ -13,6 +13,7 @@ from propstats.auditing.audit import audit
 from propstats.auditing.expecting.expect import CANONICAL, Expectation, expect
 from propstats.auditing.measuring.probe import Probe, probe
 from propstats.estimate import STANDARD_ERRORS
+from propstats.rules.attention import AttentionBetween
 
 _IMAGE, _TOKENS = (3, 12, 12), (16, 12)
 _Build = Callable[[], nn.Module]
@@ -229,3 +230,30 @@ def test_functions_that_some_numbers_have_no_value_of_are_named() -> None:
     report = audit(Loudness(), torch.randn(64, 8, generator=torch.Generator().manual_seed(0)))
     reasons = {skipped.name: skipped.reason for skipped in report.coverage.skipped}
     assert reasons == {"sqrt": "sqrt is not defined for all numbers, and a Gaussian signal takes all"}
+
+
+def test_padding_is_that_of_the_data() -> None:
+    """Half of the inputs have 4 tokens, half 12: a query sees 8 keys on average, whichever samples came first."""
+
+    class Padded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(50, 32)
+            self.attention = nn.MultiheadAttention(32, 2, batch_first=True)
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            x = self.embed(tokens)
+            return cast("torch.Tensor", self.attention(x, x, x, key_padding_mask=tokens == 0)[0])
+
+    torch.manual_seed(6)
+    lengths = torch.tensor([4] * 16 + [12] * 16)
+    tokens = torch.where(torch.arange(12) < lengths[:, None], torch.randint(1, 50, (32, 12)), 0)
+    model = Padded().eval()
+    found = probe(model, tokens)
+    expectations = dict(zip((call.name for call in found.calls), expect(found, model, tokens), strict=True))
+    rule = expectations["attention"].rule
+    assert isinstance(rule, AttentionBetween)
+    assert rule.attention.pattern is not None
+    assert dict(rule.attention.pattern.own) == pytest.approx({4: 0.5, 12: 0.5})
+    assert expectations["eq"].reason is None
+    assert expectations["attention"].one_step is not None
