@@ -1,5 +1,7 @@
 """Networks as people write them: small, with random weights, and functions where others have modules."""
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -164,3 +166,57 @@ class Functional(nn.Module):
         x = functional.avg_pool2d(x, 2)
         x = torch.tanh(functional.linear(x.flatten(1), self.rows)) * self.scale
         return (2.0 * x - 0.5) @ self.matrix
+
+
+class Gpt(nn.Module):
+    """A causal transformer of tokens, as people write it: attention in full, or by torch's function.
+
+    Args:
+        written: Whether attention is written out.
+        last: Whether the last token alone is read.
+    """
+
+    def __init__(self, *, written: bool = True, last: bool = False, width: int = 64, tokens: int = 16) -> None:
+        super().__init__()
+        self.last = last
+        self.wte, self.wpe = nn.Embedding(50, width), nn.Embedding(tokens, width)
+        self.blocks = nn.ModuleList(_GptBlock(width, 4, tokens, written) for _ in range(2))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 50, bias=False)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.wte(tokens) + self.wpe(torch.arange(tokens.shape[1]))
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x)
+        result: torch.Tensor = self.head(x[:, -1] if self.last else x)
+        return result
+
+
+class _GptBlock(nn.Module):
+    def __init__(self, width: int, heads: int, tokens: int, written: bool) -> None:
+        super().__init__()
+        self.heads, self.written = heads, written
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.dropout = nn.Dropout(0.1)
+        self.register_buffer("mask", torch.tril(torch.ones(1, 1, tokens, tokens)))
+
+    def attend(self, x: torch.Tensor) -> torch.Tensor:
+        samples, tokens, width = x.shape
+        split = (part.view(samples, tokens, self.heads, -1).transpose(1, 2) for part in self.qkv(x).split(width, dim=2))
+        query, key, value = split
+        if self.written:
+            logits = (query @ key.transpose(-2, -1)) / math.sqrt(key.shape[-1])
+            mask = self.get_buffer("mask")[:, :, :tokens, :tokens]
+            weights = functional.softmax(logits.masked_fill(mask == 0, -math.inf), dim=-1)
+            mixed = self.dropout(weights) @ value
+        else:
+            mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        result: torch.Tensor = self.out(mixed.transpose(1, 2).contiguous().view(samples, tokens, width))
+        return result
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self.attend(self.norm1(x))
+        result: torch.Tensor = x + self.feed(self.norm2(x))
+        return result

@@ -201,6 +201,40 @@ def _attention(rng: Rng) -> Setting:
     return Setting({**setting.description, "mean": 0.0, "std": 1.0}, setting.largest, setting.weights)
 
 
+def _causal(rng: Rng) -> Setting:
+    setting = _attention(rng)
+    (layer,) = _layers(setting)
+    return Setting({**setting.description, "layer": [{**layer, "causal": True}]}, setting.largest, setting.weights)
+
+
+def _upsample(rng: Rng) -> Setting:
+    size, factor = int(rng.integers(3, 8)), int(rng.integers(2, 4))
+    layer = {"kind": "upsample", "factor": factor, "mode": str(rng.choice(["nearest", "linear", "cubic"]))}
+    return _image(rng, [layer], (8, size, size), 8 * (factor * size) ** 2)
+
+
+def _unet(rng: Rng) -> Setting:
+    """Down, up and beside what was there before."""
+    channels = int(rng.choice([16, 24, 32]))
+    layers: list[Layer] = [
+        {"kind": "conv", "channels": channels, "kernel": 3}, {"kind": "relu", "name": "skip"},
+        {"kind": "average_pool", "kernel": 2}, {"kind": "conv", "channels": channels, "kernel": 1}, {"kind": "relu"},
+        {"kind": "upsample", "factor": 2, "mode": str(rng.choice(["nearest", "linear"])), "name": "up"},
+        {"concat": ["skip", "up"]}, {"kind": "conv", "channels": channels, "kernel": 1},
+    ]  # fmt: skip
+    return _image(rng, layers, (3, 10, 10), 2 * channels * 64, 9 * 3 * channels + 3 * channels**2)
+
+
+def _gpt_block(rng: Rng) -> Setting:
+    setting = _transformer(rng)
+    layers = [{**layer, "causal": True} if layer.get("kind") == "attention" else layer for layer in _layers(setting)]
+    return Setting({**setting.description, "layer": layers}, setting.largest, setting.weights)
+
+
+def _layers(setting: Setting) -> list[Layer]:
+    return list(setting.description["layer"])
+
+
 def _normprop(rng: Rng) -> Setting:
     a, b = _width(rng), _width(rng)
     layer = {"kind": "normprop", "units": b, "act": str(rng.choice(["relu", "tanh", "elu", "gelu"]))}
@@ -283,6 +317,8 @@ RULES: Mapping[str, Callable[[Rng], Setting]] = {
     "flatten": _flatten,
     "embedding": _embedding,
     "attention": _attention,
+    "causal attention": _causal,
+    "upsampling": _upsample,
 }
 NETWORKS: Mapping[str, Callable[[Rng], Setting]] = {
     "feed-forward": _feed_forward,
@@ -291,4 +327,6 @@ NETWORKS: Mapping[str, Callable[[Rng], Setting]] = {
     "convolutional with max pooling": _with_max_pools,
     "residual, 2 to 5 blocks": _residual_network,
     "transformer block": _transformer,
+    "causal transformer block": _gpt_block,
+    "convolutional, down and up again": _unet,
 }

@@ -183,7 +183,7 @@ class Simulation:
 
         shape = (*x.shape[:2], heads, units // heads, x.shape[3])
         query, key, value = (project(x).reshape(shape).transpose(3, 4) for _ in range(3))
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=layer.get("causal", False))
         return project(mixed.transpose(3, 4).flatten(2, 3))
 
     def _embedding(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
@@ -224,6 +224,11 @@ class Simulation:
         )
         return y.reshape(*x.shape[:2], *y.shape[1:])
 
+    def _upsample(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
+        mode = {"nearest": "nearest", "linear": ("linear", "bilinear")[x.ndim - 4], "cubic": "bicubic"}[layer["mode"]]
+        y = functional.interpolate(x.flatten(0, 1), scale_factor=layer["factor"], mode=mode)
+        return y.reshape(*x.shape[:3], *y.shape[2:])
+
     def _max_pool(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
         pool = getattr(functional, f"max_pool{x.ndim - 3}d")
         y: torch.Tensor = pool(
@@ -250,6 +255,6 @@ _LAYERS: Mapping[str, Callable[[Simulation, Layer, torch.Tensor], torch.Tensor]]
     for name in (
         "dense", "conv", "transposed_conv", "normprop", "attention", "embedding", "dropout", "batch_norm",
         "group_norm", "instance_norm", "layer_norm", "rms_norm", "average_pool", "max_pool",
-        "global_average_pool", "flatten",
+        "upsample", "global_average_pool", "flatten",
     )
 }  # fmt: skip

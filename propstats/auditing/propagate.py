@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from propstats.auditing.loading.access import SAFE, Access
+from propstats.errors import DataError, ModelError
 from propstats.rules.graph import Graph
 from propstats.rules.propagation import Propagation, propagate_graph
 from propstats.rules.statistics import InputStatistics
@@ -83,6 +84,20 @@ def _read(
             module = watchable(module, torch.zeros(2, *shape), name=name)
     else:
         module, name = network, type(network).__name__
+    return name, _graph(module, shape, training), InputStatistics()
+
+
+def _graph(module: "nn.Module", shape: tuple[int, ...] | None, training: bool) -> Graph:
+    """Return the graph of a module: traced, or recorded where tracing does not know what happens."""
+    from propstats.auditing.expecting.recorded import recorded_graph
     from propstats.rules.from_torch_graph import graph_of
 
-    return name, graph_of(module, shape, training=training), InputStatistics()
+    try:
+        return graph_of(module, shape, training=training)
+    except ModelError as error:
+        if shape is None:
+            raise
+        try:
+            return recorded_graph(module, shape, training=training)
+        except (ModelError, DataError):
+            raise error from None

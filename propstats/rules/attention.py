@@ -8,8 +8,9 @@ from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.affine import Unchanged
 from propstats.rules.dense import Weights
 from propstats.rules.fluctuation import atoms
+from propstats.rules.mask import Pattern, Shares
 from propstats.rules.rule import Rule
-from propstats.rules.softmax import softmax_moments
+from propstats.rules.softmax import mean_softmax_moments
 
 #: The signals that queries, keys and values are made of.
 Three = tuple[Signal, Signal, Signal]
@@ -40,6 +41,9 @@ class Attention:
     Backwards, values get `A` and what gradients of two tokens have in common; queries and keys get the slope of the
     softmax times `q_v - s_v`. All ways meet random weights of their own, so that second moments add.
 
+    Behind a mask queries see different numbers of keys: all statistics are means over queries, and what two of them see
+    in common is what `propstats.rules.mask` says. That the first tokens then differ from the last is not carried on.
+
     Finite width: tokens that a query attends to are alike in its direction, one of as many as there are units, which
     adds to A what `SoftmaxMoments.aligned` says. The variance of the logits fluctuates by `2/d + 2/units`, relatively,
     over heads of size d and their weights, and with the input: A is averaged over that. Values and outputs are layers
@@ -54,6 +58,8 @@ class Attention:
         heads: Among how many heads the units are shared.
         dropout: Share of the weights of the softmax that is dropped; the others are divided by what is left.
         queries: How many tokens attend; as many as there are if left out.
+        pattern: Who attends to whom; everyone to everyone if left out.
+        scale: What products of queries and keys are multiplied by, times sqrt(d).
 
     References:
         Vaswani et al. 2017, arXiv:1706.03762, Eq. 1; Hron et al. 2020, arXiv:2006.10540 (logits in the limit).
@@ -67,6 +73,8 @@ class Attention:
     heads: int = 1
     dropout: float = 0.0
     queries: int | None = None
+    pattern: Pattern | None = None
+    scale: float = 1.0
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
@@ -87,11 +95,12 @@ class Attention:
         query, key, value = self._projected(signals)
         mixed, units = self._mixed(signals), signals[1].units
         given = self.out.backward(gradient, mixed)
-        n, std = self.tokens, _logit_std(query, key)
+        n, std = self.tokens, self._logit_std(query, key)
         each = (n if self.queries is None else self.queries) / n  # queries for each key
-        possible = [(softmax_moments(n, std * math.sqrt(x)), x, p) for x, p in atoms(self._fluctuation(signals))]
+        spread = atoms(self._fluctuation(signals))
+        possible = [(mean_softmax_moments(self._seen.own, std * math.sqrt(x)), x, p) for x, p in spread]
         own = sum(p * moments.squares for moments, _, p in possible)
-        alike = self._shared(signals, _pairs(query).same / query.q if query.q > 0 else 0.0, 1.0)
+        alike = self._shared(signals, self._seen.token, _pairs(query).same / query.q if query.q > 0 else 0.0, 1.0)
         squares, keep = own / (1.0 - self.dropout), 1.0 - self.dropout
         to_value = each * (squares * given.q + (each * n - 1) * alike * given.positions)
         # Of two tokens: all queries send to both keys, a_ij a_ij' in the sum of which A is missing.
@@ -99,7 +108,7 @@ class Attention:
         to_values = each * rest / (n - 1) if n > 1 else 0.0
         # Dropped weights leave of values that are all alike something that no longer cancels.
         apart = (value.q - _pairs(value).same + self.dropout * _pairs(value).same) / keep
-        slope = given.q * max(apart, 0.0)
+        slope = self.scale**2 * given.q * max(apart, 0.0)
         # The covariance D of the softmax meets that of the tokens: (1 + 1/n) tr D^2 + (tr D)^2/n, for n units.
         for_query = sum(p * (m.slope * (1.0 + 1.0 / units) + m.trace / units) for m, _, p in possible)
         to_query = slope * max(key.q - _pairs(key).same, 0.0) * for_query
@@ -116,17 +125,22 @@ class Attention:
         query, key, value = signals
         return self.query.forward(query), self.key.forward(key), self.value.forward(value)
 
+    @property
+    def _seen(self) -> Pattern:
+        """Who attends to whom."""
+        return self.pattern or Pattern.everyone(self.tokens)
+
     def _mixed(self, signals: Three) -> Signal:
         """Return the signal between the softmax and the output weights."""
         query, key, value = self._projected(signals)
-        pairs, q_pairs, k_pairs = _pairs(value), _pairs(query), _pairs(key)
-        own = self._shared(signals, 1.0, 1.0)
+        pairs, q_pairs, seen = _pairs(value), _pairs(query), self._seen
+        own = self._shared(signals, seen.own, 1.0, 1.0)
         dropped = own * self.dropout / (1.0 - self.dropout) * value.q
         # Of a query with: the same one in another input; another in the same input; another in another.
-        keys = (key.overlap - k_pairs.other) / (key.q - k_pairs.same) if key.q > k_pairs.same else 0.0
-        input_ = self._shared(signals, query.overlap / query.q if query.q > 0 else 0.0, keys)
-        token = self._shared(signals, q_pairs.same / query.q if query.q > 0 else 0.0, 1.0)
-        both = self._shared(signals, q_pairs.other / query.q if query.q > 0 else 0.0, keys)
+        keys = _varying(key)
+        input_ = self._shared(signals, seen.inputs, query.overlap / query.q if query.q > 0 else 0.0, keys)
+        token = self._shared(signals, seen.token, q_pairs.same / query.q if query.q > 0 else 0.0, 1.0)
+        both = self._shared(signals, seen.both, q_pairs.other / query.q if query.q > 0 else 0.0, keys)
         q = own * value.q + (1.0 - own) * pairs.same + dropped
         same = token * value.q + (1.0 - token) * pairs.same
         other = both * value.overlap + (1.0 - both) * pairs.other
@@ -135,16 +149,19 @@ class Attention:
         )
         return replace(value, q=q, var=max(var, 0.0) + dropped, positions=Positions(same, other))
 
-    def _shared(self, signals: Three, queries: float, keys: float) -> float:
+    def _shared(self, signals: Three, seen: Shares, queries: float, keys: float) -> float:
         """Return `E[sum_j a_j a'_j]` for two queries, from the correlations of queries and of what tells keys apart."""
-        square = _logit_std(self.query.forward(signals[0]), self.key.forward(signals[1])) ** 2
+        square = self._logit_std(self.query.forward(signals[0]), self.key.forward(signals[1])) ** 2
         square *= min(max(queries * keys, 0.0), 1.0)
         total = 0.0
         for x, probability in atoms(self._fluctuation(signals)):
-            moments = softmax_moments(self.tokens, math.sqrt(x * square))
+            moments = mean_softmax_moments(seen, math.sqrt(x * square))
             # The tokens that a query attends to are alike in one of the directions that there are.
             total += probability * (moments.squares + x * square * moments.aligned / signals[1].units)
         return total
+
+    def _logit_std(self, query: Signal, key: Signal) -> float:
+        return self.scale * math.sqrt(max(query.q * (key.q - _pairs(key).same), 0.0))
 
     def _fluctuation(self, signals: Three) -> float:
         """Return the relative standard deviation of the variance of one query's logits."""
@@ -152,6 +169,36 @@ class Attention:
         if math.isinf(signal.units):
             return 0.0
         return math.sqrt(2.0 * self.heads / self.query.units + 2.0 / signal.units + signal.error**2)
+
+    def weights(self, query: Signal, key: Signal) -> Signal:
+        """Return the weights of the softmax as a signal whose units are the keys."""
+        signals = (query, key, key)
+        keys = _varying(key)
+        own = self._shared(signals, self._seen.own, 1.0, 1.0) / self.tokens
+        other = self._shared(signals, self._seen.inputs, query.overlap / query.q if query.q > 0 else 0.0, keys)
+        return Signal(1.0 / self.tokens, own, max(own - other / self.tokens, 0.0), query.error)
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionWeights:
+    """The softmax of attention that is written out: what each query gives to each key.
+
+    What comes back to queries and keys is the affair of the whole attention.
+
+    Args:
+        attention: The attention that they are the weights of.
+    """
+
+    attention: Attention
+
+    def join(self, signals: Sequence[Signal]) -> Signal:
+        """Return the weights, of queries and keys."""
+        query, key = signals
+        return self.attention.weights(query, key)
+
+    def split(self, gradient: Gradient, signals: Sequence[Signal]) -> Sequence[Gradient]:
+        """Return nothing: see the whole."""
+        return [Gradient(math.nan), Gradient(math.nan)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +225,12 @@ class AttentionBetween:
         return self.attention.apart(gradient, (query, key, value))
 
 
+def _varying(key: Signal) -> float:
+    """Return the correlation, over two inputs, of what tells keys apart."""
+    pairs = _pairs(key)
+    return (key.overlap - pairs.other) / (key.q - pairs.same) if key.q > pairs.same else 0.0
+
+
 def _pairs(signal: Signal) -> Positions:
     """Return what two tokens have in common; tokens of which nothing is known are alike."""
     return signal.positions or Positions(signal.q, signal.overlap)
-
-
-def _logit_std(query: Signal, key: Signal) -> float:
-    return math.sqrt(max(query.q * (key.q - _pairs(key).same), 0.0))

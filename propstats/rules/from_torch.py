@@ -1,9 +1,10 @@
 """Read rules off torch modules."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import singledispatch
+from typing import Any
 
 import torch
 from torch import nn
@@ -48,6 +49,20 @@ def rule_for(module: nn.Module, shape: Shape) -> Rule:
     raise NoRuleError(f"no rule for {type(module).__name__} yet")
 
 
+_Reader = Callable[[Any, Shape], Rule]
+
+
+def _of(*kinds: type[nn.Module]) -> Callable[[_Reader], _Reader]:
+    """Register one function for several classes of modules."""
+
+    def register(function: _Reader) -> _Reader:
+        for kind in kinds:
+            rule_for.register(kind, function)
+        return function
+
+    return register
+
+
 def mean_power(tensor: torch.Tensor | None, power: int, default: float = 0.0) -> float:
     """Return the mean of a power of a tensor's numbers, in double precision; the default where there is no tensor."""
     return default if tensor is None else float(tensor.detach().double().pow(power).mean())
@@ -69,12 +84,7 @@ def _(module: nn.Linear, shape: Shape) -> Rule:
     return measured_weights(module.weight, module.bias, fan_in=inputs, fan_out=outputs, units=outputs)
 
 
-@rule_for.register(nn.Conv1d)
-@rule_for.register(nn.Conv2d)
-@rule_for.register(nn.Conv3d)
-@rule_for.register(nn.ConvTranspose1d)
-@rule_for.register(nn.ConvTranspose2d)
-@rule_for.register(nn.ConvTranspose3d)
+@_of(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 def _(module: Convolution, shape: Shape) -> Rule:
     transposed = isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
     return convolution(
@@ -148,9 +158,7 @@ def per_axis(value: Sizes, axes: int) -> tuple[int, ...]:
     return (value,) * axes if isinstance(value, int) else tuple(value) * (axes if len(value) == 1 else 1)
 
 
-@rule_for.register(nn.BatchNorm1d)
-@rule_for.register(nn.BatchNorm2d)
-@rule_for.register(nn.BatchNorm3d)
+@_of(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 def _(module: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d, shape: Shape) -> Rule:
     return batch_norm(module.weight, module.bias, module.running_var, module.eps, math.prod(shape[1:]))
 
@@ -198,6 +206,7 @@ def scale_of(weight: torch.Tensor | None, bias: torch.Tensor | None) -> Scale:
     return Scale(mean_power(weight, 1, 1.0), mean_power(weight, 2, 1.0), mean_power(bias, 1), mean_power(bias, 2))
 
 
+@_of(*(getattr(nn, name) for name in ELEMENTWISE_MODULES))
 def _elementwise(module: nn.Module, shape: Shape) -> Rule:
     if isinstance(module, nn.PReLU) and module.weight.numel() != 1:
         return prelu(module.weight)
@@ -220,10 +229,6 @@ def prelu(slopes: torch.Tensor) -> Rule:
     return halves[0] if std == 0.0 else Mixture(halves)
 
 
-for _name in ELEMENTWISE_MODULES:
-    rule_for.register(getattr(nn, _name), _elementwise)
-
-
 @rule_for.register
 def _(module: nn.GLU, shape: Shape) -> Rule:
     axis = module.dim - 1 if module.dim > 0 else module.dim % len(shape)
@@ -232,23 +237,11 @@ def _(module: nn.GLU, shape: Shape) -> Rule:
     return Gated(gate("glu"))
 
 
-@rule_for.register(nn.RNN)
-@rule_for.register(nn.LSTM)
-@rule_for.register(nn.GRU)
-@rule_for.register(nn.RNNCell)
-@rule_for.register(nn.LSTMCell)
-@rule_for.register(nn.GRUCell)
+@_of(nn.RNN, nn.LSTM, nn.GRU, nn.RNNCell, nn.LSTMCell, nn.GRUCell)
 def _(module: nn.Module, shape: Shape) -> Rule:
     raise NoRuleError(f"no rule for {type(module).__name__}: recurrent, its state correlates with the weights it meets")
 
 
-@rule_for.register(nn.Identity)
-@rule_for.register(nn.Flatten)
-@rule_for.register(nn.Unflatten)
-@rule_for.register(nn.Dropout)
-@rule_for.register(nn.Dropout1d)
-@rule_for.register(nn.Dropout2d)
-@rule_for.register(nn.Dropout3d)
-@rule_for.register(nn.AlphaDropout)
+@_of(nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 def _(module: nn.Module, shape: Shape) -> Rule:
     return Unchanged()

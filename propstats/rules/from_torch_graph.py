@@ -54,7 +54,7 @@ def _traced(module: nn.Module) -> fx.GraphModule:
     except Exception as error:  # the network's own code runs here
         reason = printable(error, limit=160).partition("\\n")[0]
         what = f"{type(module).__name__} cannot be traced: {reason}"
-        raise ModelError(what, "write its layers down in a TOML file, see the README") from None
+        raise ModelError(what, "write its layers down in a TOML file, see docs/commands.md") from None
     inputs = [n.name for n in traced.graph.nodes if n.op == "placeholder"]
     if len(inputs) != 1:
         raise ModelError(f"the network has several inputs: {', '.join(inputs)}", "one tensor in, one tensor out")

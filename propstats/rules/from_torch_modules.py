@@ -17,6 +17,7 @@ from propstats.rules.dense import Weights
 from propstats.rules.dropout import Dropout
 from propstats.rules.embedding import Embedding
 from propstats.rules.from_torch import NoRuleError, mean_power, measured_weights, per_axis, rule_for, scale_of
+from propstats.rules.mask import Pattern
 from propstats.rules.max_pooling import MaxPool
 from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.pooling import PowerPool, average_pool
@@ -150,13 +151,16 @@ def _(module: nn.MultiheadAttention, shape: Shape, training: bool) -> Rule:
     return attention(module, shape[0], shape[0], training=training)
 
 
-def attention(module: nn.MultiheadAttention, queries: int, tokens: int, *, training: bool = False) -> Attention:
+def attention(
+    module: nn.MultiheadAttention, queries: int, tokens: int, *, pattern: Pattern | None = None, training: bool = False
+) -> Attention:
     """Return the rule of an attention layer.
 
     Args:
         module: The layer.
         queries: How many tokens attend.
         tokens: How many there are to attend to.
+        pattern: Who attends to whom.
         training: Whether dropout drops.
     """
     if not module.batch_first:
@@ -169,7 +173,8 @@ def attention(module: nn.MultiheadAttention, queries: int, tokens: int, *, train
     rows = apart if together is None else together.chunk(3)
     query, key, value = (_square(w, b) for w, b in zip(rows, biases, strict=True))
     out = _square(module.out_proj.weight, module.out_proj.bias)
-    return Attention(query, key, value, out, tokens, module.num_heads, module.dropout if training else 0.0, queries)
+    dropout = module.dropout if training else 0.0
+    return Attention(query, key, value, out, tokens, module.num_heads, dropout, queries, pattern)
 
 
 def _square(weight: torch.Tensor, bias: torch.Tensor | None) -> Weights:

@@ -98,7 +98,7 @@ class Reader:
                     raise NoRuleError(f"no rule for the tensor {n.target} that is used as it is")
             except NoRuleError as error:
                 where = str(n.target) if n.op == "call_module" else n.name
-                hint = "write the network down in a TOML file, see the README"
+                hint = "write the network down in a TOML file, see docs/commands.md"
                 raise ModelError(f"layer {where!r}: {error}", hint) from None
         return self.nodes
 
@@ -118,6 +118,8 @@ class Reader:
 
     def _add(self, n: fx.Node, name: str, kind: str, rule: Rule | Join, inputs: list[_Value], axis: int) -> None:
         """Note a node for a traced operation."""
+        if n.name not in self.shapes:
+            raise NoRuleError("no rule for what gives no tensor")
         value = _Value(name, self.shapes[n.name], axis)
         self.values[n.name] = value
         heard = tuple(entry.node for entry in inputs)
@@ -129,6 +131,10 @@ class Reader:
         if self.calls[name] > 1:
             name = f"{name}#{self.calls[name] - 1}"
         value = self._heard(n.args[0])
+        given = [*n.args[3:], *n.kwargs.values()] if isinstance(module, nn.MultiheadAttention) else []
+        given += [*n.args[1:], *n.kwargs.values()] if isinstance(module, nn.TransformerEncoderLayer) else []
+        if n.kwargs.get("is_causal") or any(isinstance(one, fx.Node) for one in given):
+            raise NoRuleError("no rule for a mask whose values are not in sight")
         if isinstance(module, nn.MultiheadAttention) and any(arg is not n.args[0] for arg in n.args[1:3]):
             self._attend(n, module, name)
             return
@@ -209,7 +215,7 @@ class Reader:
 
     def _rule_of(self, n: fx.Node, value: _Value) -> tuple[Rule | Join, int]:
         """Return the rule of an operation, and the axis of the units after it."""
-        target, after = n.target, self.shapes[n.name]
+        target, after = n.target, self.shapes.get(n.name, ())
         other = n.args[1] if len(n.args) > 1 else None
         if target in _ACTIVATIONS:
             options = {key: option for key, option in n.kwargs.items() if key != "inplace"}

@@ -1,5 +1,6 @@
 """Layers that take a part of a signal, repeat it, or scale and shift its units one by one."""
 
+import math
 from dataclasses import dataclass, replace
 
 from propstats.estimate import Gradient, Positions, Signal
@@ -33,6 +34,46 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Selected:
+    """Some of the positions of a signal, which differ from the others as was measured.
+
+    Rules pool over positions, so that which of them are taken is for data to say: the second moment and the variance
+    are those of all positions times measured ratios. Backwards the others get nothing.
+
+    Args:
+        share: Which share of all numbers it is.
+        q: Their second moment, as a multiple of that of all.
+        var: The same for the variance.
+        shift: By how many roots of the second moment their mean differs.
+        positions: Whether more than one position is left.
+
+    >>> Selected(0.25, 2.0, 0.5, 0.0, False).forward(Signal(0.0, 1.0, 1.0)).var
+    0.5
+    """
+
+    share: float
+    q: float
+    var: float
+    shift: float
+    positions: bool
+
+    def forward(self, signal: Signal) -> Signal:
+        """Return the signal after the layer."""
+        q, pairs = self.q * signal.q, signal.positions
+        return replace(
+            signal,
+            mean=signal.mean + self.shift * math.sqrt(signal.q),
+            q=q,
+            var=min(self.var * signal.var, q),
+            positions=Positions(self.q * pairs.same, self.q * pairs.other) if pairs and self.positions else None,
+        )
+
+    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
+        """Return the gradient at the input."""
+        return Part(self.share).backward(gradient, signal)
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat:
     """Every number several times: nearest neighbours of an image that is enlarged, units that are expanded.
 
@@ -40,9 +81,11 @@ class Repeat:
 
     Args:
         times: How often.
+        units: Whether copies are units, which meet weights of their own, rather than positions.
     """
 
     times: int
+    units: bool = False
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
@@ -50,6 +93,8 @@ class Repeat:
 
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input: the sum of those of its copies."""
+        if self.units:
+            return replace(gradient, q=self.times * gradient.q, positions=self.times * gradient.positions)
         q = self.times * (gradient.q + (self.times - 1) * gradient.positions)
         return replace(gradient, q=q, positions=self.times**2 * gradient.positions)
 
@@ -126,6 +171,8 @@ class PerUnit:
         scale_square: Mean square of w.
         shift_mean: Mean of b.
         shift_square: Mean square of b.
+        shift_same: Mean product of b at two positions; its mean square where all have the same.
+        scale_same: The same of w.
 
     >>> PerUnit(1.0, 1.0, 0.5, 1.25).forward(Signal(2.0, 5.0, 1.0)).q
     8.25
@@ -135,15 +182,18 @@ class PerUnit:
     scale_square: float = 1.0
     shift_mean: float = 0.0
     shift_square: float = 0.0
+    shift_same: float | None = None
+    scale_same: float | None = None
 
     def forward(self, signal: Signal) -> Signal:
         """Return the signal after the layer."""
+        cross = 2.0 * self.scale_mean * self.shift_mean * signal.mean
+        scales, shifts = self._same
 
         def product(overlap: float) -> float:
-            cross = 2.0 * self.scale_mean * self.shift_mean * signal.mean
-            return self.scale_square * overlap + cross + self.shift_square
+            return scales * overlap + cross + shifts
 
-        q, positions = product(signal.q), signal.positions
+        q, positions = self.scale_square * signal.q + cross + self.shift_square, signal.positions
         share = self.scale_square * signal.q / q if q > 0.0 else 1.0  # what is constant carries no error
         return replace(
             signal,
@@ -157,5 +207,10 @@ class PerUnit:
 
     def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
         """Return the gradient at the input."""
-        square = self.scale_square
-        return replace(gradient, q=square * gradient.q, positions=square * gradient.positions)
+        return replace(gradient, q=self.scale_square * gradient.q, positions=self._same[0] * gradient.positions)
+
+    @property
+    def _same(self) -> tuple[float, float]:
+        """Mean products of scales, and of shifts, at two positions."""
+        scale = self.scale_square if self.scale_same is None else self.scale_same
+        return scale, self.shift_square if self.shift_same is None else self.shift_same

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from propstats.errors import DomainError
 from propstats.estimate import Gradient, Positions, Signal
 from propstats.theory.pooling.geometry import PoolAxis
@@ -60,10 +63,21 @@ class Shares:
         sizes = math.prod(axis.size for axis in axes)
         return cls(sizes, math.prod(axis.outputs for axis in axes), total, squares, by_output, by_input)
 
+    @classmethod
+    def of_weights(cls, weights: Sequence[NDArray[np.float64]]) -> "Shares":
+        """Return the shares of weights along axes, shape (inputs, outputs) each."""
+        sums = [
+            (a.sum(), np.square(a).sum(), np.square(a.sum(axis=0)).sum(), np.square(a.sum(axis=1)).sum())
+            for a in weights
+        ]
+        total, squares, by_output, by_input = (math.prod(map(float, column)) for column in zip(*sums, strict=True))
+        inputs, outputs = (math.prod(a.shape[side] for a in weights) for side in (0, 1))
+        return cls(inputs, outputs, total, squares, by_output, by_input)
+
 
 @dataclass(frozen=True, slots=True)
 class AveragePool:
-    """The average over a window of positions.
+    """The average over a window of positions, or another linear map of positions whose weights are known.
 
     With n positions in a window, s the mean product of two positions and k what is divided by, `q' = (n q + n (n - 1)
     s)/k^2`, in the mean over windows (padding leaves some with fewer), and the same for mean products of two inputs.

@@ -7,6 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from propstats.rules.mask import Shares
+
 #: The step of both trapezoid rules, in logits: their integrands vanish at both ends and have no singularity within
 #: pi/2 of the real line, so that the error is about exp(-pi^2/step). It grows with the logits from some spread on.
 _STEP = 0.25
@@ -34,12 +36,8 @@ class SoftmaxMoments:
     aligned: float
 
 
-@lru_cache(maxsize=256)
 def softmax_moments(count: int, std: float) -> SoftmaxMoments:
     """Return the moments of the softmax of independent logits `N(m, std^2)`.
-
-    With `S = sum exp(l_j)` and `1/S^p = int_0^inf t^(p-1) exp(-t S) dt / Gamma(p)`, expectations of products of weights
-    are integrals over t of products of `E[exp(k l - t exp(l))]`.
 
     Args:
         count: Number of logits, at least 1.
@@ -50,30 +48,46 @@ def softmax_moments(count: int, std: float) -> SoftmaxMoments:
     >>> round(softmax_moments(2, 1.0).squares, 6)  # E[2 sigmoid(l)^2] for l ~ N(0, 2)
     0.636838
     """
-    if count == 1:
-        return SoftmaxMoments(1.0, 0.0, 0.0, 0.0)
+    return mean_softmax_moments(((count, 1.0),), std)
+
+
+@lru_cache(maxsize=256)
+def mean_softmax_moments(shares: Shares, std: float) -> SoftmaxMoments:
+    """Return the moments of softmaxes over different numbers of logits, weighted and added.
+
+    With `S = sum exp(l_j)` and `1/S^p = int_0^inf t^(p-1) exp(-t S) dt / Gamma(p)`, expectations of products of weights
+    are integrals over t of products of `E[exp(k l - t exp(l))]`.
+
+    Args:
+        shares: Numbers of logits, at least 1, with a weight each.
+        std: Their standard deviation.
+    """
+    counts = np.array([count for count, _ in shares], dtype=np.float64)[:, None]
+    weights = np.array([weight for _, weight in shares])
     if std == 0.0:
-        rest = 1.0 - 1.0 / count
-        return SoftmaxMoments(1.0 / count, rest / count, rest**2, rest)
+        rest = 1.0 - 1.0 / counts[:, 0]
+        found = (1.0 / counts[:, 0], rest / counts[:, 0], rest**2, rest)
+        return SoftmaxMoments(*(float(moment @ weights) for moment in found))
     std = min(std, _WIDEST)
     step = _STEP * max(1.0, std / _WIDE)
     u = np.arange(-_END * std - _LOW, _END * std + _HIGH, step)
     none, two, three, four = (_laplace(power, u, std, step) for power in (0, 2, 3, 4))
 
-    def integral(order: int, factor: NDArray[np.float64], others: int) -> float:
-        return float((factor * none**others).sum() * step) / math.gamma(order)
+    def integral(order: int, factor: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = (factor * none**others).sum(axis=1) * step / math.gamma(order)
+        return found
 
-    squares = count * integral(2, two, count - 1)
-    cubes = count * integral(3, three, count - 1)
-    fourths = count * integral(4, four, count - 1)
-    pairs = count * (count - 1) * integral(4, two**2, count - 2)
+    n = counts[:, 0]
+    squares = n * integral(2, two, counts - 1)
+    cubes = n * integral(3, three, counts - 1)
+    fourths = n * integral(4, four, counts - 1)
+    pairs = n * (n - 1) * integral(4, two**2, np.maximum(counts - 2, 0))
     squared = fourths + pairs  # E[(sum a^2)^2]
-    return SoftmaxMoments(
-        squares=squares,
-        slope=squares - 2.0 * cubes + squared,
-        trace=1.0 - 2.0 * squares + squared,
-        aligned=1.0 - squares - 6.0 * cubes + 6.0 * squared,  # by Stein's lemma, E[l f] = std^2 E[f']
-    )
+    aligned = 1.0 - squares - 6.0 * cubes + 6.0 * squared  # by Stein's lemma, E[l f] = std^2 E[f']
+    exact = (squares, squares - 2.0 * cubes + squared, 1.0 - 2.0 * squares + squared, aligned)
+    alone = (1.0, 0.0, 0.0, 0.0)  # of one weight, which is 1
+    moments = (np.where(n == 1, one, found) for one, found in zip(alone, exact, strict=True))
+    return SoftmaxMoments(*(float(moment @ weights) for moment in moments))
 
 
 def _laplace(power: int, u: NDArray[np.float64], std: float, step: float) -> NDArray[np.float64]:

@@ -1,20 +1,44 @@
 """The arguments of a recorded function, by position or by name."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 
 from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.products import products
 from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
 from propstats.rules.from_torch import NoRuleError
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A tensor that does not depend on the data, by its moments."""
+    """A tensor that does not depend on the data, by its moments.
+
+    Args:
+        mean: Mean.
+        square: Mean square.
+        same: Mean product of two positions, of the same unit.
+    """
 
     mean: float
     square: float
+    same: float
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor, place: Place | None) -> "Constant":
+        """Return the moments of a tensor.
+
+        Args:
+            tensor: The tensor.
+            place: The place of the signal that it meets, each number of which meets one of the tensor's.
+        """
+        numbers = tensor.detach().double()
+        square = same = float(numbers.square().mean())
+        if place is not None and place.batch == 0 and place.axes and place.count > 1:
+            with suppress(RuntimeError):  # another for each sample
+                same = products(numbers.broadcast_to(1, *place.shape), place).same
+        return cls(float(numbers.mean()), square, same)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +77,17 @@ class Arguments:
         return bool(self.get(index, name, default))
 
     def tensor(self, index: int, name: str) -> torch.Tensor | None:
-        """Return a parameter.
+        """Return a parameter, or what is computed of parameters.
 
         Raises:
-            NoRuleError: If the tensor is computed, or not known.
+            NoRuleError: If the tensor depends on the data.
         """
         value = self.get(index, name)
+        if isinstance(value, Slot) and self.call.sources[value.position] == OUTSIDE:
+            value = self.call.values.get(value.position, value)
         if value is None or isinstance(value, torch.Tensor):
             return value
-        raise NoRuleError(f"no rule for {self.call.kind} with a {name} that is computed or no parameter")
+        raise NoRuleError(f"no rule for {self.call.kind} with a {name} that depends on the data")
 
     def signals(self) -> list[int]:
         """Return the tensor inputs that are part of the signal."""
@@ -74,15 +100,17 @@ class Arguments:
             NoRuleError: If nothing is known of it.
         """
         if isinstance(value, int | float):
-            return Constant(float(value), float(value) ** 2)
+            return Constant(float(value), float(value) ** 2, float(value) ** 2)
+        place = next((place for place in self.places if place is not None), None)
         if isinstance(value, torch.Tensor):
-            numbers = value.detach().double()
-            return Constant(float(numbers.mean()), float(numbers.square().mean()))
-        if isinstance(value, Slot) and self.call.sources[value.position] == OUTSIDE:
+            return Constant.of(value, place)
+        if isinstance(value, Slot) and self.places[value.position] is None:
             found = self.call.inputs[value.position]
+            if value.position in self.call.values:
+                return Constant.of(self.call.values[value.position], place)
             if not found.is_finite:
                 raise NoRuleError(f"no rule for {self.call.kind} with a tensor of which nothing is known")
-            return Constant(float(found.unit_means.mean()), found.q)
+            return Constant(float(found.unit_means.mean()), found.q, found.q)
         if isinstance(value, Slot):
             return None
         raise NoRuleError(f"no rule for {self.call.kind} of {type(value).__name__}")

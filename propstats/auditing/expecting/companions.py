@@ -1,6 +1,5 @@
 """What positions have in common: measured in one more forward pass over a batch."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -8,6 +7,7 @@ from torch import nn
 
 from propstats.auditing.expecting.network import Step
 from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.products import products
 from propstats.auditing.measuring.batches import Batch, arguments, part
 from propstats.auditing.measuring.recorder import Recorder, Site
 from propstats.auditing.measuring.running import evaluating
@@ -67,37 +67,10 @@ class _Watch:
 
     def note(self, key: Key, tensor: torch.Tensor, place: Place) -> None:
         """Measure one tensor."""
+        if place.batch == 0 and tensor.ndim == len(place.shape) and len(tensor) == self._samples * place.shape[0]:
+            tensor = tensor.reshape(self._samples, *place.shape)  # tokens of all samples one after the other
         by_sample = place.batch == 0 and tensor.shape == (self._samples, *place.shape)
         if not (by_sample and tensor.is_floating_point() and place.count > 1 and place.axes):
             return
         if bool(torch.isfinite(tensor).all()):
             self.found[key] = products(tensor, place)
-
-
-def products(rows: torch.Tensor, place: Place) -> Positions:
-    """Return the mean products of different positions, of the same unit, in one sample and in two.
-
-    Args:
-        rows: The tensor, shape (samples, *place.shape).
-        place: Where its units are.
-
-    >>> x = torch.tensor([[[1.0, 3.0]], [[2.0, 4.0]]])  # two samples of one unit at two positions
-    >>> products(x, Place.first((1, 2)))
-    Positions(same=5.5, other=5.0)
-    """
-    axes = sorted(place.axes)
-    order = [0, *(axis + 1 for axis in axes), *(a + 1 for a in range(len(place.shape)) if a not in place.axes)]
-    values = rows.permute(order).reshape(len(rows), place.units, place.count)
-    n, count = len(values), place.count
-    same = other = 0.0
-    step = max(1, (1 << 22) // (n * count))
-    for first in range(0, place.units, step):
-        block = values[:, first : first + step].double()
-        sums, squares = block.sum(dim=2), block.square()
-        own = sums.square().sum() - squares.sum()
-        total = sums.sum(dim=0).square().sum() - sums.square().sum()
-        at_one = block.sum(dim=0).square().sum() - squares.sum()
-        same += float(own)
-        other += float(total - at_one)
-    pairs = place.units * count * (count - 1)
-    return Positions(same / (pairs * n), other / (pairs * n * (n - 1)) if n > 1 else math.nan)

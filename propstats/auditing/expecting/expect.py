@@ -9,6 +9,7 @@ from torch import nn
 from propstats.auditing.expecting.companions import measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
 from propstats.auditing.expecting.network import Step, graph_of, is_shown, place_of_input, steps_of
+from propstats.auditing.expecting.values import look_at_masks
 from propstats.auditing.measuring.batches import Batch
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.auditing.measuring.probe import Probe
@@ -17,6 +18,7 @@ from propstats.auditing.measuring.trees import tensors_in
 from propstats.auditing.records import Expected
 from propstats.estimate import Positions, Signal
 from propstats.rules.attention import AttentionBetween
+from propstats.rules.embedding import Embedding
 
 #: What NormProp promises of every layer: zero mean, unit variance.
 CANONICAL = Expected(1.0, 1.0, 1.0, 1.0, 0.0, "canonical", mean=0.0)
@@ -32,12 +34,14 @@ class Expectation:
         network: What it should carry, given the network's input (or what was measured at the last calls without a
             rule) and a unit gradient at its output.
         one_step: What it should make of its own measured input and output gradient.
+        hides: Whether it takes infinite numbers for what they are meant to be: keys that a mask hides from attention.
     """
 
     reason: str | None
     shown: bool
     network: Expected | None
     one_step: Expected | None
+    hides: bool = False
 
 
 def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
@@ -53,6 +57,7 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
     """
     shape = tuple(tensors_in(inputs)[0].shape[1:])
     calls = probe.calls
+    look_at_masks(model, inputs, calls)
     steps, start = steps_of(calls, shape), place_of_input(calls, shape)
     together = measure_positions(model, inputs, steps, start)
     measured: dict[tuple[int, int], Signal | None] = {
@@ -74,6 +79,7 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
                 shown=is_shown(step, call),
                 network=_expected(call, step, theory, position, names) if known else None,
                 one_step=_expected(call, step, alone, position, None) if known else None,
+                hides=bool(step.sources),
             )
         )
     return found
@@ -97,6 +103,8 @@ def measured_signal(statistics: UnitStatistics, positions: Positions | None = No
 
 def _unmeasured(call: Call, step: Step) -> str | None:
     """Say that a rule has nothing to start from, where an input is the same for all of the data."""
+    if isinstance(step.rule, Embedding) or (call.module is None and not call.carries_signal):
+        return None
     heard = [call.inputs[slot] for slot in step.heard if slot < len(call.inputs)]
     is_empty = any(not statistics.is_finite and not statistics.non_finite for statistics in heard)
     return "one of its inputs does not depend on the data" if is_empty else None

@@ -8,6 +8,7 @@ from propstats.auditing.expecting.network import Step
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Unchanged
+from propstats.rules.embedding import Embedding
 from propstats.rules.graph import Graph, meeting
 from propstats.rules.max_pooling import Pooled
 from propstats.rules.rule import Join
@@ -24,7 +25,8 @@ class Flow:
     Args:
         signals: The signal after it, of its first output; None where it is not known.
         given: The gradient at its first output.
-        back: The gradient at each tensor input that its rule takes.
+        back: The gradient at each tensor input that its rule takes; by its number among what the rule takes, where that
+            is made by other calls than those which made the inputs.
         since: The calls without a rule that the signal comes from: positions.
     """
 
@@ -74,7 +76,7 @@ class Network:
                 since.append(frozenset([position]))
                 continue
             signals.append(self._after(position, before))
-            heard = [call.sources[slot] for slot in step.heard]
+            heard = [source for source, _ in step.takes(call)]
             since.append(frozenset[int]().union(*(since[source] for source in heard if source >= 0)))
         given, back = self._backwards(before)
         return Flow(signals, given, back, since)
@@ -106,8 +108,9 @@ class Network:
         return isinstance(self.steps[source].rule, Unchanged) and len(self.steps[source].places) > 1
 
     def _heard(self, position: int, before: Callable[[int, int], Signal | None]) -> list[Signal] | None:
-        call = self.calls[position]
-        found = [before(call.sources[slot], call.source_outputs[slot]) for slot in self.steps[position].heard]
+        found = [before(*made) for made in self.steps[position].takes(self.calls[position])]
+        if isinstance(self.steps[position].rule, Embedding):  # tokens carry nothing that could be measured
+            found = [signal or Signal(0.0, 0.0, 0.0) for signal in found]
         known = [signal for signal in found if signal is not None]
         return known if len(known) == len(found) else None
 
@@ -135,7 +138,8 @@ class Network:
             return {}
         rule = step.rule
         parts = rule.split(given, heard) if isinstance(rule, Join) else [rule.backward(given, heard[0])]
-        return {slot: part for slot, part in zip(step.heard, parts, strict=True) if math.isfinite(part.q)}
+        slots = step.heard or range(len(parts))
+        return {slot: part for slot, part in zip(slots, parts, strict=True) if math.isfinite(part.q)}
 
     def _backwards(
         self, before: Callable[[int, int], Signal | None]
@@ -154,9 +158,10 @@ class Network:
                 continue
             back[position] = self._before(position, given[position], before)
             self._correct(given, back, before, position)
-            for slot, (source, output) in enumerate(zip(call.sources, call.source_outputs, strict=True)):
+            made = self.steps[position].sources or zip(call.sources, call.source_outputs, strict=True)
+            for slot, (source, output) in enumerate(made):
                 found = back[position].get(slot)
-                if not back[position]:
+                if not back[position] and not self.steps[position].sources:
                     found = self._measured_back(call, slot)
                 if source >= 0 and found is not None:
                     arriving[source].append(self._shared(source, output, found))

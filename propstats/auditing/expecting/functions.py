@@ -13,26 +13,19 @@ from propstats.activations.expression import Number, Symbol
 from propstats.activations.syntax import str_of
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.attending import attention_of
+from propstats.auditing.expecting.layer_functions import LAYERS
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.pooling import POOLING
 from propstats.auditing.expecting.views import VIEWS
 from propstats.auditing.measuring.call import Slot
 from propstats.errors import ExpressionError
-from propstats.rules.affine import Affine, Chain, Unchanged
+from propstats.rules.affine import Affine, Unchanged
+from propstats.rules.broadcast import Broadcast
 from propstats.rules.elementwise import Elementwise
-from propstats.rules.from_torch import (
-    NoRuleError,
-    batch_norm,
-    convolution,
-    measured_weights,
-    normalised,
-    prelu,
-    scale_of,
-)
+from propstats.rules.from_torch import NoRuleError
 from propstats.rules.join import Add, Concatenate, Difference
-from propstats.rules.norm import GroupNorm
-from propstats.rules.parts import Beside, Part, PerUnit, Turned
-from propstats.rules.product import Inner, Product
+from propstats.rules.parts import Beside, Part, PerUnit
+from propstats.rules.product import Product
 from propstats.rules.rule import Join, Rule
 
 Found = tuple[Rule | Join, Place]
@@ -102,15 +95,13 @@ def _sum(given: Arguments, place: Place) -> Found:
         left, right = right, left
     one, other = given.constant(left), given.constant(right)
     if one is None and other is None:
-        if sign < 0.0:
-            return Difference(), _wider(given)
-        return Add(), _wider(given)
+        return _together(Difference() if sign < 0.0 else Add(), given)
     scale, shift = (1.0, other) if one is None else (sign, one)
     assert shift is not None
     mean = shift.mean * (sign if one is None else 1.0)
     if isinstance(left if other is None else right, int | float):
         return Affine(scale, mean), place
-    return PerUnit(scale, 1.0, mean, shift.square), place
+    return PerUnit(scale, 1.0, mean, shift.square, shift.same), place
 
 
 def _product(given: Arguments, place: Place) -> Found:
@@ -118,10 +109,10 @@ def _product(given: Arguments, place: Place) -> Found:
     one, other = given.constant(left), given.constant(right)
     factor = other if one is None else one
     if factor is None:
-        return Product(), _wider(given)
+        return _together(Product(), given)
     if isinstance(left if other is None else right, int | float):
         return Affine(factor.mean), place
-    return PerUnit(factor.mean, factor.square), place
+    return PerUnit(factor.mean, factor.square, scale_same=factor.same), place
 
 
 def _quotient(given: Arguments, place: Place) -> Found:
@@ -135,10 +126,19 @@ def _negative(given: Arguments, place: Place) -> Found:
     return Affine(-1.0), place
 
 
-def _wider(given: Arguments) -> Place:
-    """Return the place of what two signals give: that of the one which has the shape of the result."""
+def _together(rule: Join, given: Arguments) -> Found:
+    """Return what two signals give, and its place: that of the one which has the shape of the result."""
     places = [place for place in given.places if place is not None]
-    return next((place for place in places if place.shape == given.call.shape), places[0].like(given.call.shape))
+    shape = given.call.shape
+    after = next((place for place in places if place.shape == shape), places[0].like(shape))
+    if all(place.shape == shape for place in places):
+        return rule, after
+    ranked = [place.like((1,) * (len(shape) - len(place.shape)) + place.shape) for place in places]
+    units = [math.prod(place.shape[axis] for axis in after.axes) for place in ranked]
+    counts = [math.prod(place.shape) // max(own, 1) for place, own in zip(ranked, units, strict=True)]
+    return Broadcast(
+        rule, tuple(after.count // count for count in counts), tuple(after.units // own for own in units)
+    ), after
 
 
 def _concatenate(given: Arguments, place: Place) -> Found:
@@ -172,108 +172,13 @@ def _pad(given: Arguments, place: Place) -> Found:
     return Beside(share, 0.0, 0.0), place.like(given.call.shape)
 
 
-def _linear(given: Arguments, place: Place) -> Found:
-    weight, bias = given.tensor(1, "weight"), given.tensor(2, "bias")
-    assert weight is not None
-    outputs, inputs = weight.shape
-    rule = measured_weights(weight, bias, fan_in=inputs, fan_out=outputs, units=outputs)
-    return turned(rule, place, Place.last(place.shape)), Place.last(given.call.shape)
-
-
-def turned(rule: Rule, place: Place, wanted: Place) -> Rule:
-    """Return a rule that takes other axes for units than the signal has."""
-    return rule if place.axes == wanted.axes or len(place.shape) < 2 else Chain((Turned(), rule))
-
-
-def _matmul(given: Arguments, place: Place) -> Found:
-    right, call = given.get(1, "other"), given.call
-    if isinstance(right, torch.Tensor) and right.ndim == 2:
-        inputs, outputs = right.shape
-        rule = measured_weights(right.T, None, fan_in=inputs, fan_out=outputs, units=outputs)
-        return turned(rule, place, Place.last(place.shape)), Place.last(call.shape)
-    slots = given.signals()
-    left, other = given.places[slots[0]], given.places[slots[-1]]
-    if len(slots) == 2 and left is not None and other is not None:
-        inner = len(left.shape) - 1
-        if inner in left.axes and len(other.shape) - 2 in other.axes and len(call.shape) > 1:
-            return Inner(left.shape[-1], call.shape[-2], call.shape[-1]), Place.last(call.shape)
-    raise NoRuleError("no rule for a product of matrices that sums over positions: its weights add up to what they do")
-
-
-def _convolve(given: Arguments, place: Place) -> Found:
-    weight, bias = given.tensor(1, "weight"), given.tensor(2, "bias")
-    assert weight is not None
-    transposed = "transpose" in given.call.kind
-    padding = given.get(4, "padding", 0)
-    names = ("groups", "dilation") if transposed else ("dilation", "groups")
-    at = {name: 5 + transposed + index for index, name in enumerate(names)}
-    groups = given.integers(at["groups"], "groups", 1)
-    rule = convolution(
-        weight,
-        bias,
-        place.shape[1:],
-        stride=given.integers(3, "stride", 1) or 1,
-        padding=padding if isinstance(padding, str) else given.integers(4, "padding", 0) or 0,
-        dilation=given.integers(at["dilation"], "dilation", 1) or 1,
-        groups=groups if isinstance(groups, int) else 1,
-        transposed=transposed,
-        output_padding=(given.integers(5, "output_padding", 0) or 0) if transposed else 0,
-    )
-    return turned(rule, place, Place.first(place.shape)), Place.first(given.call.shape)
-
-
-def _layer_norm(given: Arguments, place: Place) -> Found:
-    sizes = given.integers(1, "normalized_shape")
-    count = math.prod(sizes) if isinstance(sizes, tuple) else int(sizes or 1)
-    weight = given.tensor(2, "weight")
-    if given.call.kind == "rms_norm":
-        eps = given.get(3, "eps")
-        return normalised(weight, None, _number(eps), count, centred=False), place
-    return normalised(weight, given.tensor(3, "bias"), _number(given.get(4, "eps", 1e-5)), count), place
-
-
-def _group_norm(given: Arguments, place: Place) -> Found:
-    groups = given.integers(1, "num_groups")
-    assert isinstance(groups, int)
-    scale = scale_of(given.tensor(2, "weight"), given.tensor(3, "bias"))
-    eps = _number(given.get(4, "eps", 1e-5)) or 0.0
-    return GroupNorm(place.shape[0] // groups, math.prod(place.shape[1:]), scale, eps), Place.first(place.shape)
-
-
-def _batch_norm(given: Arguments, place: Place) -> Found:
-    variance = given.get(2, "running_var")
-    if not (variance is None or isinstance(variance, torch.Tensor)):
-        raise NoRuleError("no rule for batch norm as a function: its running statistics are not in sight")
-    eps = _number(given.get(7, "eps", 1e-5)) or 0.0
-    weight, bias = given.tensor(3, "weight"), given.tensor(4, "bias")
-    return batch_norm(weight, bias, variance, eps, math.prod(place.shape[1:])), Place.first(place.shape)
-
-
-def _prelu(given: Arguments, place: Place) -> Found:
-    weight = given.tensor(1, "weight")
-    assert weight is not None
-    return prelu(weight), place
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
 _FUNCTIONS: Mapping[str, Callable[[Arguments, Place], Found]] = {
     **dict.fromkeys(("add", "radd", "iadd", "sub", "isub", "rsub", "subtract"), _sum),
     **dict.fromkeys(("mul", "rmul", "imul", "multiply"), _product),
     **dict.fromkeys(("div", "truediv", "itruediv", "divide", "true_divide"), _quotient),
     **dict.fromkeys(("neg", "negative"), _negative),
     **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
-    "linear": _linear,
     "pad": _pad,
-    **dict.fromkeys(("matmul", "rmatmul", "bmm", "mm"), _matmul),
-    **dict.fromkeys([f"conv{axes}d" for axes in (1, 2, 3)], _convolve),
-    **dict.fromkeys([f"conv_transpose{axes}d" for axes in (1, 2, 3)], _convolve),
-    "layer_norm": _layer_norm,
-    "rms_norm": _layer_norm,
-    "group_norm": _group_norm,
-    "batch_norm": _batch_norm,
-    "prelu": _prelu,
     "scaled_dot_product_attention": attention_of,
+    **LAYERS,
 }

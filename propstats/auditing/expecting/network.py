@@ -1,6 +1,5 @@
 """The graph of rules of a measured network: a rule for each recorded call, or the reason why there is none."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,9 +7,12 @@ from torch import nn
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.attending import attention_layer
-from propstats.auditing.expecting.functions import function_rule, turned
+from propstats.auditing.expecting.functions import function_rule
+from propstats.auditing.expecting.layer_functions import turned
 from propstats.auditing.expecting.places import Place
-from propstats.auditing.expecting.views import VIEWS, reshape
+from propstats.auditing.expecting.views import VIEWS, reshape, upsampled
+from propstats.auditing.expecting.written_norm import Normed, find_norms, rule_of_norm
+from propstats.auditing.expecting.written_out import Made, Written, attention_of, find_written, part_of
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
 from propstats.errors import DomainError
 from propstats.estimate import Gradient, Signal
@@ -36,12 +38,18 @@ class Step:
         reason: Why there is none.
         heard: The tensor inputs that the rule takes, in its order.
         places: Where the units of each of its outputs are.
+        sources: Who made what the rule takes, where these are not the call's own inputs: a call and its output each.
     """
 
     rule: Rule | Join | None
     reason: str | None
     heard: tuple[int, ...]
     places: tuple[Place, ...]
+    sources: tuple[Made, ...] = ()
+
+    def takes(self, call: Call) -> list[Made]:
+        """Return who made what the rule takes, in its order."""
+        return list(self.sources) or [(call.sources[slot], call.source_outputs[slot]) for slot in self.heard]
 
     @property
     def rule_of_units(self) -> Rule | Join | None:
@@ -70,11 +78,52 @@ def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
         shape: Shape of the network's input, without the batch.
     """
     steps: list[Step] = []
-    start = place_of_input(calls, tuple(shape))
-    for call in calls:
-        places = tuple(_place(source, output, steps, start) for source, output in _made(call))
-        steps.append(_step(call, places))
+    start, written, norms = place_of_input(calls, tuple(shape)), find_written(calls), find_norms(calls)
+    for position, call in enumerate(calls):
+        places = _signals(call, [_place(made, calls, steps, start) for made in _made(call)])
+        if position in written:
+            one = written[position]
+            heads = [_place(made, calls, steps, start) for made in (one.query, one.key)]
+            steps.append(_attention(call, position, one, places, heads))
+        elif position in norms:
+            norm = norms[position]
+            steps.append(_norm(call, position, norm, _place(norm.source, calls, steps, start)))
+        else:
+            steps.append(_step(call, places))
     return steps
+
+
+def _attention(
+    call: Call, position: int, written: Written, places: tuple[Place | None, ...], heads: Sequence[Place | None]
+) -> Step:
+    """Return what theory makes of a part of attention that is written out."""
+    place = next((place for place in places if place is not None), Place.usual(call.shape))
+    after = (place.like(call.shape),)
+    queries, keys = heads
+    try:
+        if queries is None or keys is None:
+            raise NoRuleError("no rule for attention of what is no signal of tokens")
+        rule = part_of(written, position, attention_of(written, queries, keys))
+    except NoRuleError as error:
+        return Step(None, str(error), (), after)
+    if position in written.masks:
+        return Step(rule, None, (call.main or 0,), after)
+    made = (written.query, written.key)
+    if position == written.mixes:
+        after = ((places[1] or place).like(call.shape),)
+        return Step(rule, None, (), after, (*made, (call.sources[1], call.source_outputs[1])))
+    return Step(rule, None, (), after, made)
+
+
+def _norm(call: Call, position: int, norm: Normed, source: Place | None) -> Step:
+    """Return what theory makes of a part of a norm that is written out: the last does it all."""
+    after = ((source or Place.usual(call.shape)).like(call.shape),)
+    if position != norm.result:
+        return Step(None, None, (), after)
+    try:
+        return Step(rule_of_norm(norm, source), None, (), after, (norm.source,))
+    except NoRuleError as error:
+        return Step(None, str(error), (), after)
 
 
 def graph_of(calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Graph:
@@ -88,7 +137,7 @@ def graph_of(calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Grap
     nodes = []
     for position, (call, step) in enumerate(zip(calls, steps, strict=True)):
         place = step.places[0] if step.places else Place((), frozenset())
-        heard = tuple(name_of(call.sources[slot]) for slot in step.heard) if step.rule is not None else ()
+        heard = tuple(name_of(source) for source, _ in step.takes(call)) if step.rule is not None else ()
         rule = step.rule if step.rule is not None else Unknown()
         nodes.append(Node(str(position), call.kind, rule, heard, place.units, place.positions))
     used = {name for node in nodes for name in node.inputs}
@@ -102,12 +151,19 @@ def name_of(source: int) -> str:
     return NETWORK_INPUT if source == INPUT else str(source)
 
 
-def _made(call: Call) -> list[tuple[int, int]]:
+def _made(call: Call) -> list[Made]:
     return list(zip(call.sources, call.source_outputs, strict=True))
 
 
-def _place(source: int, output: int, steps: Sequence[Step], start: Place) -> Place | None:
-    if source == OUTSIDE:
+def _signals(call: Call, places: Sequence[Place | None]) -> tuple[Place | None, ...]:
+    """Leave out masks and the like beside what carries the signal."""
+    carried = tuple(None if slot in call.values else place for slot, place in enumerate(places))
+    return carried if any(carried) else tuple(places)
+
+
+def _place(made: Made, calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Place | None:
+    source, output = made
+    if source == OUTSIDE or (source >= 0 and calls[source].is_constant):
         return None
     return start if source == INPUT else steps[source].places[output]
 
@@ -145,7 +201,8 @@ def _step(call: Call, places: tuple[Place | None, ...]) -> Step:
             raise NoRuleError("no rule for changing several tensors in place")
         return Step(rule, None, heard, _outputs(call, place))
     except NoRuleError as error:
-        return Step(None, str(error), heard, _after_unknown(call, places, after))
+        reason = str(error) if call.carries_signal or call.module is not None else None  # nothing is asked of masks
+        return Step(None, reason, heard, _after_unknown(call, places, after))
     except (DomainError, ValueError, IndexError, TypeError, AssertionError, ZeroDivisionError) as error:
         # Somebody else's network may call its layers in ways that no rule thinks of.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -163,10 +220,8 @@ def _found(call: Call, given: Arguments) -> tuple[Rule | Join, Place]:
     assert place is not None
     if isinstance(module, nn.Flatten | nn.Unflatten):
         return reshape(place, call.shape)
-    if isinstance(module, nn.Upsample) and module.mode == "nearest":
-        from propstats.rules.parts import Repeat
-
-        return Repeat(math.prod(call.shape) // math.prod(place.shape)), place.like(call.shape)
+    if isinstance(module, nn.Upsample):
+        return upsampled(module, place, call.shape)
     shape = call.input_shapes[slot]
     if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
         rule = rule_for(module, shape)

@@ -3,11 +3,15 @@
 import math
 from collections.abc import Callable, Mapping
 
+from torch import nn
+
 from propstats.auditing.expecting.arguments import Arguments
+from propstats.auditing.expecting.indexing import indexed, selected
 from propstats.auditing.expecting.places import Place, reshaped
 from propstats.rules.affine import Flatten, Unchanged
 from propstats.rules.from_torch import NoRuleError
-from propstats.rules.parts import Part, Repeat
+from propstats.rules.parts import Repeat
+from propstats.rules.resampling import Resampling, resample
 from propstats.rules.rule import Rule
 
 Seen = tuple[Rule, Place]
@@ -45,28 +49,11 @@ def _permute(given: Arguments, place: Place) -> Seen:
     return Unchanged(), place.permuted([dim % len(order) for dim in order])
 
 
-def _part(given: Arguments, place: Place) -> Seen:
-    """Indices and slices of units: what is left counts as like the rest."""
-    shape = given.call.shape
-    if place.batch == 1 and place.shape[1:] == shape and 0 in place.axes:  # queries, keys or values of all three
-        after = place.without(0)
-        return Part(1.0 / place.shape[0], positions=after.count > 1), after
-    after = place.like(shape)
-    if len(shape) < len(place.shape):  # an index took an axis: the sizes that are left say which
-        gone = [a for a in range(len(place.shape)) if place.shape[:a] + place.shape[a + 1 :] == shape]
-        after = place.without(gone[0]) if gone else Place.usual(shape)
-    if after.units != place.units and after.count == place.count:
-        return Part(math.prod(shape) / max(math.prod(place.shape), 1), positions=after.count > 1), after
-    if after.shape == place.shape:
-        return Unchanged(), after
-    raise NoRuleError("no rule for some of the positions: they need not be like the others")
-
-
 def _apart(given: Arguments, place: Place) -> Seen:
     """Slices along one axis, all of them."""
     axis = place.axis(_dim(given))
-    if axis not in place.axes:
-        raise NoRuleError("no rule for some of the positions: they need not be like the others")
+    if axis not in place.axes:  # the first of them goes on as all do
+        return selected(given, 1.0 / place.shape[axis], positions=place.count > place.shape[axis]), place.without(axis)
     return Unchanged(), place.without(axis)
 
 
@@ -80,14 +67,52 @@ def _expand(given: Arguments, place: Place) -> Seen:
     times = math.prod(shape) / max(math.prod(place.shape), 1)
     if times != round(times) or times < 1:
         raise NoRuleError("no rule for expanding the batch")
+    grown = [axis for axis, (old, new) in enumerate(zip(place.shape, shape, strict=False)) if new > old]
+    if len(place.axes) > 1 and len(shape) == len(place.shape) and place.axes.isdisjoint(grown):
+        # Units are split among heads: several heads of queries share keys and values.
+        return Repeat(round(times), units=True), Place(shape, place.axes | set(grown), place.batch)
     return (Repeat(round(times)) if times > 1 else Unchanged()), place.like(shape)
 
 
 def _interpolate(given: Arguments, place: Place) -> Seen:
-    mode = str(given.get(3, "mode", "nearest"))
-    if not mode.startswith("nearest"):
-        raise NoRuleError(f"no rule for interpolation that is {mode}: neighbours are mixed")
-    return _expand(given, place)
+    size, times, corners = (given.get(*at) for at in ((1, "size"), (2, "scale_factor"), (4, "align_corners")))
+    exact = given.flag(5, "recompute_scale_factor")
+    how = Resampling(
+        mode=str(given.get(3, "mode", "nearest")),
+        size=given.call.shape[1:] if size is not None or exact else None,
+        scale=None if size is not None or exact else _each(times, len(place.shape) - 1),
+        align_corners=None if corners is None else bool(corners),
+        antialias=given.flag(6, "antialias"),
+    )
+    return enlarged(place, given.call.shape, how)
+
+
+def enlarged(place: Place, shape: tuple[int, ...], how: Resampling) -> Seen:
+    """Return the rule and the place of what is resampled along all axes but the first."""
+    if place.axes != {0}:
+        raise NoRuleError("no rule for resampling along the axis of units")
+    return resample(place.shape[1:], how)[0], place.like(shape)
+
+
+def _each(value: object, axes: int) -> tuple[float, ...]:
+    """Return a factor for each axis."""
+    if isinstance(value, int | float):
+        return (float(value),) * axes
+    if isinstance(value, list | tuple) and len(value) == axes:
+        return tuple(float(factor) for factor in value)
+    raise NoRuleError(f"no rule for resampling by {value!r}")
+
+
+def upsampled(module: nn.Upsample, place: Place, shape: tuple[int, ...]) -> Seen:
+    """Return the rule and the place of a layer that resamples."""
+    is_sized = module.size is not None or bool(module.recompute_scale_factor)
+    how = Resampling(
+        mode=module.mode,
+        size=shape[1:] if is_sized else None,
+        scale=None if is_sized else _each(module.scale_factor, len(shape) - 1),
+        align_corners=module.align_corners,
+    )
+    return enlarged(place, shape, how)
 
 
 VIEWS: Mapping[str, Callable[[Arguments, Place], Seen]] = {
@@ -101,7 +126,7 @@ VIEWS: Mapping[str, Callable[[Arguments, Place], Seen]] = {
     ),
     **dict.fromkeys(("transpose", "swapaxes", "swapdims", "mT", "T"), _transpose),
     "permute": _permute,
-    **dict.fromkeys(("getitem", "select", "narrow"), _part),
+    **dict.fromkeys(("getitem", "select", "narrow"), indexed),
     "unbind": _apart,
     **dict.fromkeys(("expand", "expand_as", "repeat_interleave"), _expand),
     "interpolate": _interpolate,

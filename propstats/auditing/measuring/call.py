@@ -57,6 +57,8 @@ class Call:
         input_layouts: Where samples, units and positions lie in the tensor inputs.
         output_layouts: The same for what it gave.
         changed: Which tensor inputs it changed in place.
+        values: Tensor inputs that carry no signal, for a few samples: masks.
+        is_constant: Whether nothing that it gets depends on the data.
         carries_signal: Whether it gives real numbers that say something of the data; masks do not, nor does the rest
             of what is computed from tokens without a parameter.
         flat: Number of pre-activations at which an activation is flat.
@@ -84,6 +86,8 @@ class Call:
     input_layouts: tuple[Layout | None, ...] = ()
     output_layouts: tuple[Layout | None, ...] = ()
     changed: tuple[int, ...] = ()
+    values: Mapping[int, torch.Tensor] = field(default_factory=dict)
+    is_constant: bool = False
     carries_signal: bool = True
     flat: int = 0
     alive: torch.Tensor | None = None

@@ -11,6 +11,7 @@ from torch import nn
 
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call, Slot
 from propstats.auditing.measuring.layout import Layout
+from propstats.auditing.measuring.origins import Origin
 from propstats.auditing.measuring.recorder import Site
 from propstats.auditing.measuring.statistics import SquareMean, UnitStatistics
 from propstats.auditing.measuring.trees import with_tensors
@@ -82,7 +83,9 @@ class Structure:
             input_layouts=given,
             output_layouts=made,
             changed=tuple(site.changed),
-            carries_signal=self._carries_signal(site),
+            values=self._without_signal(site),
+            is_constant=all(self._is_constant(origin) for origin in site.origins),
+            carries_signal=self._carries_signal(site, made),
         )
         for origin in site.origins:
             known = origin.position != OUTSIDE and not origin.changed
@@ -120,16 +123,28 @@ class Structure:
                 made[number] = next((given[i] for i in same), made[number])
         return tuple(given), tuple(made)
 
-    def _carries_signal(self, site: Site) -> bool:
+    def _carries_signal(self, site: Site, made: Sequence[Layout | None]) -> bool:
         """Whether a call gives real numbers that say something of the data; what makes masks of tokens does not."""
-        if site.module is not None:
-            return True
+        if site.module is not None:  # an embedding of positions is the same for all samples
+            return any(made) or not all(self._is_constant(origin) for origin in site.origins)
         for tensor, origin in zip(site.tensors, site.origins, strict=True):
             if isinstance(tensor, nn.Parameter) or (origin.position == INPUT and tensor.is_floating_point()):
                 return True
             if origin.position >= 0 and self.calls[origin.position].carries_signal and tensor.is_floating_point():
                 return True
         return False
+
+    def _is_constant(self, origin: Origin) -> bool:
+        return origin.position == OUTSIDE or (origin.position >= 0 and self.calls[origin.position].is_constant)
+
+    def _without_signal(self, site: Site) -> dict[int, torch.Tensor]:
+        """Return the tensors that carry no signal, which nothing is measured of."""
+        found = {}
+        for slot, (tensor, origin) in enumerate(zip(site.tensors, site.origins, strict=True)):
+            outside = origin.position == OUTSIDE or (origin.position == INPUT and not tensor.is_floating_point())
+            if outside or (origin.position >= 0 and not self.calls[origin.position].carries_signal):
+                found[slot] = tensor.detach()
+        return {slot: tensor for slot, tensor in found.items() if not isinstance(site.tensors[slot], nn.Parameter)}
 
     def _made_by(self, position: int) -> Sequence[UnitStatistics]:
         return self._inputs if position == INPUT else self.calls[position].outputs

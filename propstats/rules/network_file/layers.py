@@ -15,7 +15,7 @@ from propstats.rules.elementwise import Elementwise
 from propstats.rules.gate import Gated
 from propstats.rules.network_file import weights
 from propstats.rules.network_file.place import Context, Place
-from propstats.rules.network_file.pooling import POOLING, pooling_layer
+from propstats.rules.network_file.pooling import POOLING, pooling_layer, upsample_layer
 from propstats.rules.network_file.tables import Table
 from propstats.rules.network_file.weights import Built
 from propstats.rules.norm import GroupNorm, Scale
@@ -147,6 +147,7 @@ _KINDS: Mapping[str, Callable[[Table, Place, Context], Built]] = {
     "group_norm": _group_norm,
     "instance_norm": _instance_norm,
     **{kind: partial(pooling_layer, kind) for kind in POOLING},
+    "upsample": upsample_layer,
     "flatten": _flatten,
     "identity": _unchanged,
     "affine": _affine,

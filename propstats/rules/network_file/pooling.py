@@ -4,6 +4,7 @@ from propstats.rules.max_pooling import MaxPool
 from propstats.rules.network_file.place import Context, Place
 from propstats.rules.network_file.tables import Table
 from propstats.rules.pooling import PowerPool, average_pool
+from propstats.rules.resampling import Resampling, resample
 from propstats.rules.rule import Rule
 from propstats.theory.pooling.layer import PoolLayer, pool_layer
 
@@ -45,6 +46,20 @@ def pooling_layer(kind: str, table: Table, place: Place, context: Context) -> tu
     )
     outputs = tuple(axis.outputs for axis in layer.layout().axes)
     return rule_of(layer), Place(place.units, outputs)
+
+
+def upsample_layer(table: Table, place: Place, context: Context) -> tuple[Rule, Place]:
+    """Return the rule of a layer that enlarges, and the shape of its output."""
+    axes = len(place.positions)
+    if axes == 0:
+        raise table.error(f"upsampling wants positions, but the input is a vector of {place.units} units")
+    mode = table.text("mode", "nearest")
+    known = {"nearest": "nearest", "linear": "linear", "cubic": "bicubic"}
+    if mode not in known:
+        raise table.error(f"unknown mode {mode!r}", f"known: {', '.join(known)}")
+    factor = table.integers("factor", 2, axes)
+    rule, outputs = resample(place.positions, Resampling(known[mode], scale=factor))
+    return rule, Place(place.units, table.positions(outputs))
 
 
 def rule_of(layer: PoolLayer) -> Rule:

@@ -7,6 +7,7 @@ from propstats.rules.dense import Weights
 from propstats.rules.drawn import convolution, dense, weight_variance
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.embedding import Embedding
+from propstats.rules.mask import Pattern
 from propstats.rules.meetings import meetings
 from propstats.rules.network_file.place import Context, Place
 from propstats.rules.network_file.tables import Table
@@ -67,7 +68,9 @@ def attention_layer(table: Table, place: Place, context: Context) -> Built:
     # Each of the four is a layer of its own with the same scheme.
     variance = _variance(table, connections.dense(place.units, place.units), context.following)
     weights = dense(variance, place.units, place.units)
-    return Attention(weights, weights, weights, weights, place.positions[0], heads), place
+    tokens = place.positions[0]
+    pattern = Pattern.causal(tokens, tokens) if table.flag("causal") else None
+    return Attention(weights, weights, weights, weights, tokens, heads, pattern=pattern), place
 
 
 def embedding_layer(table: Table, place: Place, context: Context) -> Built:

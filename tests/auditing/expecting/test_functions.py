@@ -8,9 +8,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from propstats.auditing.expecting.expect import measured_signal
 from propstats.auditing.expecting.network import Step, place_of_input, steps_of
+from propstats.auditing.expecting.places import Place
 from propstats.auditing.measuring.probe import probe
 from propstats.estimate import Gradient, Positions, Signal
+from propstats.rules.affine import Unchanged
+from propstats.rules.dense import Weights
+from propstats.rules.norm import GroupNorm, Scale
+from propstats.rules.parts import Part, Selected
+from propstats.rules.resampling import Resampling, resample
 from propstats.rules.rule import Join
 
 
@@ -64,6 +71,14 @@ _IMAGES: dict[str, tuple[Callable[..., Any], Callable[[_Calls], nn.Module]]] = {
         lambda m: _with(nn.ConvTranspose2d(6, 6, 3, 2, 1, bias=False), m.filters),
     ),
     "group_norm": (lambda m, x: functional.group_norm(x, 3), lambda m: nn.GroupNorm(3, 6)),
+    "interpolate": (
+        lambda m, x: functional.interpolate(x, scale_factor=1.5, mode="bilinear"),
+        lambda m: nn.Upsample(scale_factor=1.5, mode="bilinear"),
+    ),
+    "interpolate to a size": (
+        lambda m, x: functional.interpolate(x, (12, 5), mode="bicubic", align_corners=True),
+        lambda m: nn.Upsample((12, 5), mode="bicubic", align_corners=True),
+    ),
     "dropout": (lambda m, x: functional.dropout(x, 0.5, training=False), lambda m: nn.Identity()),
     "flatten": (lambda m, x: x.flatten(1), lambda m: nn.Flatten()),
 }
@@ -114,14 +129,108 @@ def test_arithmetic(function: Callable[..., Any], q: float) -> None:
     ("function", "word"),
     [
         (lambda m, x: x.softmax(-1), "softmax"),
-        (lambda m, x: x[:, 0], "some of the positions"),
         (lambda m, x: x.mean(-1), "over units"),
         (lambda m, x: x.cumsum(1), "cumsum"),
         (lambda m, x: x.transpose(1, 2) @ x, "sums over positions"),
-        (lambda m, x: functional.scaled_dot_product_attention(x, x, x, is_causal=True), "masked"),
+        (
+            lambda m, x: functional.scaled_dot_product_attention(x, x, x, attn_mask=m.weight[:4, :4]),
+            "bias for each pair",
+        ),
     ],
 )
 def test_what_has_no_rule_says_why(function: Callable[..., Any], word: str) -> None:
     step = _step(function)
     assert step.rule is None
     assert word in (step.reason or "")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic", "area"])
+def test_resampling_is_a_linear_map(mode: str) -> None:
+    """Mean products of what comes out, and of gradients, from the whole matrix of torch's function."""
+    sizes, to = (3, 4), (5, 9)
+    basis = torch.eye(12, dtype=torch.float64).reshape(1, 12, *sizes)
+    options = {"align_corners": False} if mode in ("bilinear", "bicubic") else {}
+    matrix = functional.interpolate(basis, to, mode=mode, **options).reshape(12, -1).T  # (outputs, inputs)
+    rule, after = resample(sizes, Resampling(mode, size=to))
+    assert after == to
+
+    def products(weights: torch.Tensor, at_one: float, at_two: float) -> tuple[float, float]:
+        given = at_two + (at_one - at_two) * torch.eye(weights.shape[1], dtype=torch.float64)
+        covariance = weights @ given @ weights.T
+        count = len(covariance)
+        own = float(covariance.trace())
+        return own / count, (float(covariance.sum()) - own) / (count * (count - 1))
+
+    positions = _SIGNAL.positions
+    assert positions is not None
+    signal, gradient = rule.forward(_SIGNAL), rule.backward(Gradient(1.3, positions=0.4), _SIGNAL)
+    assert signal.positions is not None
+    assert (signal.q, signal.positions.same) == pytest.approx(products(matrix, _SIGNAL.q, positions.same))
+    assert signal.q - signal.var == pytest.approx(products(matrix, _SIGNAL.overlap, positions.other)[0])
+    assert (gradient.q, gradient.positions) == pytest.approx(products(matrix.T, 1.3, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("select", "share"),
+    [
+        (lambda m, x: x[:, 0], 0.25),
+        (lambda m, x: x[:, -1:], 0.25),
+        (lambda m, x: x[:, [-1], :], 0.25),
+        (lambda m, x: x.select(1, 2), 0.25),
+        (lambda m, x: x.narrow(1, 1, 2), 0.5),
+        (lambda m, x: x[:, 1:, :], 0.75),
+    ],
+)
+def test_positions_that_are_taken_are_as_they_were_measured(select: Callable[..., Any], share: float) -> None:
+    """The first token is ten times as large as the others."""
+
+    def function(m: nn.Module, x: torch.Tensor) -> Any:
+        return select(m, torch.cat([10.0 * x[:, :1], x[:, 1:]], dim=1))
+
+    model = _Calls(function, image=False)
+    found = probe(model, torch.randn(5, 4, 6))
+    step, call = steps_of(found.calls, (4, 6))[-1], found.calls[-1]
+    assert isinstance(step.rule, Selected)
+    before, after = measured_signal(call.inputs[0]), measured_signal(call.output)
+    assert before is not None
+    assert after is not None
+    theory = step.rule.forward(before)
+    assert (theory.mean, theory.q, theory.var) == pytest.approx((after.mean, after.q, after.var))
+    assert step.rule.backward(Gradient(1.0), before).q == share
+    assert step.places[0].units == 6
+
+
+def test_units_that_are_taken_are_like_the_rest() -> None:
+    for select in (lambda m, x: x[..., :3], lambda m, x: x[:, :, 1:4]):
+        step = _step(select)
+        assert isinstance(step.rule, Part)
+        assert (step.rule.share, step.places[0].units, step.places[0].count) == (0.5, 3, 4)
+
+
+def test_an_added_axis_holds_nothing() -> None:
+    step = _step(lambda m, x: x[:, None])
+    assert isinstance(step.rule, Unchanged)
+    assert step.places[0] == Place((1, 4, 6), frozenset([2]))
+
+
+@pytest.mark.parametrize(
+    ("function", "eps"),
+    [
+        (lambda m, x: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-3), 1e-3),
+        (lambda m, x: torch.rsqrt(x.square().mean(dim=-1, keepdim=True)) * x, 0.0),
+        (lambda m, x: x / torch.sqrt((x * x).mean(-1, keepdim=True) + 1e-6), 1e-6),
+    ],
+)
+def test_a_norm_that_is_written_out(function: Callable[..., Any], eps: float) -> None:
+    step = _step(function)
+    assert step.rule == GroupNorm(6, 1, Scale(), eps, centred=False)
+
+
+def test_matrices_that_are_multiplied_and_added_to() -> None:
+    """As a linear layer, also of the tokens of all samples one after the other."""
+    one = _step(lambda m, x: torch.addmm(m.scale, x.view(-1, 6), m.weight)).rule
+    two = _step(lambda m, x: functional.linear(x, m.weight.T.contiguous(), m.scale)).rule
+    assert isinstance(one, Weights)
+    assert isinstance(two, Weights)
+    # Sums of the same numbers in another order.
+    assert one.forward(_SIGNAL).q == pytest.approx(two.forward(_SIGNAL).q, rel=1e-12)

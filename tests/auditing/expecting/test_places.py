@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from propstats.auditing.expecting.companions import products
 from propstats.auditing.expecting.places import Place, reshaped
+from propstats.auditing.expecting.products import products
 from propstats.rules.from_torch import NoRuleError
 
 

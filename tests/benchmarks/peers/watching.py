@@ -23,9 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch
 from benchmarks.audit_overhead import NETWORKS, naive
 from benchmarks.peers.turns import missing, named, optional, ratio, rows_of, table, take_turns, verdict
-from torch import nn
-
 from propstats.auditing.measuring.watcher import Watcher
+from torch import nn
 
 _ROUNDS = 3
 _TARGETS = {"propstats, basic": 1.10, "propstats, full": 1.25}

@@ -1,0 +1,37 @@
+"""What positions have in common, counted."""
+
+import math
+
+import torch
+
+from propstats.auditing.expecting.places import Place
+from propstats.estimate import Positions
+
+
+def products(rows: torch.Tensor, place: Place) -> Positions:
+    """Return the mean products of different positions, of the same unit, in one sample and in two.
+
+    Args:
+        rows: The tensor, shape (samples, *place.shape).
+        place: Where its units are.
+
+    >>> x = torch.tensor([[[1.0, 3.0]], [[2.0, 4.0]]])  # two samples of one unit at two positions
+    >>> products(x, Place.first((1, 2)))
+    Positions(same=5.5, other=5.0)
+    """
+    axes = sorted(place.axes)
+    order = [0, *(axis + 1 for axis in axes), *(a + 1 for a in range(len(place.shape)) if a not in place.axes)]
+    values = rows.permute(order).reshape(len(rows), place.units, place.count)
+    n, count = len(values), place.count
+    same = other = 0.0
+    step = max(1, (1 << 22) // (n * count))
+    for first in range(0, place.units, step):
+        block = values[:, first : first + step].double()
+        sums, squares = block.sum(dim=2), block.square()
+        own = sums.square().sum() - squares.sum()
+        total = sums.sum(dim=0).square().sum() - sums.square().sum()
+        at_one = block.sum(dim=0).square().sum() - squares.sum()
+        same += float(own)
+        other += float(total - at_one)
+    pairs = place.units * count * (count - 1)
+    return Positions(same / (pairs * n), other / (pairs * n * (n - 1)) if n > 1 else math.nan)

@@ -1,0 +1,110 @@
+"""Networks that cannot be traced are run: what `propagate` says of them is what random weights do."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import architectures
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import propstats
+from propstats.auditing.expecting.recorded import recorded_graph
+from propstats.errors import ModelError
+from propstats.estimate import STANDARD_ERRORS
+from propstats.rules.attention import AttentionBetween
+from propstats.rules.dropout import Dropout
+
+
+class _Decoder(nn.Module):
+    """Torch's decoder layer, causal, whose memory is the encoded input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = nn.TransformerEncoderLayer(64, 4, 96, 0.0, batch_first=True)
+        self.decode = nn.TransformerDecoderLayer(64, 4, 96, 0.0, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+        result: torch.Tensor = self.decode(x, self.encode(x), tgt_mask=mask, tgt_is_causal=True)
+        return result
+
+
+class _Squeezed(nn.Module):
+    """A depthwise convolution, squeeze and excitation, and an image that is enlarged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.deep = nn.Conv2d(3, 64, 1), nn.Conv2d(64, 64, 3, groups=64)
+        self.down, self.up, self.last = nn.Conv2d(64, 32, 1), nn.Conv2d(32, 64, 1), nn.Conv2d(64, 32, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.hardswish(self.deep(self.first(x)))
+        gate = torch.sigmoid(self.up(functional.relu(self.down(x.mean((2, 3), keepdim=True)))))
+        result: torch.Tensor = functional.interpolate(self.last(x * gate), scale_factor=2.0)
+        return result
+
+
+class _Nothing(nn.Module):
+    """Rearranges numbers."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view(x.shape)
+
+
+@pytest.mark.parametrize(("build", "shape"), [(_Decoder, (8, 64)), (_Squeezed, (3, 6, 6))])
+def test_random_modules_do_what_theory_says(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> None:
+    """In the mean over draws: within standard errors, and what finite width leaves (the square of what is stated)."""
+    torch.manual_seed(0)
+    gaps: dict[str, list[float]] = {"q": [], "var": [], "gradient": []}
+    order: list[float] = []
+    for _ in range(10):
+        module = build()
+        theory = propstats.propagate(module, shape=shape)
+        x = torch.randn(64, *shape, requires_grad=True)
+        y: Any = module(x)
+        (gradient,) = torch.autograd.grad(y, x, torch.randn_like(y))
+        last = theory.layers[-1]
+        y = y.detach().double()
+        gaps["q"].append(float(y.square().mean()) / (last.mean**2 + last.std**2) - 1)
+        gaps["var"].append(float(y.var(dim=0).mean()) / last.var - 1)
+        gaps["gradient"].append(float(gradient.double().square().mean()) / theory.layers[0].backward_std ** 2 - 1)
+        order.append(max(max(layer.error, layer.backward_error) for layer in theory.layers) ** 2)
+    for what, values in gaps.items():
+        sample = torch.tensor(values, dtype=torch.float64)
+        error = float(sample.std()) / math.sqrt(len(values)) * (1.0 + 3.0 / math.sqrt(2.0 * (len(values) - 1)))
+        assert abs(float(sample.mean())) <= STANDARD_ERRORS * error + max(order), what
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_causal_transformer_of_tokens(written: bool) -> None:
+    torch.manual_seed(1)
+    model = architectures.Gpt(written=written)
+    graph = recorded_graph(model, (16,))
+    assert sum(isinstance(node.rule, AttentionBetween) for node in graph.nodes) == 2
+    assert sum(isinstance(node.rule, Dropout) for node in graph.nodes) == 0  # they drop weights of the softmax
+    assert (graph.units, graph.positions) == (1, (16,))
+    found = propstats.propagate(model, shape=(16,))
+    y = model.eval()(torch.randint(50, (256, 16))).detach().double()
+    last = found.layers[-1]
+    assert abs(float(y.square().mean()) / (last.mean**2 + last.std**2) - 1.0) <= STANDARD_ERRORS * last.error
+
+
+def test_dropout_counts_in_training_only() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
+    assert [isinstance(recorded_graph(model, (4,), training=t).nodes[-1].rule, Dropout) for t in (True, False)] == [
+        True, False,
+    ]  # fmt: skip
+
+
+def test_what_has_no_rule_is_named() -> None:
+    class Sorted(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sort(dim=-1).values
+
+    with pytest.raises(ModelError, match=r"'1.sort': no rule for sort"):
+        recorded_graph(nn.Sequential(nn.Linear(4, 4), Sorted()), (4,))
+    with pytest.raises(ModelError, match="no layers"):
+        recorded_graph(_Nothing(), (4,))
