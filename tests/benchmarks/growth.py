@@ -102,7 +102,8 @@ class Unknown(nn.Module):
     """An operation that no rule knows; what follows starts from what was measured."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.fft.fft(x).real * 0.5
+        y: torch.Tensor = torch.fft.fft(x).real * 0.5
+        return y
 
 
 def chain(depth: int, width: int) -> nn.Sequential:

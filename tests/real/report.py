@@ -105,7 +105,7 @@ def main() -> int:
         "Rebuilt by `python tests/real/report.py --write reports/networks.md`",
         f"({', '.join(f'{package} {version(package)}' for package in packages)}; seed {_SEED}).", "",
         "Coverage: calls of layers that theory has an expectation for. As expected: those among them that do to their",
-        "own input what theory says of random weights of the same size; trained weights are not random, and some depart.",
+        "own input what theory says of random weights of the same size; trained weights are not random: some depart.",
         "Rates: what the signal and the gradient are multiplied by per layer of weights.", "",
         "| network | parameters | samples | coverage | as expected | verdict | signal | gradient | findings |",
         "|---|---|---|---|---|---|---|---|---|",
