@@ -23,8 +23,10 @@ from mpmath import exp, inf, mp, npdf, quad, sqrt, tanh
 
 mp.dps = 30
 
+
 def moment(f):  # E[f(z)], z ~ N(0, 1)
     return quad(lambda z: f(z) * npdf(z), [-inf, -4, 0, 4, inf])
+
 
 {definition}
 
@@ -58,7 +60,7 @@ class Correction:
 
 
 _RELU_SCALE = "1 / sqrt(moment(lambda z: phi(z) ** 2) - moment(phi) ** 2)"
-_SILU = "def phi(z):  # SiLU\n    return z / (1 + exp(-z))"
+_SILU = "def phi(z):  # SiLU\n    return z / (1 + exp(-z))\n"
 
 CORRECTIONS: tuple[Correction, ...] = (
     Correction(
@@ -70,7 +72,7 @@ CORRECTIONS: tuple[Correction, ...] = (
         ),
         claims=tuple(claim for claim in nf_nets.CLAIMS if claim.source is nf_nets.NF_NETS),
         remedy="Print the exact numbers, or compute them: none needs samples.",
-        definition="def phi(z):  # ReLU\n    return max(z, 0)",
+        definition="def phi(z):  # ReLU\n    return max(z, 0)\n",
         expression=_RELU_SCALE,
         checked="nfnets-relu",
     ),
