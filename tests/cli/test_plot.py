@@ -7,7 +7,7 @@ import pytest
 from propstats_cli.main import _COMMANDS, run
 
 #: Commands without a picture: they print texts, tables of constants, or write figures of their own.
-_NO_FIGURE = {"derive", "constants", "claims", "demo", "reproduce", "explain", "list"}
+_NO_FIGURE = {"derive", "constants", "claims", "demo", "reproduce", "ways", "explain", "list"}
 
 
 @pytest.mark.parametrize("command", sorted(set(_COMMANDS) - _NO_FIGURE))

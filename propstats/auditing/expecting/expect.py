@@ -9,7 +9,6 @@ from torch import nn
 from propstats.auditing.expecting.companions import measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
 from propstats.auditing.expecting.network import Step, graph_of, is_shown, place_of_input, steps_of
-from propstats.auditing.expecting.values import look_at_masks
 from propstats.auditing.measuring.batches import Batch
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.auditing.measuring.probe import Probe
@@ -57,7 +56,6 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
     """
     shape = tuple(tensors_in(inputs)[0].shape[1:])
     calls = probe.calls
-    look_at_masks(model, inputs, calls)
     steps, start = steps_of(calls, shape), place_of_input(calls, shape)
     together = measure_positions(model, inputs, steps, start)
     measured: dict[tuple[int, int], Signal | None] = {

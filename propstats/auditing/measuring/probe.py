@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.expecting.network import steps_of
+from propstats.auditing.expecting.values import look_at_masks
 from propstats.auditing.measuring.batches import Batch, Data, arguments, batches_of, part, samples_in
 from propstats.auditing.measuring.call import OUTSIDE, Call
 from propstats.auditing.measuring.leaves import is_leaf
@@ -80,6 +81,7 @@ def probe(
         calls = recorder.observer.calls if isinstance(recorder.observer, Structure) else []
         if not calls:
             raise ModelError("the model has no layers")
+        look_at_masks(model, first, calls)
         for call, step in zip(calls, steps_of(calls, tensors_in(first)[0].shape[1:]), strict=True):
             call.obey(step.rule_of_units, step.reason)
         measure = Measure(calls, made)

@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch
 from benchmarks.audit_overhead import NETWORKS, naive
 from benchmarks.peers.turns import missing, named, optional, ratio, rows_of, table, take_turns, verdict
-from propstats.auditing.measuring.watcher import Watcher
 from torch import nn
+
+from propstats.auditing.watching.watcher import Watcher
 
 _ROUNDS = 3
 _TARGETS = {"propstats, basic": 1.10, "propstats, full": 1.25}
