@@ -1,12 +1,13 @@
 """README and docs/commands.md tell the truth: transcripts are what commands print, Python runs, the picture is right.
 
-Renew the transcripts with: PROPSTATS_WRITE_README=1 pytest tests/test_readme.py
+Renew the transcripts with: PROPSTATS_WRITE_README=1 pytest tests/test_readme.py -m "slow or not slow"
 """
 
 import doctest
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -46,24 +47,26 @@ def _compare(shown: str, printed: str) -> None:
 
 
 def test_transcripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    _check_transcripts(tmp_path, monkeypatch, capsys, slow=False)
+    """Of the README: what a newcomer tries first."""
+    _check_transcripts([README], tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.slow
-def test_slow_transcripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    _check_transcripts(tmp_path, monkeypatch, capsys, slow=True)
+def test_all_transcripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the order in which they are read: later ones use what earlier ones wrote."""
+    _check_transcripts(DOCUMENTS, tmp_path, monkeypatch, capsys)
 
 
 def _check_transcripts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, slow: bool
+    documents: Sequence[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "110")
-    for document in DOCUMENTS:
+    for document in documents:
         text = document.read_text(encoding="utf-8")
         for file in _FILE.finditer(text):
             (tmp_path / file["name"]).write_text(file["content"], encoding="utf-8")
-        shown = [transcript for transcript in _TRANSCRIPT.finditer(text) if (transcript["kind"] == "slow") == slow]
+        shown = list(_TRANSCRIPT.finditer(text))
         printed = []
         for transcript in shown:
             assert run(shlex.split(transcript["command"])[1:]) == int(transcript["code"] or 0), transcript["command"]
@@ -175,6 +178,7 @@ def test_the_workflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert run(shlex.split(steps[0])) == 1
 
 
+@pytest.mark.slow
 def test_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_signal=_file("test_signal.py"))
     # In a process of its own, or modules are loaded twice; the plugin by its name, not by its entry point as well.

@@ -39,6 +39,7 @@ def test_default_weights_fail_and_the_remedy_passes(act: str, seed: int) -> None
     assert not rules(passing, Severity.ERROR, Severity.WARNING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("act", ["relu", "tanh", "gelu"])
 @pytest.mark.parametrize("critical", [False, True])
 def test_theory_predicts_what_is_measured(act: str, critical: bool) -> None:

@@ -166,6 +166,7 @@ def test_no_colour_and_colour(models: Path) -> None:
         assert ("\x1b[1;31m" in stream.getvalue()) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_full_disk_is_one_line(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["audit", str(models / "sound.pt"), "--html", "/dev/full"]) == 3
@@ -180,6 +181,7 @@ def test_a_full_disk_is_one_line(models: Path, capsys: pytest.CaptureFixture[str
     assert printed.stderr == "propstats: error: cannot write the answer: No space left on device\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away(models: Path) -> None:
     command = f"{sys.executable} -m propstats audit {models / 'sound.pt'} --json | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

@@ -33,6 +33,7 @@ def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(check["agrees"] for check in data["checks"])
 
 
+@pytest.mark.slow
 def test_policies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save(mlp("relu", critical=True), tmp_path / "he.pt")
     assert run(["audit", str(tmp_path / "he.pt")]) == 0

@@ -122,6 +122,7 @@ def test_other_formats_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_nothing_global_changes_and_nothing_global_leaks_in() -> None:
     report = _network()
     before = dict(mpl.rcParams)
@@ -131,6 +132,7 @@ def test_nothing_global_changes_and_nothing_global_leaks_in() -> None:
         assert render(depth_figure(report), "svg") == plain
 
 
+@pytest.mark.slow
 def test_pyplot_stays_unloaded() -> None:
     modules = "propstats.report.depth_figure, propstats.report.spectrum_figure"
     code = f"import sys, {modules}; sys.exit('matplotlib.pyplot' in sys.modules)"

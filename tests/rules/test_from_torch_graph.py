@@ -151,7 +151,7 @@ def _block(norm_first: bool) -> nn.Module:
         (lambda: _block(False), (6, 64)),
         (lambda: nn.Sequential(nn.Linear(40, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 30)), (40,)),
         (lambda: nn.Sequential(nn.ConvTranspose2d(8, 6, 3, stride=2), nn.GroupNorm(2, 6), nn.SiLU()), (8, 5, 5)),
-        (
+        pytest.param(
             lambda: nn.Sequential(
                 nn.Conv2d(3, 24, 3, padding="same", padding_mode="circular"),
                 nn.ReLU(),
@@ -164,6 +164,7 @@ def _block(norm_first: bool) -> nn.Module:
                 nn.Linear(128, 20),
             ),
             (3, 10, 10),
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -36,6 +36,7 @@ def test_relu() -> None:
     assert biased.simulated.low[-1] <= biased.second_moments[-1] <= biased.simulated.high[-1]
 
 
+@pytest.mark.slow
 def test_more_growth_buys_nonlinearity() -> None:
     little, much = (design("gelu", depth=20, width=256, max_growth=g, draws=0) for g in (1.5, 20.0))
     shares = [{way.name: way.nonlinear_share for way in found.ways}["biased"] for found in (little, much)]

@@ -61,6 +61,7 @@ def test_an_audit_sees_rates_in_a_normprop_network() -> None:
     assert {finding.rule for finding in report.findings} >= {"backward-vanishing"}
 
 
+@pytest.mark.slow
 def test_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

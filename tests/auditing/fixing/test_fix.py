@@ -43,6 +43,7 @@ def test_theory_does_what_it_predicts(act: str) -> None:
     assert promised["backward-vanishing"] == report.checks[1].predicted.value
 
 
+@pytest.mark.slow
 def test_layers_without_biases_get_a_critical_point_without() -> None:
     torch.manual_seed(0)
     layers = [layer for _ in range(12) for layer in (nn.Linear(64, 64, bias=False), nn.Tanh())]
@@ -65,6 +66,7 @@ class Functional(nn.Module):
         return x
 
 
+@pytest.mark.slow
 def test_activations_that_are_functions_count() -> None:
     torch.manual_seed(0)
     report = fix(Functional(), "digits")
@@ -73,6 +75,7 @@ def test_activations_that_are_functions_count() -> None:
     assert all(check.agrees for check in report.checks)
 
 
+@pytest.mark.slow
 def test_sigmoid_has_no_critical_point_and_lsuv_mends_its_signal() -> None:
     torch.manual_seed(0)
     layers = [layer for _ in range(10) for layer in (nn.Linear(64, 64), nn.Sigmoid())]

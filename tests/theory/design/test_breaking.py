@@ -43,6 +43,7 @@ def test_half_has_broken_at_the_predicted_depth() -> None:
         assert abs(_share_broken(_unit("relu"), width, predicted, draws) - 0.5) <= allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "abs"])
 def test_a_marginal_unit_breaks_after_the_cube_root_of_the_width(name: str) -> None:
     unit = _unit(name)

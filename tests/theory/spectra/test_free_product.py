@@ -163,6 +163,7 @@ def test_a_bottleneck_of_rotations_is_jacobis_ensemble() -> None:
     assert math.isclose(free.mean, 1.0, rel_tol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orthogonal", [False, True])
 @pytest.mark.parametrize("widths", [(2, 3, 1, 2), (5, 2, 4, 4)])
 def test_density_of_unequal_widths(widths: tuple[int, ...], orthogonal: bool) -> None:
