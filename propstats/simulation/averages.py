@@ -50,10 +50,17 @@ def mean_of_products(draws: Array, route: Route = Route.SAMPLING) -> Estimate:
     return replace(plain, error=max(plain.error, plain.value * _log_normal_error(draws[None], (1.0,))))
 
 
-def normalised_variance_of(square: Array, fourth: Array, route: Route = Route.SAMPLING) -> Estimate:
+def normalised_variance_of(
+    square: Array, fourth: Array, route: Route = Route.SAMPLING, *, products: bool = False
+) -> Estimate:
     """Return `E[s^4]/E[s^2]^2 - 1` from each draw's mean squares and fourth powers, with its standard error.
 
-    Both are products over layers, whose tails the error knows (see `mean_of_products`).
+    Args:
+        square: Mean square of each draw.
+        fourth: Mean fourth power of each draw.
+        route: How they were found.
+        products: Whether draws are products over the layers of random networks, so that the error must know their
+            tails (see `mean_of_products`); inputs of one network are not.
 
     >>> normalised_variance_of(np.array([1.0, 3.0]), np.array([2.0, 14.0])).value
     1.0
@@ -64,9 +71,12 @@ def normalised_variance_of(square: Array, fourth: Array, route: Route = Route.SA
     ratio = float(fourth.mean()) / mean**2
     # The ratio of two means, to first order: its standard error is that of this average.
     influence = fourth / mean**2 - 2 * ratio * square / mean
+    spread, error = mean_of(influence).error, mean_of(square).error
+    if products:
+        spread = max(spread, ratio * _log_normal_error(np.stack([fourth, square]), (1.0, -2.0)))
+        error = mean_of_products(square).error
     # To second order the ratio is off, one way and always, by about what the mean's own error makes of 1/mean^2.
-    bend = 3 * ratio * (mean_of_products(square).error / mean) ** 2
-    spread = max(mean_of(influence).error, ratio * _log_normal_error(np.stack([fourth, square]), (1.0, -2.0)))
+    bend = 3 * ratio * (error / mean) ** 2
     return Estimate(ratio - 1.0, math.hypot(spread, bend), route, square.size)
 
 

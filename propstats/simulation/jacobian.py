@@ -201,7 +201,7 @@ def summarise(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> Spectrum
     square, fourth = ((values / unit) ** 2).mean(axis=1), ((values / unit) ** 4).mean(axis=1)
     return SpectrumSummary(
         mean_square=mean_of_products(square * unit**2),
-        normalised_variance=normalised_variance_of(square, fourth),
+        normalised_variance=normalised_variance_of(square, fourth, products=True),
         max=mean_of(values[:, 0]),
         zero_fraction=mean_of_counts(values.shape[1] - ranks, values.shape[1]),
     )
