@@ -21,9 +21,9 @@ from propstats.theory.network import DenseNetwork
 #: How exactly a draw is computed: in single or double precision, or in double precision with singular values that are
 #: right down to the smallest.
 PRECISIONS = {"float32": torch.float32, "float64": torch.float64, "accurate": torch.float64}
-#: Matrices of the largest size that a draw holds at once: weights of this layer and the next, what of them is active,
-#: the product before and after, and what a decomposition takes.
-_MATRICES = 7
+#: Matrices of the largest size that a draw holds at once: weights, what of them is active, the product before and
+#: after, and what a decomposition takes.
+_MATRICES = 6
 
 
 @dataclass(frozen=True, slots=True)

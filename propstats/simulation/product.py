@@ -5,16 +5,11 @@ enters the product. Orthogonal factors on either side do not change singular val
 left, a QR of the transpose makes the product square, and all that follows is smaller.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 
-from propstats.simulation.gram_schmidt import gram_schmidt
 from propstats.simulation.workers import in_order
-
-_Layer = tuple[torch.Tensor, torch.Tensor]
-#: Q of a QR: its transpose, or the reflections that make it.
-_Basis = torch.Tensor | torch.return_types.geqrf
 
 #: Smaller triangles are multiplied whole.
 _BLOCK = 64
@@ -22,16 +17,17 @@ _BLOCK = 64
 _OBLONG = 1.2
 
 
-def singular_values(layers: Iterable[_Layer], *, accurate: bool = False) -> tuple[torch.Tensor, int]:
+def singular_values(
+    layers: Iterable[tuple[torch.Tensor, torch.Tensor]], *, accurate: bool = False
+) -> tuple[torch.Tensor, int]:
     """Return the singular values of the product, and its rank for generic weights.
 
     Generic weights lose no more rank than the layer with the fewest slopes that do not vanish; counting small singular
     values would count rounding as well. The values beyond that rank are exactly zero.
 
     The plain product is right to some roundings of the *largest* value. The accurate one is right to some roundings of
-    each value, down to the smallest: every step multiplies a matrix only that is orthogonal, nearly so before the last
-    step, and the triangles that it leaves are multiplied apart. Units are taken in the order of their slopes, so that
-    rows of small ones keep their digits.
+    each value, down to the smallest: every step multiplies an orthogonal matrix only, and the triangles that it leaves
+    are multiplied apart. Units are taken in the order of their slopes, so that rows of small ones keep their digits.
 
     Args:
         layers: Weights, of shape (units, inputs), and slopes, of shape (units,), of each layer; first layer first.
@@ -48,26 +44,27 @@ def singular_values(layers: Iterable[_Layer], *, accurate: bool = False) -> tupl
     >>> singular_values([(w, torch.tensor([1.0, 0.0])), (w, torch.tensor([0.5, 1.0]))])
     (tensor([4.5000, 0.0000]), 1)
     """
-    product = triangle = previous = basis = None
+    product = triangle = previous = turned = None
     ends: list[int] = []
     rank = 0
-    for weights, slopes, is_last in _ahead(layers):
+    for weights, slopes in layers:
         ends = [*ends[:1], *weights.shape[::-1]] if not ends else [ends[0], weights.shape[0]]
         active = torch.nonzero(slopes)[:, 0]
         rank = min(rank if previous is not None else ends[0], active.numel())
         if accurate:
             active = active[slopes[active].abs().argsort(descending=True)]
         factor = _part(weights, active, previous)
-        if product is not None:
-            factor = factor @ product if basis is None else _times(factor, basis)
-        product = slopes[active, None] * factor
+        if turned is not None:
+            product = slopes[active, None] * _times(factor, turned)
+        else:
+            product = slopes[active, None] * (factor if product is None else factor @ product)
         rows, columns = product.shape
         # Once there is a triangle, the columns are its rows, and no longer free to turn.
         if triangle is None and columns > _OBLONG * rows:
             product = torch.linalg.qr(product.T, mode="r")[1].T
         if accurate:
-            # Nothing is multiplied with the last basis, which therefore must be orthogonal to the last digit.
-            basis, step = _orthogonalised(product, exactly=is_last)
+            turned = torch.geqrf(product)
+            step = turned.a[: min(rows, columns)].triu()
             triangle = step if triangle is None else triangular_product(step, triangle)
         previous = active
     core = product if triangle is None else triangle
@@ -119,33 +116,10 @@ def triangular_product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     return product
 
 
-def _ahead(layers: Iterable[_Layer]) -> Iterator[tuple[torch.Tensor, torch.Tensor, bool]]:
-    """Yield each layer with whether it is the last one, looking no further than to the next."""
-    before: _Layer | None = None
-    for layer in layers:
-        if before is not None:
-            yield *before, False
-        before = layer
-    if before is not None:
-        yield *before, True
-
-
-def _orthogonalised(product: torch.Tensor, *, exactly: bool) -> tuple[_Basis, torch.Tensor]:
-    """Return Q, in a form that `_times` knows, and the triangle R of a product `Q R`."""
-    found = None if exactly else gram_schmidt(product.T)
-    if found is not None:
-        return found
-    turned = torch.geqrf(product)
-    return turned, turned.a[: min(product.shape)].triu()
-
-
-def _times(factor: torch.Tensor, basis: _Basis) -> torch.Tensor:
-    """Return a factor times Q: the transpose of a matrix, or reflections, from which it is never formed."""
-    if isinstance(basis, torch.Tensor):
-        # Written as a transpose, as the next QR wants its columns one after the other.
-        return (basis @ factor.T).T
-    count = basis.tau.numel()
-    return torch.ormqr(basis.a[:, :count], basis.tau, factor, left=False)[:, :count]
+def _times(factor: torch.Tensor, turned: torch.return_types.geqrf) -> torch.Tensor:
+    """Return a factor times the orthogonal matrix of a QR, which is never formed."""
+    count = turned.tau.numel()
+    return torch.ormqr(turned.a[:, :count], turned.tau, factor, left=False)[:, :count]
 
 
 def _part(weights: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor | None) -> torch.Tensor:
