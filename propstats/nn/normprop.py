@@ -14,6 +14,7 @@ from propstats.nn.activations import activation_module, is_rectifier
 from propstats.nn.constants import matched_constants, unit_constants
 from propstats.nn.rectifier import rectified
 from propstats.nn.rows import row_lengths, scale_rows
+from propstats.nn.written import read_state, written
 
 #: Where gamma comes closer to 0, matched constants stay those of this gamma: there is no signal to normalise.
 _NARROWEST = 2.0**-10
@@ -91,8 +92,6 @@ class NormProp(nn.Module):
         self.register_parameter("slope", None if slope is None else nn.Parameter(slope.to(self.weight)))
         if slope is not None and slope.numel() not in (1, self._units):
             raise DomainError(f"{slope.numel()} slopes do not fit {self._units} units", "give one, or one for each")
-        before_loading: Any = self.register_load_state_dict_pre_hook
-        before_loading(_check_checkpoint)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -107,6 +106,24 @@ class NormProp(nn.Module):
         with torch.no_grad():
             for numbers, value in zip((self.gamma, self.beta), self._start, strict=True):
                 numbers.fill_(value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved: tensors, text and numbers, from which the rest is made again."""
+        state = {name: value for name, value in self.__dict__.items() if name != "_phi"}
+        return {**state, "activation": written(self.activation)}
+
+    def __setstate__(self, state: Any) -> None:
+        """Take on what was saved.
+
+        Raises:
+            ModelError: If there is no activation in it.
+        """
+        super().__setstate__(read_state(state))
+        self._phi = activation_module(self.activation).forward
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *arguments: Any) -> None:
+        _check_checkpoint(self, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     @property
     def _units(self) -> int:
@@ -193,7 +210,7 @@ class NormProp(nn.Module):
                 )
 
 
-def _check_checkpoint(layer: nn.Module, state_dict: Any, prefix: str, *arguments: Any) -> None:
+def _check_checkpoint(layer: nn.Module, state_dict: Any, prefix: str) -> None:
     """Refuse what cannot be a layer's own, before torch loads it.
 
     Raises:
