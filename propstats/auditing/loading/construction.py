@@ -22,13 +22,15 @@ from propstats.auditing.loading.labels import (
     Tuple,
     numbers,
 )
-from propstats.auditing.loading.permitted import MODULE_PREFIX
+from propstats.auditing.loading.permitted import MODULE_PREFIX, OWN_PREFIX
 from propstats.auditing.loading.pickles import dotted
 from propstats.errors import ModelError, UnsafeModelError
 
 _HINT: Final = "save its state_dict and pass --arch package.module:factory"
 #: A tuple that is built from itself again and again has no size, but its hash takes forever.
 _HEAVY: Final = 1_000_000
+#: Each of our layers takes a moment to be looked through; a few bytes of a file make another one.
+_MOST_LAYERS: Final = 10_000
 # A storage that lies in the file takes no more room in memory.
 _RATIO: Final = 1.01
 _SLACK: Final = 4096
@@ -48,6 +50,7 @@ class _Machine:
     storages: dict[object, int] = field(default_factory=dict)
     claimed: int = 0
     has_layers: bool = False
+    layers: int = 0
     rebuilds_type: bool = False
 
     def refuse(self, what: str = "the pickle does more than rebuild itself when it is loaded") -> UnsafeModelError:
@@ -71,7 +74,7 @@ class _Machine:
 
     def name_global(self, argument: Any) -> None:
         found = dotted(*str(argument).split(" ", 1))
-        self.has_layers |= found.startswith(MODULE_PREFIX)
+        self.has_layers |= found.startswith((MODULE_PREFIX, OWN_PREFIX))
         self.stack.append(Global(found))
 
     def push(self, argument: Any) -> None:
@@ -100,7 +103,11 @@ class _Machine:
             isinstance(made, Global) and isinstance(arguments, Tuple) and not arguments.items
         ):
             raise self.refuse()
-        self.stack.append(Instance())
+        is_own = made.name.startswith(OWN_PREFIX)
+        self.layers += is_own
+        if self.layers > _MOST_LAYERS:
+            raise ModelError(f"{self.name}: more than {_MOST_LAYERS:,} layers of propstats.nn", "save a part of it")
+        self.stack.append(Instance(is_own))
 
     def call(self, argument: Any) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
@@ -124,8 +131,11 @@ class _Machine:
 
     def build(self, argument: Any) -> None:
         self.stack.pop()
-        if isinstance(self.stack[-1], Global):
+        filled = self.stack[-1]
+        if isinstance(filled, Global) or (isinstance(filled, Instance) and filled.is_own and filled.is_filled):
             raise self.refuse()
+        if isinstance(filled, Instance):
+            filled.is_filled = True
 
     def drop(self, count: int) -> None:
         del self.stack[-count:]

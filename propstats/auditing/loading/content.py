@@ -18,6 +18,7 @@ from propstats.auditing.loading.archive import check_zip
 from propstats.auditing.loading.construction import check_construction
 from propstats.auditing.loading.permitted import (
     MODULE_PREFIX,
+    OWN_PREFIX,
     Permitted,
     granted_by_others,
     permitted,
@@ -68,22 +69,22 @@ def read_file(path: str | os.PathLike[str], access: Access) -> ModelContent:
     if found.kind in ("torchscript", "torch export") and access.trust:
         return _program(path, found, access)
     _refuse(found)
-    allowed = permitted(access)
     with open_regular(path) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        names: frozenset[str] = frozenset()
+        if found.kind == "torch zip":
+            check_zip(file, name=found.path, verify=access.verify)
+        names = _names(file, found)
+        allowed = permitted(access, names)
         if found.kind == "safetensors":
             raw: object = read_safetensors(path, found.path)
         else:
-            if found.kind == "torch zip":
-                check_zip(file, name=found.path, verify=access.verify)
-            raw, names = _unpickled(file, found, allowed)
+            raw = _unpickled(file, found, names, allowed)
     form = {"safetensors": "safetensors", "torch legacy": "torch legacy state_dict"}.get(found.kind, "torch state_dict")
     if isinstance(raw, dict) and isinstance(raw.get(_LIGHTNING), str):
         form = "Lightning checkpoint"
     content = find_weights(raw, name=found.path)
     if isinstance(content, nn.Module):
-        check_module(content, name=found.path, known=[value for value, _ in allowed.entries])
+        _check_network(content, found.path, names, allowed)
         form, parameters = "torch module", sum(parameter.numel() for parameter in content.parameters())
     else:
         parameters = check_weights(content, name=found.path)
@@ -153,44 +154,67 @@ def _refuse(found: Sniffed) -> None:
     raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", hint)
 
 
-def _unpickled(file: BufferedReader, found: Sniffed, allowed: Permitted) -> tuple[object, frozenset[str]]:
+def _check_network(network: nn.Module, shown: str, names: frozenset[str], allowed: Permitted) -> None:
+    """Refuse what torch, or the classes of propstats.nn, would not have built."""
+    known = [value for value, _ in allowed.entries]
+    if not any(name.startswith(OWN_PREFIX) for name in names):
+        check_module(network, name=shown, known=known)
+        return
+    from propstats.nn.restored import REMADE, check_restored
+
+    check_module(network, name=shown, known=known, remade=REMADE)
+    for name, module in network.named_modules():
+        try:
+            check_restored(module)
+        except ModelError as error:
+            where = f"module {printable(name, limit=60) or '(the whole)'}"
+            raise ModelError(f"{shown}: {where}: {error.message}", error.hint) from None
+
+
+def _names(file: BufferedReader, found: Sniffed) -> frozenset[str]:
+    """Return what the pickles of a file name; torch's own readers go on from where they like."""
+    if found.kind == "safetensors":
+        return frozenset()
+    file.seek(0)
+    if found.kind == "torch legacy":
+        if tarfile.is_tarfile(file):  # torch would unpack it
+            raise ModelError(f"{found.path}: is a tar archive", "unpack it and name the model file in it")
+        file.seek(0)
+        return global_names(file, pickles=_LEGACY_PICKLES)
+    with zipfile.ZipFile(file) as archive, archive.open(f"{found.root}data.pkl") as stream:
+        return global_names(stream)
+
+
+def _unpickled(file: BufferedReader, found: Sniffed, names: frozenset[str], allowed: Permitted) -> object:
     with permitting(allowed.entries):
-        names = _check_pickle(file, found, allowed)
+        _check_pickle(file, found, names, allowed)
         file.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                content = torch.load(file, map_location="cpu", weights_only=True, mmap=False)
+                content: object = torch.load(file, map_location="cpu", weights_only=True, mmap=False)
+            except ModelError as error:  # a layer of ours, from its state
+                raise ModelError(f"{found.path}: {error.message}", error.hint) from None
             except Exception as error:  # a dozen kinds, with advice to switch the guard off
                 why = "it is damaged, or holds more than weights"
                 what = f"torch cannot read it ({type(error).__name__}): {why}"
                 raise ModelError(f"{found.path}: {what}", "download or save it again") from error
-    return content, names
+    return content
 
 
-def _check_pickle(file: BufferedReader, found: Sniffed, allowed: Permitted) -> frozenset[str]:
-    """Refuse a pickle that names what is not permitted, or does more than rebuild itself; return what it names."""
+def _check_pickle(file: BufferedReader, found: Sniffed, names: frozenset[str], allowed: Permitted) -> None:
+    """Refuse a pickle that names what is not permitted, or does more than rebuild itself."""
     if found.kind == "torch legacy":
-        file.seek(0)
-        if tarfile.is_tarfile(file):  # torch would unpack it
-            raise ModelError(f"{found.path}: is a tar archive", "unpack it and name the model file in it")
-        file.seek(0)
-        names = global_names(file, pickles=_LEGACY_PICKLES)
         if any(name.startswith(MODULE_PREFIX) or name in allowed.labels for name in names):
             what = "is a whole module in the format of torch before 1.6, which cannot be loaded safely"
             raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", _ARCH)
         _refuse_names(_foreign(names, allowed), found.path)
         file.seek(0)
         check_construction(file, name=found.path, size=found.size, pickles=_LEGACY_PICKLES)
-        return names
-    with zipfile.ZipFile(file) as archive:
-        pickle_name = f"{found.root}data.pkl"
-        with archive.open(pickle_name) as stream:
-            names = global_names(stream)
-        _refuse_names(_unsafe(file) | _foreign(names, allowed), found.path)
-        with archive.open(pickle_name) as stream:
-            check_construction(stream, name=found.path, size=found.size, enums=allowed.enums)
-    return names
+        return
+    _refuse_names(_unsafe(file) | _foreign(names, allowed), found.path)
+    with zipfile.ZipFile(file) as archive, archive.open(f"{found.root}data.pkl") as stream:
+        check_construction(stream, name=found.path, size=found.size, enums=allowed.enums)
 
 
 def _refuse_names(unsafe: set[str], shown: str) -> None:

@@ -47,8 +47,12 @@ class Storage:
     numbers: int
 
 
+@dataclass(slots=True, eq=False)
 class Instance:
-    """An object whose class was instantiated without arguments."""
+    """An object whose class was instantiated without arguments; a layer of ours is filled in once."""
+
+    is_own: bool = False
+    is_filled: bool = False
 
 
 def numbers(value: object) -> list[int] | None:
