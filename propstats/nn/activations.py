@@ -43,7 +43,7 @@ class Elementwise(nn.Module):
         Raises:
             ModelError: If there is no activation in it.
         """
-        super().__setstate__(read_state(state))
+        super().__setstate__(read_state(state))  # type: ignore[no-untyped-call]
 
 
 def activation_module(act: Activation) -> nn.Module:

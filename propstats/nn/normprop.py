@@ -118,7 +118,7 @@ class NormProp(nn.Module):
         Raises:
             ModelError: If there is no activation in it.
         """
-        super().__setstate__(read_state(state))
+        super().__setstate__(read_state(state))  # type: ignore[no-untyped-call]
         self._phi = activation_module(self.activation).forward
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *arguments: Any) -> None:

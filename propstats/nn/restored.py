@@ -5,9 +5,9 @@ A file may fill in any attribute of a layer. Torch's loader guards what is run o
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-import torch
 from torch import nn
 
 from propstats.activations.activation import Activation
@@ -17,6 +17,7 @@ from propstats.errors import ExpressionError, ModelError
 from propstats.nn.activations import Elementwise
 from propstats.nn.affine import Affine
 from propstats.nn.backward import BackwardNorm
+from propstats.nn.constants import unit_constants
 from propstats.nn.data import BatchNormalization, GlobalNormalization
 from propstats.nn.gradient import ScaleGradient
 from propstats.nn.init.fixup import Residual, ScalarBias, ScalarMultiplier
@@ -56,10 +57,39 @@ REMADE: Final[dict[type[nn.Module], tuple[str, ...]]] = {
 }
 _COMMON: Final = frozenset(vars(nn.Module()))
 _POSITIVE: Final = ("scale", "std", "factor", "c1")
+_KNOWN: Final = {entry.name: entry for entry in CATALOG}
+_AGAIN: Final = "save the network again with torch.save"
 _MOST_AXES: Final = 3
 _LARGEST: Final = 2**31
-#: Beyond that, what integrates and differentiates a formula may take an age; a file is no one's word for it.
-_LONGEST, _MOST_NODES, _MOST_BRANCHES = 1000, 100, 8
+#: Beyond that, integrating a formula may take an age, as it may where a wave has a thousand zeros.
+_LONGEST, _MOST_NODES, _MOST_BRANCHES = 1000, 100, 4
+_MOST_FORMULAS: Final = 16
+_WAVES: Final = ("sin", "cos")
+_FASTEST: Final = 100.0
+
+
+def check_network(network: nn.Module) -> None:
+    """Refuse a network with layers that their classes would not have made.
+
+    Args:
+        network: A network out of a file, put together like one.
+
+    Raises:
+        ModelError: If there is such a layer, or too many formulas of one's own; the message names the layer.
+    """
+    own: set[tuple[str, tuple[tuple[str, float], ...]]] = set()
+    for name, layer in network.named_modules():
+        try:
+            check_restored(layer)
+            act = layer.activation if type(layer) in REMADE else None
+            if isinstance(act, Activation) and act.name not in _KNOWN:
+                own.add((act.text, tuple(act.params.items())))
+                if len(own) > _MOST_FORMULAS:
+                    raise ModelError(f"there are more than {_MOST_FORMULAS} formulas in the network", _AGAIN)
+        except ModelError as error:
+            raise ModelError(
+                f"module {printable(name, limit=60) or '(the whole)'}: {error.message}", error.hint
+            ) from None
 
 
 def check_restored(layer: nn.Module) -> None:
@@ -85,7 +115,7 @@ def check_restored(layer: nn.Module) -> None:
         problem = "its sizes fit no such layer"
     if problem is not None:
         what = f"a {kind.__name__} is not what propstats makes: {problem}"
-        raise ModelError(what, "save the network again with torch.save")
+        raise ModelError(what, _AGAIN)
 
 
 def _simple(layer: nn.Module, made: _Made) -> Iterator[str]:
@@ -158,21 +188,43 @@ def _is_size(value: object) -> bool:
 
 
 def _formula(act: Activation) -> Iterator[str]:
-    known = next((entry for entry in CATALOG if entry.name == act.name), None)
+    known = _KNOWN.get(act.name)
+    nodes, branches, waves = _size(act)
     if known is not None:
         if known.text != act.text:
             yield f"its activation is called {act.name}, and is another"
+        if waves and any(abs(value) > _FASTEST for value in act.params.values()):
+            yield f"its activation {act.name} has a parameter beyond {_FASTEST:g}"
         return
     if any(len(text) > _LONGEST or printable(text) != text for text in (act.name, act.text, act.reference)):
         yield f"the formula of its activation has more than {_LONGEST:,} characters, or some that cannot be shown"
-    nodes = branches = 0
+    if waves or nodes > _MOST_NODES or branches > _MOST_BRANCHES:
+        limits = f"{_MOST_NODES} operations with {_MOST_BRANCHES} branches, and no sine"
+        yield f"the formula of its activation is too large to be taken from a file, which may have {limits}"
+    if not _has_constants(act.text, tuple(act.params.items())):
+        yield "its activation has no mean and variance at N(0, 1)"
+
+
+@lru_cache(maxsize=64)
+def _has_constants(text: str, params: tuple[tuple[str, float], ...]) -> bool:
+    """Whether a layer could have been made with a formula."""
+    try:
+        unit_constants(Activation("formula", text, dict(params)))
+    except Exception:  # a formula that nobody meant may fail anywhere
+        return False
+    return True
+
+
+def _size(act: Activation) -> tuple[int, int, bool]:
+    """Return how many operations and branches a formula has, up to a limit, and whether there are waves in it."""
+    nodes, branches, waves = 0, 0, False
     # Trees share their branches; what walks them may not notice, so shared ones count each time.
     stack = [act.formula]
-    while stack and nodes <= _MOST_NODES and branches <= _MOST_BRANCHES:
+    while stack and nodes <= _MOST_NODES:
         node = stack.pop()
         nodes += 1
         if isinstance(node, Call):
             branches += node.function in ("where", "abs", "sign")
+            waves |= node.function in _WAVES
             stack.extend(node.args)
-    if nodes > _MOST_NODES or branches > _MOST_BRANCHES:
-        yield "the formula of its activation is too large to be taken from a file"
+    return nodes, branches, waves

@@ -35,7 +35,6 @@ _MOST_LAYERS: Final = 10_000
 _RATIO: Final = 1.01
 _SLACK: Final = 4096
 
-
 _OTHER: Final = object()
 
 
@@ -103,11 +102,10 @@ class _Machine:
             isinstance(made, Global) and isinstance(arguments, Tuple) and not arguments.items
         ):
             raise self.refuse()
-        is_own = made.name.startswith(OWN_PREFIX)
-        self.layers += is_own
+        self.layers += made.name.startswith(OWN_PREFIX)
         if self.layers > _MOST_LAYERS:
             raise ModelError(f"{self.name}: more than {_MOST_LAYERS:,} layers of propstats.nn", "save a part of it")
-        self.stack.append(Instance(is_own))
+        self.stack.append(Instance(made.name.startswith(OWN_PREFIX)))
 
     def call(self, argument: Any) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
@@ -132,10 +130,8 @@ class _Machine:
     def build(self, argument: Any) -> None:
         self.stack.pop()
         filled = self.stack[-1]
-        if isinstance(filled, Global) or (isinstance(filled, Instance) and filled.is_own and filled.is_filled):
+        if isinstance(filled, Global) or (isinstance(filled, Instance) and not filled.fill()):
             raise self.refuse()
-        if isinstance(filled, Instance):
-            filled.is_filled = True
 
     def drop(self, count: int) -> None:
         del self.stack[-count:]

@@ -54,6 +54,12 @@ class Instance:
     is_own: bool = False
     is_filled: bool = False
 
+    def fill(self) -> bool:
+        """Note that a state is filled in, and say whether that may be."""
+        may_be = not (self.is_own and self.is_filled)
+        self.is_filled = True
+        return may_be
+
 
 def numbers(value: object) -> list[int] | None:
     """Return the whole numbers in a tuple, or None if it is not one of those alone."""

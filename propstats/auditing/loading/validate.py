@@ -97,9 +97,7 @@ def _shown(path: str) -> str:
     return printable(path.lstrip("."), limit=60) or "(the whole)"
 
 
-def _check_entries(
-    module: nn.Module, name: str, path: str, known: frozenset[int], remade: Collection[str]
-) -> None:
+def _check_entries(module: nn.Module, name: str, path: str, known: frozenset[int], remade: Collection[str]) -> None:
     where = f"{name}: module {_shown(path)} ({type(module).__name__})"
     entries = vars(module)
     for key, usual in _REFERENCE.items():
