@@ -29,12 +29,11 @@ from propstats.errors import ModelError, UnsafeModelError
 _HINT: Final = "save its state_dict and pass --arch package.module:factory"
 #: A tuple that is built from itself again and again has no size, but its hash takes forever.
 _HEAVY: Final = 1_000_000
-#: Each of our layers takes a moment to be looked through; a few bytes of a file make another one.
+#: Each takes a moment to be looked through, and a few bytes make another one.
 _MOST_LAYERS: Final = 10_000
 # A storage that lies in the file takes no more room in memory.
 _RATIO: Final = 1.01
 _SLACK: Final = 4096
-
 _OTHER: Final = object()
 
 
@@ -102,10 +101,10 @@ class _Machine:
             isinstance(made, Global) and isinstance(arguments, Tuple) and not arguments.items
         ):
             raise self.refuse()
+        self.stack.append(Instance(made.name.startswith(OWN_PREFIX)))
         self.layers += made.name.startswith(OWN_PREFIX)
         if self.layers > _MOST_LAYERS:
             raise ModelError(f"{self.name}: more than {_MOST_LAYERS:,} layers of propstats.nn", "save a part of it")
-        self.stack.append(Instance(made.name.startswith(OWN_PREFIX)))
 
     def call(self, argument: Any) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
