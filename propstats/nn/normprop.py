@@ -11,6 +11,7 @@ from torch import nn
 from propstats.activations import Activation, activation
 from propstats.errors import DomainError, ModelError
 from propstats.nn.activations import activation_module, is_rectifier
+from propstats.nn.checkpoint import check_checkpoint
 from propstats.nn.constants import matched_constants, unit_constants
 from propstats.nn.rectifier import rectified
 from propstats.nn.rows import row_lengths, scale_rows
@@ -18,8 +19,6 @@ from propstats.nn.written import read_state, written
 
 #: Where gamma comes closer to 0, matched constants stay those of this gamma: there is no signal to normalise.
 _NARROWEST = 2.0**-10
-#: Under which name torch keeps the extra state.
-_EXTRA = "_extra_state"
 
 
 class NormProp(nn.Module):
@@ -121,9 +120,19 @@ class NormProp(nn.Module):
         super().__setstate__(read_state(state))  # type: ignore[no-untyped-call]
         self._phi = activation_module(self.activation).forward
 
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *arguments: Any) -> None:
-        _check_checkpoint(self, state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *arguments)
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: Any,
+        local_metadata: Any,
+        strict: Any,
+        missing_keys: Any,
+        unexpected_keys: Any,
+        error_msgs: Any,
+    ) -> None:
+        check_checkpoint(self, state_dict, prefix)
+        found = (local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        super()._load_from_state_dict(state_dict, prefix, *found)
 
     @property
     def _units(self) -> int:
@@ -208,22 +217,6 @@ class NormProp(nn.Module):
                 raise ModelError(
                     f"the checkpoint is of a NormProp layer with {what} {other.get(what)!r}, this one has {value!r}"
                 )
-
-
-def _check_checkpoint(layer: nn.Module, state_dict: Any, prefix: str) -> None:
-    """Refuse what cannot be a layer's own, before torch loads it.
-
-    Raises:
-        ModelError: If shapes differ, or there is no gamma beside the weights.
-    """
-    if prefix + "weight" in state_dict and prefix + "gamma" not in state_dict:
-        hint = "load a plain one into a plain network, and convert that"
-        raise ModelError(f"the checkpoint has no {prefix}gamma: its layer is no NormProp layer", hint)
-    for name, own in layer.state_dict().items():
-        other = state_dict.get(prefix + name)
-        if name != _EXTRA and other is not None and other.shape != own.shape:
-            shapes = f"{tuple(other.shape)}, and {tuple(own.shape)} in this network"
-            raise ModelError(f"{prefix}{name} has the shape {shapes}", "it is of a layer of another size")
 
 
 def _activation_of(given: Any) -> tuple[Activation, torch.Tensor | None]:

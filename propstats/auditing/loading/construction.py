@@ -97,9 +97,8 @@ class _Machine:
 
     def make(self, argument: Any) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
-        if made != Global("torch.nn.parameter.Parameter") and not (
-            isinstance(made, Global) and isinstance(arguments, Tuple) and not arguments.items
-        ):
+        is_empty = isinstance(arguments, Tuple) and not arguments.items
+        if not isinstance(made, Global) or not (is_empty or made.name == "torch.nn.parameter.Parameter"):
             raise self.refuse()
         self.stack.append(Instance(made.name.startswith(OWN_PREFIX)))
         self.layers += made.name.startswith(OWN_PREFIX)
