@@ -75,8 +75,7 @@ def _render(out: "Console", report: "FixReport") -> None:
         out.print(f"left alone {escape(skipped.name)}: {escape(skipped.reason)}", soft_wrap=True)
     out.print(f"before    {_findings(report.before)}", soft_wrap=True)
     out.print(f"after     {_findings(report.after)}", soft_wrap=True)
-    how = ", for torch.load(..., weights_only=False) beside propstats" if report.method == "normprop" else ""
-    out.print(f"wrote     {escape(report.path or '')}: {report.format}{how}, to be trained from here", soft_wrap=True)
+    out.print(f"wrote     {escape(report.path or '')}: {report.format}, to be trained from here", soft_wrap=True)
     out.print("verdict   " + ("[bold green]PASS[/] after the fix" if report.passed else "[bold red]FAIL[/] still"))
 
 

@@ -67,6 +67,7 @@ def _render(out: "Console", report: "StaticReport") -> None:
         colour = {"error": "bold red", "warning": "yellow"}.get(finding.severity, "dim")
         out.print(f"[{colour}]{finding.severity}[/] {finding.rule}: {escape(finding.message)}", soft_wrap=True)
         out.print(f"      -> {escape(finding.remedy)}", soft_wrap=True)
+        out.print(f"      more: {escape(finding.explained_by)}", soft_wrap=True)
     sound = "[bold green]PASS[/]: nothing is wrong with the weights themselves"
     out.print(f"verdict   {sound if report.passed else '[bold red]FAIL[/]: the weights themselves are broken'}")
 

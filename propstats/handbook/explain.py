@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from functools import cache
 
 from propstats.auditing.judging.registry import RULES
+from propstats.auditing.static.rules import STATIC_RULES
 from propstats.errors import UnknownNameError
 from propstats.handbook.entry import Entry, Kind, common, quantities
 from propstats.handbook.fields import Field, result_fields
@@ -78,7 +79,7 @@ def _scheme(scheme: WeightScheme) -> Entry:
 
 
 def _findings() -> Iterator[Entry]:
-    for rule in RULES.values():
+    for rule in (*RULES.values(), *STATIC_RULES):
         yield Entry(
             rule.id,
             Kind.FINDING,
@@ -88,7 +89,7 @@ def _findings() -> Iterator[Entry]:
             computed=f"Threshold: {rule.derivation}.",
             error=rule.uncertainty,
             advice="The finding itself says what to change, with the effect that theory predicts.",
-            example="propstats audit model.pt --data digits",
+            example=f"propstats audit model.pt {'--static' if rule in STATIC_RULES else '--data digits'}",
             found_in=("audit",),
         )
 

@@ -1,11 +1,14 @@
 """Activations as torch modules: torch's own kernel where it has one, the formula where it has none."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from propstats.activations import Activation
 from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES
 from propstats.activations.names import find
+from propstats.nn.written import read_state, written
 
 _BY_NAME = {find(name).name: name for name in ELEMENTWISE_MODULES}
 
@@ -29,6 +32,18 @@ class Elementwise(nn.Module):
     def extra_repr(self) -> str:
         """Return its name and parameters."""
         return str(self.activation)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved: tensors, text and numbers."""
+        return {**self.__dict__, "activation": written(self.activation)}
+
+    def __setstate__(self, state: Any) -> None:
+        """Take on what was saved.
+
+        Raises:
+            ModelError: If there is no activation in it.
+        """
+        super().__setstate__(read_state(state))  # type: ignore[no-untyped-call]
 
 
 def activation_module(act: Activation) -> nn.Module:

@@ -11,14 +11,14 @@ from torch import nn
 from propstats.activations import Activation, activation
 from propstats.errors import DomainError, ModelError
 from propstats.nn.activations import activation_module, is_rectifier
+from propstats.nn.checkpoint import check_checkpoint
 from propstats.nn.constants import matched_constants, unit_constants
 from propstats.nn.rectifier import rectified
 from propstats.nn.rows import row_lengths, scale_rows
+from propstats.nn.written import read_state, written
 
 #: Where gamma comes closer to 0, matched constants stay those of this gamma: there is no signal to normalise.
 _NARROWEST = 2.0**-10
-#: Under which name torch keeps the extra state.
-_EXTRA = "_extra_state"
 
 
 class NormProp(nn.Module):
@@ -91,8 +91,6 @@ class NormProp(nn.Module):
         self.register_parameter("slope", None if slope is None else nn.Parameter(slope.to(self.weight)))
         if slope is not None and slope.numel() not in (1, self._units):
             raise DomainError(f"{slope.numel()} slopes do not fit {self._units} units", "give one, or one for each")
-        before_loading: Any = self.register_load_state_dict_pre_hook
-        before_loading(_check_checkpoint)
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -107,6 +105,34 @@ class NormProp(nn.Module):
         with torch.no_grad():
             for numbers, value in zip((self.gamma, self.beta), self._start, strict=True):
                 numbers.fill_(value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is saved: tensors, text and numbers, from which the rest is made again."""
+        state = {name: value for name, value in self.__dict__.items() if name != "_phi"}
+        return {**state, "activation": written(self.activation)}
+
+    def __setstate__(self, state: Any) -> None:
+        """Take on what was saved.
+
+        Raises:
+            ModelError: If there is no activation in it.
+        """
+        super().__setstate__(read_state(state))  # type: ignore[no-untyped-call]
+        self._phi = activation_module(self.activation).forward
+
+    def _load_from_state_dict(
+        self,
+        state_dict: Any,
+        prefix: Any,
+        local_metadata: Any,
+        strict: Any,
+        missing_keys: Any,
+        unexpected_keys: Any,
+        error_msgs: Any,
+    ) -> None:
+        check_checkpoint(self, state_dict, prefix)
+        found = (local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        super()._load_from_state_dict(state_dict, prefix, *found)
 
     @property
     def _units(self) -> int:
@@ -191,22 +217,6 @@ class NormProp(nn.Module):
                 raise ModelError(
                     f"the checkpoint is of a NormProp layer with {what} {other.get(what)!r}, this one has {value!r}"
                 )
-
-
-def _check_checkpoint(layer: nn.Module, state_dict: Any, prefix: str, *arguments: Any) -> None:
-    """Refuse what cannot be a layer's own, before torch loads it.
-
-    Raises:
-        ModelError: If shapes differ, or there is no gamma beside the weights.
-    """
-    if prefix + "weight" in state_dict and prefix + "gamma" not in state_dict:
-        hint = "load a plain one into a plain network, and convert that"
-        raise ModelError(f"the checkpoint has no {prefix}gamma: its layer is no NormProp layer", hint)
-    for name, own in layer.state_dict().items():
-        other = state_dict.get(prefix + name)
-        if name != _EXTRA and other is not None and other.shape != own.shape:
-            shapes = f"{tuple(other.shape)}, and {tuple(own.shape)} in this network"
-            raise ModelError(f"{prefix}{name} has the shape {shapes}", "it is of a layer of another size")
 
 
 def _activation_of(given: Any) -> tuple[Activation, torch.Tensor | None]:

@@ -22,18 +22,18 @@ from propstats.auditing.loading.labels import (
     Tuple,
     numbers,
 )
-from propstats.auditing.loading.permitted import MODULE_PREFIX
+from propstats.auditing.loading.permitted import MODULE_PREFIX, OWN_PREFIX
 from propstats.auditing.loading.pickles import dotted
 from propstats.errors import ModelError, UnsafeModelError
 
 _HINT: Final = "save its state_dict and pass --arch package.module:factory"
 #: A tuple that is built from itself again and again has no size, but its hash takes forever.
 _HEAVY: Final = 1_000_000
+#: Each takes a moment to be looked through, and a few bytes make another one.
+_MOST_LAYERS: Final = 10_000
 # A storage that lies in the file takes no more room in memory.
 _RATIO: Final = 1.01
 _SLACK: Final = 4096
-
-
 _OTHER: Final = object()
 
 
@@ -48,6 +48,7 @@ class _Machine:
     storages: dict[object, int] = field(default_factory=dict)
     claimed: int = 0
     has_layers: bool = False
+    layers: int = 0
     rebuilds_type: bool = False
 
     def refuse(self, what: str = "the pickle does more than rebuild itself when it is loaded") -> UnsafeModelError:
@@ -71,7 +72,7 @@ class _Machine:
 
     def name_global(self, argument: Any) -> None:
         found = dotted(*str(argument).split(" ", 1))
-        self.has_layers |= found.startswith(MODULE_PREFIX)
+        self.has_layers |= found.startswith((MODULE_PREFIX, OWN_PREFIX))
         self.stack.append(Global(found))
 
     def push(self, argument: Any) -> None:
@@ -96,11 +97,13 @@ class _Machine:
 
     def make(self, argument: Any) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
-        if made != Global("torch.nn.parameter.Parameter") and not (
-            isinstance(made, Global) and isinstance(arguments, Tuple) and not arguments.items
-        ):
+        is_empty = isinstance(arguments, Tuple) and not arguments.items
+        if not isinstance(made, Global) or not (is_empty or made.name == "torch.nn.parameter.Parameter"):
             raise self.refuse()
-        self.stack.append(Instance())
+        self.stack.append(Instance(made.name.startswith(OWN_PREFIX)))
+        self.layers += made.name.startswith(OWN_PREFIX)
+        if self.layers > _MOST_LAYERS:
+            raise ModelError(f"{self.name}: more than {_MOST_LAYERS:,} layers of propstats.nn", "save a part of it")
 
     def call(self, argument: Any) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
@@ -124,7 +127,8 @@ class _Machine:
 
     def build(self, argument: Any) -> None:
         self.stack.pop()
-        if isinstance(self.stack[-1], Global):
+        filled = self.stack[-1]
+        if isinstance(filled, Global) or (isinstance(filled, Instance) and not filled.fill()):
             raise self.refuse()
 
     def drop(self, count: int) -> None:

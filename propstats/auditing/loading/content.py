@@ -2,12 +2,7 @@
 
 import hashlib
 import os
-import sys
-import tarfile
-import warnings
-import zipfile
 from dataclasses import dataclass
-from io import BufferedReader
 from typing import Final
 
 import torch
@@ -15,28 +10,16 @@ from torch import nn
 
 from propstats.auditing.loading.access import Access
 from propstats.auditing.loading.archive import check_zip
-from propstats.auditing.loading.construction import check_construction
-from propstats.auditing.loading.permitted import (
-    MODULE_PREFIX,
-    Permitted,
-    granted_by_others,
-    permitted,
-    permitting,
-)
-from propstats.auditing.loading.pickles import global_names
+from propstats.auditing.loading.permitted import OWN_PREFIX, Permitted, permitted
 from propstats.auditing.loading.programs import read_exported, read_scripted
 from propstats.auditing.loading.sniff import Sniffed, open_regular, sniff
+from propstats.auditing.loading.unpickling import names_in, unpickled
 from propstats.auditing.loading.validate import check_module, check_tensor
 from propstats.auditing.loading.weights import find_weights
 from propstats.auditing.records import ModelInfo, Tier
 from propstats.errors import ModelError, UnsafeModelError
-from propstats.text import printable
 
-_ARCH: Final = "save its state_dict and pass --arch package.module:factory"
-_LEGACY_PICKLES: Final = 5  # magic number, protocol, system, object, keys of the storages
-_HARMLESS: Final = {"_codecs.encode", "builtins.bytearray", "builtins.set", "builtins.complex"}
 _LIGHTNING: Final = "pytorch-lightning_version"
-_MOST_PROPOSED: Final = 8
 _UNVERIFIED: Final = "checksums were not verified"
 
 
@@ -68,22 +51,22 @@ def read_file(path: str | os.PathLike[str], access: Access) -> ModelContent:
     if found.kind in ("torchscript", "torch export") and access.trust:
         return _program(path, found, access)
     _refuse(found)
-    allowed = permitted(access)
     with open_regular(path) as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        names: frozenset[str] = frozenset()
+        if found.kind == "torch zip":
+            check_zip(file, name=found.path, verify=access.verify)
+        names = names_in(file, found)
+        allowed = permitted(access, names)
         if found.kind == "safetensors":
             raw: object = read_safetensors(path, found.path)
         else:
-            if found.kind == "torch zip":
-                check_zip(file, name=found.path, verify=access.verify)
-            raw, names = _unpickled(file, found, allowed)
+            raw = unpickled(file, found, names, allowed)
     form = {"safetensors": "safetensors", "torch legacy": "torch legacy state_dict"}.get(found.kind, "torch state_dict")
     if isinstance(raw, dict) and isinstance(raw.get(_LIGHTNING), str):
         form = "Lightning checkpoint"
     content = find_weights(raw, name=found.path)
     if isinstance(content, nn.Module):
-        check_module(content, name=found.path, known=[value for value, _ in allowed.entries])
+        _check_network(content, found.path, names, allowed)
         form, parameters = "torch module", sum(parameter.numel() for parameter in content.parameters())
     else:
         parameters = check_weights(content, name=found.path)
@@ -153,88 +136,16 @@ def _refuse(found: Sniffed) -> None:
     raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", hint)
 
 
-def _unpickled(file: BufferedReader, found: Sniffed, allowed: Permitted) -> tuple[object, frozenset[str]]:
-    with permitting(allowed.entries):
-        names = _check_pickle(file, found, allowed)
-        file.seek(0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                content = torch.load(file, map_location="cpu", weights_only=True, mmap=False)
-            except Exception as error:  # a dozen kinds, with advice to switch the guard off
-                why = "it is damaged, or holds more than weights"
-                what = f"torch cannot read it ({type(error).__name__}): {why}"
-                raise ModelError(f"{found.path}: {what}", "download or save it again") from error
-    return content, names
-
-
-def _check_pickle(file: BufferedReader, found: Sniffed, allowed: Permitted) -> frozenset[str]:
-    """Refuse a pickle that names what is not permitted, or does more than rebuild itself; return what it names."""
-    if found.kind == "torch legacy":
-        file.seek(0)
-        if tarfile.is_tarfile(file):  # torch would unpack it
-            raise ModelError(f"{found.path}: is a tar archive", "unpack it and name the model file in it")
-        file.seek(0)
-        names = global_names(file, pickles=_LEGACY_PICKLES)
-        if any(name.startswith(MODULE_PREFIX) or name in allowed.labels for name in names):
-            what = "is a whole module in the format of torch before 1.6, which cannot be loaded safely"
-            raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", _ARCH)
-        _refuse_names(_foreign(names, allowed), found.path)
-        file.seek(0)
-        check_construction(file, name=found.path, size=found.size, pickles=_LEGACY_PICKLES)
-        return names
-    with zipfile.ZipFile(file) as archive:
-        pickle_name = f"{found.root}data.pkl"
-        with archive.open(pickle_name) as stream:
-            names = global_names(stream)
-        _refuse_names(_unsafe(file) | _foreign(names, allowed), found.path)
-        with archive.open(pickle_name) as stream:
-            check_construction(stream, name=found.path, size=found.size, enums=allowed.enums)
-    return names
-
-
-def _refuse_names(unsafe: set[str], shown: str) -> None:
-    if not unsafe:
+def _check_network(network: nn.Module, shown: str, names: frozenset[str], allowed: Permitted) -> None:
+    """Refuse what torch, or the classes of propstats.nn, would not have built."""
+    known = [value for value, _ in allowed.entries]
+    if not any(name.startswith(OWN_PREFIX) for name in names):
+        check_module(network, name=shown, known=known)
         return
-    listed = ", ".join(printable(name, limit=60) for name in sorted(unsafe)[:5])
-    more = f" and {len(unsafe) - 5} more" if len(unsafe) > 5 else ""
-    kind = "a pickle"
-    if any(name.startswith("torch.fx.") for name in unsafe):
-        kind = "an FX GraphModule"
-    elif any(name.startswith(("torch.ao.", "torch.ScriptObject", "torch.jit.")) for name in unsafe):
-        kind = "a quantised or compiled network"
-    what = f"is {kind} that needs code from outside torch.nn ({listed}{more})"
-    raise UnsafeModelError(f"{shown}: {what}; nothing was executed", _way_out(unsafe))
+    from propstats.nn.restored import REMADE, check_network
 
-
-def _way_out(unsafe: set[str]) -> str:
-    if "torch.nn.parameter.UninitializedParameter" in unsafe:
-        return "run the lazy layers once on data, then save the network again"
-    tops = {name.split(".")[0] for name in unsafe}
-    # The names are the file's: what is no network's must not be proposed to a hasty reader.
-    if tops & ({*sys.stdlib_module_names, "torch", "numpy"} - {"__main__"}) or len(unsafe) > _MOST_PROPOSED:
-        return _ARCH
-    options = []
-    for name in sorted(unsafe):
-        module, _, attribute = name.rpartition(".")
-        if not all(part.isidentifier() for part in name.split(".")):
-            return _ARCH
-        if module == "__main__":
-            options.append(f"--class {name}=package.module:{attribute}")
-        else:
-            options.append(f"--allow {module}:{attribute}")
-    return f"if you know the code, {' '.join(options)}; or {_ARCH}"
-
-
-def _foreign(names: frozenset[str], allowed: Permitted) -> set[str]:
-    """Return names that nobody permitted; torch itself does not list them in old files, nor in new protocols."""
-    outside = {name for name in names if not name.startswith(("torch.", "collections."))}
-    return (outside - _HARMLESS - allowed.labels) | (names & granted_by_others(allowed.labels))
-
-
-def _unsafe(file: BufferedReader) -> set[str]:
+    check_module(network, name=shown, known=known, remade=REMADE)
     try:
-        file.seek(0)
-        return set(torch.serialization.get_unsafe_globals_in_checkpoint(file))
-    except Exception:  # it cannot read every pickle; torch.load then refuses this one
-        return set()
+        check_network(network)
+    except ModelError as error:
+        raise ModelError(f"{shown}: {error.message}", error.hint) from None

@@ -47,8 +47,18 @@ class Storage:
     numbers: int
 
 
+@dataclass(slots=True, eq=False)
 class Instance:
-    """An object whose class was instantiated without arguments."""
+    """An object whose class was instantiated without arguments; a layer of ours is filled in once."""
+
+    is_own: bool = False
+    is_filled: bool = False
+
+    def fill(self) -> bool:
+        """Note that a state is filled in, and say whether that may be."""
+        may_be = not (self.is_own and self.is_filled)
+        self.is_filled = True
+        return may_be
 
 
 def numbers(value: object) -> list[int] | None:

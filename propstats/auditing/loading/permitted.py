@@ -19,6 +19,8 @@ from propstats.errors import ModelError
 from propstats.text import printable
 
 MODULE_PREFIX: Final = "torch.nn.modules."
+#: Layers of ours, whose classes make sure themselves of what a file fills in.
+OWN_PREFIX: Final = "propstats.nn."
 # torch keeps one list of permitted globals for the process, and leaving an inner context empties the outer.
 _LOCK: Final = threading.Lock()
 #: Activations that networks carry as attributes; the built-in ones are pickled under the module they are built in.
@@ -33,7 +35,7 @@ class Permitted:
     """What a file may name.
 
     Args:
-        own: Layers and activations of torch.nn, with the names under which they are pickled.
+        own: Layers and activations of torch.nn and propstats.nn, with the names under which they are pickled.
         users: Classes that the user vouches for, the same way.
     """
 
@@ -60,8 +62,12 @@ class Permitted:
         return tuple(sorted(label for _, label in self.users if label in names))
 
 
-def permitted(access: Access) -> Permitted:
-    """Say what a file may name: torch.nn, and the classes that the user allows, which are imported.
+def permitted(access: Access, names: frozenset[str] = frozenset()) -> Permitted:
+    """Say what a file may name: torch.nn, propstats.nn, and the classes that the user allows, which are imported.
+
+    Args:
+        access: What the user permits.
+        names: What the file names: layers of propstats.nn are imported if one of them is among it.
 
     Raises:
         ModelError: If a class cannot be imported, or is none that a network consists of.
@@ -69,11 +75,12 @@ def permitted(access: Access) -> Permitted:
     users: dict[str, Callable[..., object]] = {}
     for reference in access.allowed:
         value = _class(reference, f"--allow {reference}")
-        users[f"{value.__module__}.{value.__qualname__}"] = value
+        users[_label(value)] = value
         users[f"{reference.module}.{reference.attribute}"] = value
     for label, reference in access.renamed.items():
         users[label] = _class(reference, f"--class {label}={reference}")
-    return Permitted(_of_torch(), tuple((value, label) for label, value in sorted(users.items())))
+    layers = _of_propstats() if any(name.startswith(OWN_PREFIX) for name in names) else ()
+    return Permitted((*_of_torch(), *layers), tuple((value, label) for label, value in sorted(users.items())))
 
 
 def _class(reference: Reference, option: str) -> type:
@@ -98,13 +105,23 @@ def _of_torch() -> tuple[Entry, ...]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__.startswith(MODULE_PREFIX)
     }
-    named: list[Entry] = [(value, f"{value.__module__}.{value.__qualname__}") for value in classes]
+    named: list[Entry] = [(value, _label(value)) for value in classes]
     functions: list[Entry] = []
     for name in _ACTIVATIONS:
         function = getattr(nn.functional, name)
         home = getattr(function, "__module__", None) or "torch._C._nn"
         functions.append((function, f"{home}.{function.__name__}"))
     return (*sorted(named, key=lambda entry: entry[1]), *functions)
+
+
+def _of_propstats() -> tuple[Entry, ...]:
+    from propstats.nn.restored import LAYERS
+
+    return tuple((kind, _label(kind)) for kind in LAYERS)
+
+
+def _label(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 @contextmanager

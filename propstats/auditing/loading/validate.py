@@ -1,6 +1,7 @@
 """Is a network that came out of a file put together like one, so that walking and running it is safe?"""
 
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -45,13 +46,20 @@ def check_tensor(tensor: torch.Tensor, *, name: str, where: str) -> None:
         raise ModelError(f"{shown} claims {claimed:,} bytes, {held:,} are there: not an honest file", _HINT)
 
 
-def check_module(root: nn.Module, *, name: str, known: Collection[object] = ()) -> None:
+def check_module(
+    root: nn.Module,
+    *,
+    name: str,
+    known: Collection[object] = (),
+    remade: Mapping[type[nn.Module], Collection[str]] = MappingProxyType({}),
+) -> None:
     """Refuse a module tree that torch itself would not have built.
 
     Args:
         root: The network, as unpickled.
         name: How to name it in the error.
         known: Functions and classes that modules may carry as attributes.
+        remade: Attributes that layers of a class made themselves, whatever the file says.
 
     Raises:
         ModelError: If the tree has a cycle, is absurdly deep or wide, or holds something that is no module;
@@ -78,7 +86,7 @@ def check_module(root: nn.Module, *, name: str, known: Collection[object] = ()) 
         elif key in open_:
             raise ModelError(f"{name}: module {_shown(path)} contains itself", _HINT)
         elif key not in heights:
-            _check_entries(module, name, path, identities)
+            _check_entries(module, name, path, identities, remade.get(type(module), ()))
             open_.add(key)
             stack.append((module, path, True))
             children = module._modules.items()
@@ -89,7 +97,7 @@ def _shown(path: str) -> str:
     return printable(path.lstrip("."), limit=60) or "(the whole)"
 
 
-def _check_entries(module: nn.Module, name: str, path: str, known: frozenset[int]) -> None:
+def _check_entries(module: nn.Module, name: str, path: str, known: frozenset[int], remade: Collection[str]) -> None:
     where = f"{name}: module {_shown(path)} ({type(module).__name__})"
     entries = vars(module)
     for key, usual in _REFERENCE.items():
@@ -101,7 +109,7 @@ def _check_entries(module: nn.Module, name: str, path: str, known: frozenset[int
         if key.endswith(("_hooks", "_hooks_with_kwargs", "_hooks_always_called")) and value:
             raise ModelError(f"{where} carries hooks ({key})", _HINT)
     for key, value in entries.items():
-        if key not in _REFERENCE:
+        if key not in _REFERENCE and key not in remade:
             _check_attribute(module, key, value, where, known)
     for child, value in module._modules.items():
         # What a terminal would obey is no name.

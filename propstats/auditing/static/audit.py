@@ -14,6 +14,7 @@ from propstats.auditing.records import Coverage, Finding, Severity, Skipped
 from propstats.auditing.static.fingerprint import fingerprint
 from propstats.auditing.static.geometry import exact_law, random_edge, spectral_norm
 from propstats.auditing.static.records import Lengths, StaticReport, WeightStatistics
+from propstats.auditing.static.rules import DEAD_ROWS, NON_FINITE
 from propstats.auditing.static.sums import sums
 from propstats.estimate import Estimate, Route
 from propstats.text import printable
@@ -156,7 +157,7 @@ def _non_finite(tensors: Mapping[str, torch.Tensor]) -> list[Finding]:
             shown = printable(name, limit=80)
             message = f"{wrong:,} of the {tensor.numel():,} numbers of {shown} are not finite"
             remedy = "go back to a checkpoint before that, and lower the learning rate or clip gradients"
-            findings.append(Finding("non-finite", Severity.ERROR, shown, float(wrong), None, 0.0, message, remedy))
+            findings.append(NON_FINITE.finding(Severity.ERROR, shown, wrong, message, remedy, expected=0.0))
     return findings
 
 
@@ -166,7 +167,7 @@ def _findings(weight: WeightStatistics) -> list[Finding]:
         share = weight.zero_rows / weight.units
         message = f"{weight.zero_rows} of the {weight.units} units of {weight.name} have no weights: they see nothing"
         remedy = "take them out, or draw their weights; right where a branch is meant to start at zero"
-        found.append(Finding("dead-rows", Severity.WARNING, weight.name, share, None, 0.0, message, remedy))
+        found.append(DEAD_ROWS.finding(Severity.WARNING, weight.name, share, message, remedy, expected=0.0))
     if weight.duplicate_rows:
         share = weight.duplicate_rows / weight.units
         message = (

@@ -10,6 +10,7 @@ from torch import nn
 from propstats.auditing.audit import audit
 from propstats.auditing.fixing.conversion import normprop
 from propstats.auditing.fixing.fix import fix
+from propstats.auditing.loading.load import load_model
 from propstats.errors import ModelError
 from propstats.nn import NormPropLinear
 
@@ -71,7 +72,8 @@ def test_on_the_command_line(
     out = capsys.readouterr().out
     assert "12 layers converted" in out
     assert "PASS after the fix" in out
-    again = torch.load("np.pt", weights_only=False)
+    again = load_model("np.pt").model
+    assert isinstance(again, nn.Sequential)
     assert sum(isinstance(layer, NormPropLinear) for layer in again) == 12
     assert audit(again, "digits").passed
 

@@ -21,6 +21,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 import propstats
+from propstats.activations.activation import Activation
+from propstats.nn import NormPropLinear, ScaleGradient
 
 MEBIBYTE = 1 << 20
 ROOM = 400 * MEBIBYTE
@@ -152,7 +154,31 @@ def _gadgets(folder: Path, canary: Path) -> None:
         wide = nn.Sequential(wide, wide)
     torch.save(wide, folder / "wide.pt")
     torch.save(torch.fx.symbolic_trace(nn.Sequential(nn.ReLU())), folder / "graph.pt")
+    _layers(folder)
     save_scripted(folder / "script.ts", Writer(str(canary)))  # a program that makes a file when it runs
+
+
+def _layers(folder: Path) -> None:
+    """Layers of propstats.nn, honest and not."""
+    honest = nn.Sequential(NormPropLinear(4, 3, activation="tanh"), ScaleGradient(0.5))
+    torch.save(honest, folder / "harmless-layers.pt")
+    for name, text in (
+        ("long", "x" + "+x" * 4999),
+        ("deep", "exp(" * 150 + "x" + ")" * 150),
+        ("bush", "max(" * 60 + "x" + ",x**2)" * 60),
+        ("wave", "abs(sin(1e6*x))"),
+        ("tower", "((((9**64)**64)**64)**64)**x"),
+    ):
+        layer = NormPropLinear(4, 3)
+        layer.activation = Activation("formula", text)
+        torch.save(nn.Sequential(layer), folder / f"formula-{name}.pt")
+    for name, value in (("out_features", 2**40), ("weight", torch.ones(9)), ("c1", "1"), ("foreign", 1)):
+        layer = NormPropLinear(4, 3)
+        layer.__dict__[name] = value
+        torch.save(layer, folder / f"layer-{name}.pt")
+    many = b"\x80\x02cpropstats.nn.layers\nNormPropLinear\nq\x00(" + b"h\x00)\x81" * 50_000 + b"t."
+    torch.save({"w": torch.ones(3)}, folder / "layers.pt")
+    rezip(folder / "layers.pt", lambda _: many)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from model_files import rezip, save_exported, save_scripted, small, weights
+from normprop_layers import every_layer
 from refusals import refused
 from safetensors.torch import save_file
+from torch import nn
 
 from propstats.auditing.loading.access import Access
 from propstats.auditing.loading.load import load_model
@@ -45,6 +47,7 @@ def _sources(tmp_path: Path, arch: str) -> list[tuple[bytes, Access]]:
         (weights(), factory, True),
         (OrderedDict(weights()), factory, False),
         (small(), Access(), True),
+        (nn.Sequential(*every_layer()), Access(), True),
     ):
         buffer = io.BytesIO()
         torch.save(content, buffer, _use_new_zipfile_serialization=modern)

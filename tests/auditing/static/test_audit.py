@@ -13,6 +13,8 @@ from torch import nn
 from propstats.auditing.loading.access import Access
 from propstats.auditing.records import Severity
 from propstats.auditing.static.audit import audit_weights
+from propstats.handbook.entry import Kind
+from propstats.handbook.explain import explain
 from propstats.theory.weights.coherence import canonical_error
 
 
@@ -62,6 +64,8 @@ def test_planted_faults(tmp_path: Path) -> None:
         ("dead-rows", "zero.weight"), ("identical-units", "twin.weight"), ("identical-units", "same.weight"),
     }  # fmt: skip
     assert found["non-finite", "norm.bias"].value == 2
+    for finding in report.findings:
+        assert any(entry.kind is Kind.FINDING for entry in explain(finding.rule))
     assert found["dead-rows", "dead.weight"].value == 3 / 8
     assert found["identical-units", "twin.weight"].value == 2 / 8
     assert found["identical-units", "same.weight"].severity is Severity.ERROR
