@@ -52,3 +52,15 @@ def test_a_parameter_that_is_no_number() -> None:
 def test_names_that_have_a_meaning(name: str) -> None:
     with pytest.raises(ExpressionError, match="cannot be called"):
         from_expression(f"x*{name}", **{name: 1.0})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log(0)*x", "log(-1)*x", "sqrt((1e-9 - 1e6)**-1)*x", "x*1e300*1e300", "x*exp(1000)", "max(x, log(0))",
+        "where(x > 0, x, sqrt(a))", "x/(1e-300*1e-300)", "x**log(a)",
+    ],
+)  # fmt: skip
+def test_constants_that_are_no_numbers(text: str) -> None:
+    with pytest.raises(ExpressionError, match=r"in the formula.* is no number"):
+        from_expression(text, **({"a": -2.0} if "a)" in text else {}))

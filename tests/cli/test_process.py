@@ -70,7 +70,8 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
 
     def check(command: list[object], code: int, *words: str) -> None:
         assert in_this_process([str(word) for word in command]) == code
-        _one_line(*capsys.readouterr(), *words)
+        out, err = capsys.readouterr()
+        _one_line(out, err, *words)
 
     return check
 
