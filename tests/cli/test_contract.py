@@ -142,6 +142,7 @@ def test_audit(answer: Callable[..., Answer], tmp_path: Path) -> None:
         assert low < data["trend"][rate]["value"] < high
 
 
+@pytest.mark.slow
 def test_demo(answer: Callable[..., Answer], tmp_path: Path) -> None:
     code, document, _ = answer("demo", "--steps", "200", "--out", str(tmp_path))
     data = document["data"]

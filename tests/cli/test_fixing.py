@@ -9,6 +9,7 @@ from networks import mlp
 from propstats_cli.main import run
 
 
+@pytest.mark.slow
 def test_before_and_after_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save(mlp("tanh", depth=12), tmp_path / "fresh.pt")
     fresh, out = str(tmp_path / "fresh.pt"), str(tmp_path / "critical.pt")

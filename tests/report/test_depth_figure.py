@@ -101,6 +101,7 @@ def test_many_layers_leave_room_for_their_names() -> None:
     assert len(figure.axes[0].get_xticklabels()) <= 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "head"), [("a.png", b"\x89PNG"), ("b.SVG", b"<?xml"), ("c.pdf", b"%PDF")])
 def test_saves_the_same_file_twice(tmp_path: Path, name: str, head: bytes) -> None:
     report = _network()

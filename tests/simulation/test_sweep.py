@@ -7,6 +7,7 @@ from propstats.simulation.jacobian import jacobian
 from propstats.simulation.sweep import sweep
 
 
+@pytest.mark.slow
 def test_every_combination_is_what_jacobian_finds() -> None:
     found = sweep("tanh", depths=(2, 4), sigma_w=(1.0, 1.5), sigma_b=(0.0, 0.2), width=32, draws=8, seed=3)
     assert [(cell.depth, cell.sigma_w, cell.sigma_b) for cell in found.cells] == [

@@ -27,6 +27,7 @@ def test_dead():
 """
 
 
+@pytest.mark.slow
 def test_the_fixture(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(_TEST)
     result = pytester.runpytest_subprocess(*_LOAD)  # in a process of its own, or it would load modules twice

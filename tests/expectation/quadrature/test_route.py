@@ -109,6 +109,7 @@ def test_bad_parameters() -> None:
         quadrature.values(activation("prelu"), 0.0, 1.0, slope=[0.1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("std", [1e-310, 1e-300, 1e140, 1e160, 1e300, 1e308])
 def test_inputs_at_the_ends_of_the_floats(std: float) -> None:
     """What overflows is undefined or unbounded, never a crash; what has a value has the right one."""

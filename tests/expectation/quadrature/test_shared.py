@@ -107,6 +107,7 @@ def oracle_tail(mu: float) -> float:
         return float((1 + m * m) * mpmath.ncdf(m) + m * mpmath.npdf(m))
 
 
+@pytest.mark.slow
 def test_widths_that_underflow() -> None:
     found = quadrature.values(activation("tanh"), np.zeros(30), np.full(30, 1e-310))
     assert (np.abs(found["mean_slope"] - 1.0) <= found.error("mean_slope")).all()

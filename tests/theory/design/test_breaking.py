@@ -73,6 +73,7 @@ def test_stable_units_do_not_break(name: str, beta: float) -> None:
     assert _share_broken(unit, 512, 200, 40) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gelu", "silu", "softplus"])
 def test_unstable_units_break_early_at_any_width(name: str) -> None:
     unit = _unit(name)

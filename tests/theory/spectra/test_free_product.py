@@ -64,6 +64,7 @@ def test_deep_relu_edges(depth: int, orthogonal: bool) -> None:
     assert math.isclose(found, _relu_product(depth, orthogonal), rel_tol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("laws", "orthogonal", "atom", "fourth"), [
     ([_ONE], False, 0.0, 1.0),
     ([_RELU], False, 0.5, 2.0),  # nothing below sqrt 2 - 1 but the atom
