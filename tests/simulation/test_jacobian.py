@@ -191,7 +191,7 @@ def test_unknown_names(options: Mapping[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("act", "scheme"), [("silu", "he"), ("gelu", "lecun")])
+@pytest.mark.parametrize(("act", "scheme"), [("silu", "he")])
 def test_infinite_width_theory_is_off_by_one_over_width(act: str, scheme: str) -> None:
     """The deviation of the mean square is a/width + b/width^2, within its standard errors, with an a that shows."""
     widths, draws = np.array([8, 16, 32, 64]), 12_000
