@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-_ROUNDS = 9
 _BARE = "import typer, rich.table"
 _NUMBERS = "import typer, rich.table, numpy, flint"
 _TORCH = "import torch"
@@ -44,13 +43,14 @@ def _seconds(arguments: list[str]) -> float:
 def main() -> int:
     """Measure interleaved pairs, print a table, and return 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="how often each pair is timed")
     parser.add_argument("--write", type=Path, help="write the report to this file as well")
     rows, missed = [], 0
     options = parser.parse_args()
     for name, arguments, floor, target in _CASES:
         for command in (arguments, floor):
             _seconds(command)  # compiles
-        pairs = [(_seconds(arguments), _seconds(floor)) for _ in range(_ROUNDS)]
+        pairs = [(_seconds(arguments), _seconds(floor)) for _ in range(options.rounds)]
         ratio = statistics.median(ours / bare for ours, bare in pairs)
         ours, bare = (statistics.median(times) for times in zip(*pairs, strict=True))
         met = "met" if ratio <= target else "MISSED"
@@ -68,7 +68,8 @@ def main() -> int:
         options.write.write_text(
             "# Start-up\n\nWhole processes, interleaved pairs, median of the ratios; rebuilt by\n"
             "`python tests/benchmarks/start_up.py --write reports/start-up.md`\n"
-            f"({_ROUNDS} rounds, {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, {_versions()}).\n\n"
+            f"({options.rounds} rounds, {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, "
+            f"{_versions()}).\n\n"
             f"{table}\n",
             encoding="utf-8",
         )
