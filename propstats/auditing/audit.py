@@ -59,7 +59,8 @@ def audit(
 
     Args:
         model: A file (a pickled module of torch.nn classes, a state_dict or safetensors), a folder of such, or a
-            module, which is left as it was. Nothing in a file is executed unless `access` says so.
+            module, which is left as it was, and of which a copy on the CPU is measured if it is on another device.
+            Nothing in a file is executed unless `access` says so.
         data: A name, file or factory that `propstats.auditing.data.load.load_data` knows, a tensor of shape
             (samples, ...), a torch DataLoader, or an iterable of batches.
         access: What is permitted when a file is loaded, and what its weights belong to.

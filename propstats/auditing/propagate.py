@@ -83,7 +83,9 @@ def _read(
         if shape is not None:
             module = watchable(module, torch.zeros(2, *shape), name=name)
     else:
-        module, name = network, type(network).__name__
+        from propstats.auditing.placement import on_cpu
+
+        module, name = on_cpu(network), type(network).__name__
     return name, _graph(module, shape, training), InputStatistics()
 
 

@@ -14,6 +14,7 @@ from propstats.auditing.data.load import open_data
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.load import load_model
 from propstats.auditing.loading.programs import watchable
+from propstats.auditing.placement import on_cpu
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.errors import DataError
 
@@ -66,6 +67,7 @@ def load_subject(
     else:
         loaded = load_model(model, access)
         network, info = loaded.model, loaded.info
+    network = on_cpu(network)
     dataset, layout = _fit(network, open_data(data, normalize=normalize, samples=samples, seed=seed, places=places))
     if isinstance(network, torch.jit.ScriptModule):
         network = watchable(network, next(dataset.pairs(2)).inputs, name=info.path or "the network")

@@ -1,7 +1,7 @@
 """Sums of powers for each unit, cheap enough for every step of a training run.
 
-A tensor is read once. Sums over a few thousand numbers are taken in the tensor's own precision, in blocks that stay in
-a processor's cache, and added up in float64.
+Sums over a few thousand numbers are taken in the tensor's own precision, in blocks that stay in a processor's cache, so
+that a tensor is read from memory once, and added up in float64.
 """
 
 import math
@@ -11,6 +11,7 @@ from typing import Final
 import torch
 
 from propstats.auditing.measuring.moments import Moments
+from propstats.auditing.watching.row_sums import WIDE, RowSums
 
 #: Numbers of a block, and how many blocks are added up in single precision.
 _BLOCK: Final = 1 << 16
@@ -18,9 +19,10 @@ _BLOCKS: Final = 16
 #: Where a squared mean is larger than this many variances, powers are taken about the mean instead of about zero.
 _FAR: Final = 100.0
 
-#: A variance is off by at most this share of itself: float32 rounds (2**-24) squares up to `1 + _FAR` times larger than
-#: the variance, in sums of pairs of pairs that are at most 16 deep,
-#: of at most `_BLOCKS` blocks.
+#: A variance is off by at most this share of itself, and a mean by this share of the standard deviation: float32 rounds
+#: (2**-24) squares up to `1 + _FAR` times larger than the variance, in sums of pairs of pairs that are at most 16 deep,
+#: of at most `_BLOCKS` blocks. (`row_sums.ROWS` rows that are summed one by one, with a mean of up to `sqrt(_FAR)`
+#: standard deviations, are rounded less.)
 RELATIVE_ERROR: Final = 2.0**-24 * (1 + _FAR) * (16 + _BLOCKS)
 
 
@@ -41,6 +43,7 @@ class UnitSums:
         self._count = 0
         self._sums = torch.empty(0)
         self._centre: torch.Tensor | None = None
+        self._rows = RowSums()
 
     def add(self, tensor: torch.Tensor, axis: int) -> None:
         """Add a tensor whose units are counted by an axis.
@@ -51,35 +54,41 @@ class UnitSums:
         size = tensor.numel()
         if size == 0:
             return
+        if tensor.device.type == "mps":  # has no double precision
+            tensor = tensor.cpu()
         units = tensor.shape[axis]
         numbers = size // units
         if self._count:
             if self._sums.shape[1] != units:
                 raise ValueError(f"{units} units after {self._sums.shape[1]}")
-            _add(tensor, axis, self._centre, self._sums)
+            self._add(tensor, axis)
         else:
-            self._sums = torch.zeros(self._powers, units, dtype=torch.float64)
-            _add(tensor, axis, self._centre, self._sums)
+            self._sums = torch.zeros(self._powers, units, dtype=torch.float64, device=tensor.device)
+            self._add(tensor, axis)
+            self._rows.into(self._sums)
             # The first tensor says whether its units lie far from the centre, which then moves there and stays.
             mean = self._sums[0] / numbers
             if bool((mean.square() > _FAR / (1 + _FAR) * self._sums[1] / numbers).any()):
-                self._centre = mean if self._centre is None else self._centre + mean
-                _add(tensor, axis, self._centre, self._sums.zero_())
+                # In the precision of what is summed, so that nothing has to be converted ever after.
+                kind = torch.promote_types(tensor.dtype, torch.float32)
+                self._centre = (mean if self._centre is None else self._centre + mean).to(kind)
+                self._sums.zero_()
+                self._add(tensor, axis)
         self._count += numbers
 
     def restart(self) -> None:
         """Forget what was summed; the centre about which powers are taken stays."""
-        self._count, self._sums = 0, torch.empty(0)
+        self._count, self._sums, self._rows = 0, torch.empty(0), RowSums()
 
     def moments(self) -> Moments | None:
         """Return the moments of each unit, shape (units,); skewness and kurtosis are NaN where they were not summed."""
         if not self._count:
             return None
-        n, centre = float(self._count), 0.0 if self._centre is None else self._centre
-        s1, s2 = self._sums[0], self._sums[1]
+        self._rows.into(self._sums)
+        n, centre = float(self._count), 0.0 if self._centre is None else self._centre.cpu().double()
+        unknown = torch.full((4 - self._powers, self._sums.shape[1]), math.nan, dtype=torch.float64)
+        s1, s2, s3, s4 = torch.cat([self._sums.cpu(), unknown])
         shift = s1 / n
-        nothing = torch.full_like(s1, math.nan)
-        s3, s4 = (self._sums[2], self._sums[3]) if self._powers > 2 else (nothing, nothing)
         sums = [
             (s2 - n * shift**2).clamp(min=0.0),
             s3 - 3 * shift * s2 + 2 * n * shift**3,
@@ -88,24 +97,26 @@ class UnitSums:
         count = torch.full((1,), n, dtype=torch.float64)
         return Moments(count, centre + shift, torch.ones_like(s1), torch.stack(sums))
 
-
-def _add(tensor: torch.Tensor, axis: int, centre: torch.Tensor | None, total: torch.Tensor) -> None:
-    """Add the powers of a tensor's numbers to the sums of each unit, shape (powers, units)."""
-    ndim = tensor.ndim
-    if ndim == 4 and axis == 1 and tensor.is_contiguous(memory_format=torch.channels_last):
-        tensor, axis = tensor.permute(0, 2, 3, 1), 3
-    if tensor.dtype not in (torch.float32, torch.float64):
-        tensor = tensor.float()
-    units, after = tensor.shape[axis], math.prod(tensor.shape[axis + 1 :])
-    if after == 1:
-        _add_rows(tensor if ndim == 2 and axis == 1 else tensor.reshape(-1, units), centre, total)
-    elif len(total) == 2 and centre is None:
-        # Reading rows of numbers that follow each other is what a processor does best.
-        values = tensor.reshape(-1, units, after)
-        total[0].add_(values.sum(dim=2).sum(dim=0, dtype=torch.float64))
-        total[1].add_(torch.linalg.vector_norm(values, dim=2).double().square().sum(dim=0))
-    else:
-        _add_positions(tensor.reshape(-1, units, after), centre, total)
+    def _add(self, tensor: torch.Tensor, axis: int) -> None:
+        ndim, centre, total = tensor.ndim, self._centre, self._sums
+        if ndim == 4 and axis == 1 and tensor.is_contiguous(memory_format=torch.channels_last):
+            tensor, axis = tensor.permute(0, 2, 3, 1), 3
+        if tensor.dtype not in (torch.float32, torch.float64):
+            tensor = tensor.float()
+        units, after = tensor.shape[axis], math.prod(tensor.shape[axis + 1 :])
+        if after == 1:
+            values = tensor if ndim == 2 and axis == 1 else tensor.reshape(-1, units)
+            if self._powers == 2 and units >= WIDE:
+                self._rows.add(values, centre, total)
+            else:
+                _add_rows(values, centre, total)
+        elif self._powers == 2 and centre is None:
+            # Reading rows of numbers that follow each other is what a processor does best.
+            values = tensor.reshape(-1, units, after)
+            total[0].add_(values.sum(dim=2).sum(dim=0, dtype=torch.float64))
+            total[1].add_(torch.linalg.vector_norm(values, dim=2).double().square().sum(dim=0))
+        else:
+            _add_positions(tensor.reshape(-1, units, after), centre, total)
 
 
 def _add_rows(values: torch.Tensor, centre: torch.Tensor | None, total: torch.Tensor) -> None:

@@ -157,8 +157,9 @@ def _measured(model: nn.Module, inputs: torch.Tensor, std: float, seed: int, *, 
             x = inputs.detach().clone().requires_grad_(backward)
             output = model(x.view_as(x))
             if backward:
+                # Drawn on the CPU, so that it is the same wherever the network is.
                 direction = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed), dtype=output.dtype)
-                torch.autograd.grad(output, x, std * direction)
+                torch.autograd.grad(output, x, std * direction.to(output.device))
     finally:
         for handle in handles:
             handle.remove()

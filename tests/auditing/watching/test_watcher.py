@@ -20,12 +20,13 @@ def reference(values: torch.Tensor, axis: int) -> Moments:
 @pytest.mark.parametrize("offset", [0.0, 1.0, 1e3])
 @pytest.mark.parametrize("powers", [2, 4])
 @pytest.mark.parametrize(
-    ("shape", "axis"), [((50, 7), 1), ((6, 9, 7), 2), ((6, 7, 5, 5), 1), ((3, 7, 40, 40), 1), ((6, 5, 5, 7), 3)]
+    ("shape", "axis"),
+    [((50, 7), 1), ((300, 40), 1), ((6, 9, 7), 2), ((6, 7, 5, 5), 1), ((3, 7, 40, 40), 1), ((6, 5, 5, 7), 3)],
 )
 def test_sums_are_within_the_stated_error(shape: tuple[int, ...], axis: int, powers: int, offset: float) -> None:
     x = draw(*shape) + offset
     sums = UnitSums(powers)
-    for part in torch.split(x, 2):
+    for part in torch.split(x, 2 if len(x) < 100 else 299):
         sums.add(part, axis)
     found, truth = sums.moments(), reference(x, axis)
     assert found is not None
