@@ -11,7 +11,10 @@ from torch.utils.data import DataLoader, TensorDataset
 import propstats
 from propstats.auditing.placement import on_cpu
 from propstats.errors import ModelError
+from propstats.nn.init import lsuv_, lsuv_backward_
 from propstats.report.jsonable import to_jsonable
+from propstats.simulation import network as simulation
+from propstats.simulation.stream import Stream
 
 
 def network() -> nn.Sequential:
@@ -80,6 +83,38 @@ def test_monitoring_elsewhere_gives_the_same_numbers() -> None:
         histories.append(watching.history)
     assert len(histories[0]) == 3
     assert histories[0] == histories[1]
+
+
+class FromCPU(Stream):
+    """Draws on the CPU what belongs elsewhere: the device has no generator of its own."""
+
+    def __init__(self, seed: int, draw: int, device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__(seed, draw, torch.device("cpu"), dtype)
+        self._there = device
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        return super().normal(*shape).to(self._there)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64", "accurate"])
+@pytest.mark.parametrize("act", ["relu", "tanh"])
+def test_jacobians_are_drawn_elsewhere(act: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = propstats.jacobian(act, depth=3, width=16, draws=2, precision=precision).simulation
+    monkeypatch.setattr(simulation, "Stream", FromCPU)
+    monkeypatch.setattr(simulation, "resolve_device", lambda name: DEVICE)
+    there = propstats.jacobian(act, depth=3, width=16, draws=2, precision=precision).simulation
+    rounding = 1e3 * (2.0**-24 if precision == "float32" else 2.0**-53)  # of products of three matrices of width 16
+    assert there.mean_square.value == pytest.approx(here.mean_square.value, rel=rounding)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_layers_are_scaled_by_data_elsewhere(backward: bool) -> None:
+    scale = lsuv_backward_ if backward else lsuv_
+    here, there = network()[2:], network()[2:].to(DEVICE)
+    x = torch.randn(64, 4, 4, 4, generator=torch.Generator().manual_seed(1))
+    found = scale(there, x.to(DEVICE))
+    assert found == pytest.approx(scale(here, x), rel=1e-6)  # their digits are of single precision
+    assert torch.allclose(there[2].weight.cpu(), here[2].weight, rtol=1e-6)
 
 
 class Keeps(nn.Module):

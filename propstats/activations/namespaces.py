@@ -24,10 +24,10 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 
 def namespace_for(value: object) -> Namespace:
     """Return the namespace that fits a value, by the library that made it, without importing that library."""
-    library = type(value).__module__.partition(".")[0]
-    if library == "torch":
+    libraries = {base.__module__.partition(".")[0] for base in type(value).__mro__}
+    if "torch" in libraries:
         return torch_namespace(getattr(value, "dtype", None))
-    if library == "sympy":
+    if "sympy" in libraries:
         return sympy_namespace()
     return numpy_namespace()
 
