@@ -110,11 +110,12 @@ def test_jacobians_are_drawn_elsewhere(act: str, precision: str, monkeypatch: py
 @pytest.mark.parametrize("backward", [False, True])
 def test_layers_are_scaled_by_data_elsewhere(backward: bool) -> None:
     scale = lsuv_backward_ if backward else lsuv_
-    here, there = network()[2:], network()[2:].to(DEVICE)
+    here, there = nn.Sequential(*network()[2:]), nn.Sequential(*network()[2:]).to(DEVICE)
     x = torch.randn(64, 4, 4, 4, generator=torch.Generator().manual_seed(1))
     found = scale(there, x.to(DEVICE))
     assert found == pytest.approx(scale(here, x), rel=1e-6)  # their digits are of single precision
-    assert torch.allclose(there[2].weight.cpu(), here[2].weight, rtol=1e-6)
+    for one, other in zip(there.parameters(), here.parameters(), strict=True):
+        assert torch.allclose(one.cpu(), other, rtol=1e-6)
 
 
 class Keeps(nn.Module):
