@@ -14,7 +14,7 @@ from propstats.auditing.data.load import open_data
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.load import load_model
 from propstats.auditing.loading.programs import watchable
-from propstats.auditing.records import DataInfo, ModelInfo
+from propstats.auditing.provenance import DataInfo, ModelInfo
 from propstats.errors import DataError
 
 
