@@ -19,15 +19,16 @@ from propstats.simulation.stream import Stream
 
 def network(first: int = 0) -> nn.Sequential:
     generator = torch.Generator().manual_seed(0)
-    layers = nn.Sequential(
+    kinds = (
         nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 48), nn.Tanh(), nn.Linear(48, 10)
-    )
+    )  # fmt: skip
+    layers = nn.Sequential(*kinds[first:])
     for parameter in layers.parameters():
         if parameter.ndim > 1:
             nn.init.kaiming_normal_(parameter, generator=generator)
         else:
             nn.init.zeros_(parameter)
-    return layers[first:]
+    return layers
 
 
 def images(samples: int = 64) -> torch.Tensor:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from propstats.auditing.records import AuditReport, DataInfo, Rate
+    from propstats.auditing.provenance import DataInfo
+    from propstats.auditing.records import AuditReport, Rate
 
 #: A layer's name keeps at least this much of itself in a narrow terminal.
 _LEAST = 12

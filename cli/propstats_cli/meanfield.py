@@ -27,9 +27,9 @@ def meanfield(
     a: options.A = None,
     param: options.Param = None,
     sigma_b: Annotated[float, typer.Option("--sigma-b", help="Standard deviation of the biases.")] = 0.0,
-    beta: Annotated[float, typer.Option("--beta", help="Mean of the biases.")] = 0.0,
+    beta: options.Beta = 0.0,
     depth: Annotated[int, typer.Option("--depth", help="Layers to follow one by one.")] = 0,
-    q0: Annotated[float, typer.Option("--q0", help="Second moment that pre-activations start with.")] = 1.0,
+    q0: options.Q0 = 1.0,
     c0: Annotated[float, typer.Option("--c0", help="Correlation that two inputs start with.")] = 0.5,
     digits: Annotated[
         int, typer.Option("--digits", min=0, max=15, help="Digits of the fixed points to prove; 0 leaves that out.")

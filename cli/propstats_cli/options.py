@@ -55,6 +55,8 @@ ProvenDigits = Annotated[
 ]
 Mean = Annotated[float, typer.Option("--mean", help="Mean of the Gaussian input.")]
 Std = Annotated[float, typer.Option("--std", help="Standard deviation of the Gaussian input.")]
+Beta = Annotated[float, typer.Option("--beta", help="Mean of the biases.")]
+Q0 = Annotated[float, typer.Option("--q0", help="Second moment that pre-activations start with.")]
 Rectified = Annotated[bool, typer.Option("--rectified", help="The input passes a ReLU first.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, and of the answer the verdict alone.")]
 Plot = Annotated[

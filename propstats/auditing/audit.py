@@ -15,6 +15,7 @@ from propstats.auditing.expecting.expect import Expectation, expect
 from propstats.auditing.judging.closer import SAMPLES, Closer
 from propstats.auditing.judging.judge import Evidence, departs, judge, policy_named
 from propstats.auditing.judging.trend import trend
+from propstats.auditing.layer_statistics import BackwardStatistics, ForwardStatistics
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.measuring.batch_norm import running_gap
 from propstats.auditing.measuring.call import Call
@@ -22,16 +23,7 @@ from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import SquareMean
 from propstats.auditing.measuring.together import probe_together
 from propstats.auditing.measuring.unit_record import sign_agreement, with_units
-from propstats.auditing.records import (
-    AuditReport,
-    BackwardStatistics,
-    Coverage,
-    ForwardStatistics,
-    Layer,
-    LayerVerdict,
-    Policy,
-    Skipped,
-)
+from propstats.auditing.records import AuditReport, Coverage, Layer, LayerVerdict, Policy, Skipped
 from propstats.auditing.subject import load_subject
 from propstats.errors import DataError
 from propstats.estimate import Estimate, Route

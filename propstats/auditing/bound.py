@@ -14,7 +14,8 @@ from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import load_data
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.matrices import Matrices, Matrix, read_matrices
-from propstats.auditing.records import DataInfo, ModelInfo, Skipped
+from propstats.auditing.provenance import DataInfo, ModelInfo
+from propstats.auditing.records import Skipped
 from propstats.errors import DomainError, ModelError
 from propstats.theory.weights.coherence import CanonicalError, canonical_error
 

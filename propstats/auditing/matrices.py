@@ -13,7 +13,8 @@ from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.folders import is_folder
 from propstats.auditing.loading.load import network_of, read_content
 from propstats.auditing.loading.sniff import open_regular
-from propstats.auditing.records import ModelInfo, Skipped
+from propstats.auditing.provenance import ModelInfo
+from propstats.auditing.records import Skipped
 from propstats.errors import ModelError
 from propstats.text import printable
 

@@ -1,12 +1,12 @@
 """What an audit finds: the records behind the table, the JSON document and the page."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from propstats.estimate import Estimate
+from propstats.auditing.layer_statistics import BackwardStatistics, Expected, ForwardStatistics, RunningGap
+from propstats.auditing.provenance import DataInfo, ModelInfo
 
 
 class Policy(StrEnum):
@@ -22,64 +22,6 @@ class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
     INFO = "info"
-
-
-Tier = Literal["memory", "safe", "allowed", "trusted"]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """Which model was audited.
-
-    Args:
-        path: The file or folder it came from, if any.
-        sha256: Of the file; of a folder, of the lines that `sha256sum` prints for its files.
-        format: What the bytes of the file say it is.
-        trusted: Whether the file's own program was permitted to run.
-        parameters: How many numbers its parameters hold.
-        tier: What was permitted: nothing of the file's own (`safe`), classes that the user vouched for (`allowed`),
-            or all (`trusted`); `memory` if there was no file.
-        allowed: Names in the file that the user vouched for.
-        torch: Version of torch that read it.
-        notes: What a reader should know of how it was loaded.
-    """
-
-    path: str | None
-    sha256: str | None
-    format: str
-    trusted: bool
-    parameters: int
-    tier: Tier = "memory"
-    allowed: tuple[str, ...] = ()
-    torch: str | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DataInfo:
-    """Which data went through it, and how they were prepared.
-
-    Args:
-        name: As they were asked for.
-        sha256: Of the raw content, if it was read as a whole.
-        samples: How many were used.
-        shape: Of one sample.
-        layout: What was done to the shape.
-        normalization: "none", "global", "feature" or "batch".
-        available: How many samples the set has, if that is known.
-        dtype: How the values were stored.
-        notes: What else a reader should know of the data.
-    """
-
-    name: str
-    sha256: str | None
-    samples: int
-    shape: tuple[int, ...]
-    layout: str
-    normalization: str
-    available: int | None = None
-    dtype: str = ""
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,113 +43,6 @@ class Coverage:
 
     analysed: int
     skipped: tuple[Skipped, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardStatistics:
-    """The signal after a layer, over the data.
-
-    Args:
-        mean: Mean over units and data.
-        q: Second moment over units and data.
-        var: Variance over the data, in the mean over units: what the layer still tells apart.
-        c: `1 - var/q`: correlation of two inputs.
-        dead: Share of an activation's units whose slope vanishes for all data; None elsewhere.
-        saturated: Share of pre-activations at which a bounded activation is flat; None elsewhere.
-        non_finite: How many numbers are infinite or NaN.
-        unit_mean: Root mean square of the units' means. From here on a unit is a channel with all its positions, or a
-            feature with all its tokens.
-        unit_var: Variance of a unit over data and positions, in the mean over units.
-        mean_spread: Standard deviation over units of their means.
-        var_spread: Standard deviation over units of their variances.
-        skewness: Of a unit, in the mean over units that vary.
-        kurtosis: The same; 3 for a Gaussian.
-        quantiles: Pairs of a share and of the number that this share of all numbers does not exceed.
-        unit_correlation: Root mean square of the correlation of two units.
-        zero_share: Share of numbers that are zero.
-    """
-
-    mean: Estimate
-    q: Estimate
-    var: Estimate
-    c: float
-    dead: float | None
-    saturated: float | None
-    non_finite: int
-    unit_mean: Estimate | None = None
-    unit_var: Estimate | None = None
-    mean_spread: float | None = None
-    var_spread: float | None = None
-    skewness: Estimate | None = None
-    kurtosis: Estimate | None = None
-    quantiles: Sequence[tuple[float, float]] = ()
-    unit_correlation: Estimate | None = None
-    zero_share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BackwardStatistics:
-    """Second moments of the gradient of `v . output`, `v ~ N(0, 1)`.
-
-    Args:
-        output: At the layer's output.
-        input: At the layer's input: what it hands on.
-        non_finite: How many numbers are infinite or NaN.
-        sign_agreement: How far the gradients of one unit's weights have one sign for a sample: 1 if all inputs of the
-            unit have the same sign (updates zig-zag), about `sqrt(2/(pi fan_in))` for signs at random. None where the
-            layer has no weights.
-    """
-
-    output: Estimate | None
-    input: Estimate | None
-    non_finite: int
-    sign_agreement: Estimate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunningGap:
-    """How far the running statistics of a batch norm are from those of its input, in root mean square over channels.
-
-    Args:
-        mean: Of `(running_mean - mean)/std`.
-        variance: Of `log(running_var/var)`.
-    """
-
-    mean: float
-    variance: float
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What theory expects of a layer.
-
-    Args:
-        q: Second moment after the layer.
-        var: Variance over the data after the layer.
-        gradient_output: Second moment of the gradient at its output.
-        gradient_input: The same at its input.
-        error: Relative standard error that the layer's finite width allows.
-        given: Where the expectation starts: the network's input and output, what was measured at the last layers
-            without a rule (`since`), or this layer's own input and output; canonical is what NormProp promises.
-        mean: Mean after the layer.
-        gradient_error: Relative standard error of the gradient at its input that finite width allows.
-        since: The layers without a rule that the expectation starts from.
-    """
-
-    q: float
-    var: float
-    gradient_output: float | None
-    gradient_input: float | None
-    error: float
-    given: Literal["network", "restart", "layer", "canonical"]
-    mean: float = math.nan
-    gradient_error: float | None = None
-    since: tuple[str, ...] = ()
-
-    @property
-    def c(self) -> float:
-        """Correlation of two inputs."""
-        return 1.0 - self.var / self.q if self.q > 0 else 1.0
 
 
 LayerVerdict = Literal["ok", "departs", "non-finite", "no expectation"]

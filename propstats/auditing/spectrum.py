@@ -13,7 +13,7 @@ from propstats.auditing.data.find import Places
 from propstats.auditing.data.load import DEFAULT_SAMPLES
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.measuring.running import evaluating
-from propstats.auditing.records import DataInfo, ModelInfo
+from propstats.auditing.provenance import DataInfo, ModelInfo
 from propstats.auditing.subject import load_subject
 from propstats.errors import DataError, DomainError, ModelError
 from propstats.estimate import Estimate, Route

@@ -15,7 +15,7 @@ from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.load import load_model
 from propstats.auditing.loading.programs import watchable
 from propstats.auditing.placement import on_cpu
-from propstats.auditing.records import DataInfo, ModelInfo
+from propstats.auditing.provenance import DataInfo, ModelInfo
 from propstats.errors import DataError
 
 

@@ -7,11 +7,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from propstats.auditing.judging.judge import FAIL_FACTOR
+from propstats.auditing.judging.limits import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
-from propstats.report.style import INK, MEASURED, THEORY, fitted, limit, positive, styled
+from propstats.report.style import INK, MEASURED, THEORY, band, fitted, limit, positive, styled
 
-_Z95 = 1.96
 _TICKS = 14
 
 
@@ -103,10 +102,10 @@ def _panel(axes: Axes, measured: Sequence[_Point], expected: Sequence[_Point], *
     start = (points[0] if points else math.nan) if first else 1.0
     limit(axes, [*points, *line, start / 4 / FAIL_FACTOR, start * 4 * FAIL_FACTOR], 0.5, 2.0)
     if any(map(math.isfinite, line)):
-        low, high = _band(line, expected)
+        low, high = band(line, [error for _, error in expected])
         axes.fill_between(range(len(line)), low, high, color=THEORY, alpha=0.2, linewidth=0)
         axes.plot(line, color=THEORY, marker=".", markersize=3, label="theory, from the network's ends")
-    low, high = _band(points, measured)
+    low, high = band(points, [error for _, error in measured])
     reach = zip(low, points, high, strict=True)
     below, above = zip(*((point - a, b - point) for a, point, b in reach), strict=True) if points else ((), ())
     axes.errorbar(range(len(points)), points, (below, above), fmt="o", color=MEASURED, markersize=4, label="measured")
@@ -123,10 +122,3 @@ def _panel(axes: Axes, measured: Sequence[_Point], expected: Sequence[_Point], *
             axes.axhspan(*edges, color=INK, alpha=0.12, linewidth=0, zorder=0, label=text)
         axes.set_ylim(bottom, top)
     axes.set_xlim(-0.6, max(len(points), 1) - 0.4)
-
-
-def _band(values: Sequence[float], points: Sequence[_Point]) -> tuple[list[float], list[float]]:
-    """Return 95 % bounds, symmetric on the logarithmic axis."""
-    factors = [math.exp(min(_Z95 * error, 50.0)) for _, error in points]
-    low = [value / factor for value, factor in zip(values, factors, strict=True)]
-    return low, [value * factor for value, factor in zip(values, factors, strict=True)]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from propstats.report.depth_figure import ticks
-from propstats.report.style import INK, MEASURED, THEORY, legend_below, positive, sheet, styled, title
+from propstats.report.style import INK, MEASURED, THEORY, band, legend_below, positive, sheet, styled, title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,10 +62,7 @@ def _relative(values: "Sequence[float]", end: int) -> list[float]:
 
 
 def _panel(axes: Axes, values: list[float], errors: list[float], colour: str, label: str) -> None:
-    # The errors are relative, of squares; symmetric on the logarithmic axis.
-    factors = [math.exp(min(1.96 * error / 2, 50.0)) for error in errors]
-    low = [value / factor for value, factor in zip(values, factors, strict=True)]
-    high = [value * factor for value, factor in zip(values, factors, strict=True)]
+    low, high = band(values, [error / 2 for error in errors])  # the errors are of squares
     axes.set_yscale("log", base=2)
     axes.fill_between(
         range(len(values)), low, high, color=colour, alpha=0.2, linewidth=0, label=f"{label}: 95% of nets"

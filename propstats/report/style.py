@@ -12,6 +12,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from propstats.auditing.judging.limits import Z95
 from propstats.errors import DomainError
 from propstats.files import write_atomically
 from propstats.text import printable
@@ -141,3 +142,10 @@ def limit(axes: Axes, values: Sequence[float], below: float, above: float) -> No
 def positive(value: float) -> float:
     """Return a number that has a logarithm, or NaN, which leaves a gap in a line."""
     return value if math.isfinite(value) and value > 0 else math.nan
+
+
+def band(values: Sequence[float], errors: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Return 95 % bounds from relative standard errors, symmetric on a logarithmic axis."""
+    factors = [math.exp(min(Z95 * error, 50.0)) for error in errors]
+    low = [value / factor for value, factor in zip(values, factors, strict=True)]
+    return low, [value * factor for value, factor in zip(values, factors, strict=True)]

@@ -10,7 +10,7 @@ from propstats.rules.dense import Weights
 from propstats.rules.fluctuation import atoms
 from propstats.rules.mask import Pattern, Shares
 from propstats.rules.rule import Rule
-from propstats.rules.softmax import mean_softmax_moments
+from propstats.rules.softmax import softmax_moments
 
 #: The signals that queries, keys and values are made of.
 Three = tuple[Signal, Signal, Signal]
@@ -98,7 +98,7 @@ class Attention:
         n, std = self.tokens, self._logit_std(query, key)
         each = (n if self.queries is None else self.queries) / n  # queries for each key
         spread = atoms(self._fluctuation(signals))
-        possible = [(mean_softmax_moments(self._seen.own, std * math.sqrt(x)), x, p) for x, p in spread]
+        possible = [(softmax_moments(self._seen.own, std * math.sqrt(x)), x, p) for x, p in spread]
         own = sum(p * moments.squares for moments, _, p in possible)
         alike = self._shared(signals, self._seen.token, _pairs(query).same / query.q if query.q > 0 else 0.0, 1.0)
         squares, keep = own / (1.0 - self.dropout), 1.0 - self.dropout
@@ -155,7 +155,7 @@ class Attention:
         square *= min(max(queries * keys, 0.0), 1.0)
         total = 0.0
         for x, probability in atoms(self._fluctuation(signals)):
-            moments = mean_softmax_moments(seen, math.sqrt(x * square))
+            moments = softmax_moments(seen, math.sqrt(x * square))
             # The tokens that a query attends to are alike in one of the directions that there are.
             total += probability * (moments.squares + x * square * moments.aligned / signals[1].units)
         return total

@@ -13,8 +13,9 @@ from propstats.rules.graph import Graph, Node
 from propstats.rules.order import INPUT
 from propstats.rules.statistics import InputStatistics
 
-#: A signal or gradient that is this many times smaller (larger) at one end than at the other does not survive: no one
-#: learning rate serves both ends. The policy of the audit.
+#: A signal or gradient that is this many times smaller (larger) at one end than at the other does not survive: one
+#: learning rate cannot serve both ends. Where one moves by a hundredth of its weights, the other moves by a hundredth
+#: of that.
 FAIL_FACTOR = 100.0
 
 

@@ -36,24 +36,9 @@ class SoftmaxMoments:
     aligned: float
 
 
-def softmax_moments(count: int, std: float) -> SoftmaxMoments:
-    """Return the moments of the softmax of independent logits `N(m, std^2)`.
-
-    Args:
-        count: Number of logits, at least 1.
-        std: Their standard deviation.
-
-    >>> softmax_moments(8, 0.0).squares, softmax_moments(1, 1.0).squares
-    (0.125, 1.0)
-    >>> round(softmax_moments(2, 1.0).squares, 6)  # E[2 sigmoid(l)^2] for l ~ N(0, 2)
-    0.636838
-    """
-    return mean_softmax_moments(((count, 1.0),), std)
-
-
 @lru_cache(maxsize=256)
-def mean_softmax_moments(shares: Shares, std: float) -> SoftmaxMoments:
-    """Return the moments of softmaxes over different numbers of logits, weighted and added.
+def softmax_moments(shares: Shares, std: float) -> SoftmaxMoments:
+    """Return the moments of softmaxes of independent logits `N(m, std^2)`, over different numbers of them, added up.
 
     With `S = sum exp(l_j)` and `1/S^p = int_0^inf t^(p-1) exp(-t S) dt / Gamma(p)`, expectations of products of weights
     are integrals over t of products of `E[exp(k l - t exp(l))]`.
@@ -61,6 +46,11 @@ def mean_softmax_moments(shares: Shares, std: float) -> SoftmaxMoments:
     Args:
         shares: Numbers of logits, at least 1, with a weight each.
         std: Their standard deviation.
+
+    >>> softmax_moments(((8, 1.0),), 0.0).squares, softmax_moments(((1, 1.0),), 1.0).squares
+    (0.125, 1.0)
+    >>> round(softmax_moments(((2, 1.0),), 1.0).squares, 6)  # E[2 sigmoid(l)^2] for l ~ N(0, 2)
+    0.636838
     """
     counts = np.array([count for count, _ in shares], dtype=np.float64)[:, None]
     weights = np.array([weight for _, weight in shares])

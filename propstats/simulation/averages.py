@@ -20,7 +20,7 @@ def mean_of(draws: Array, route: Route = Route.SAMPLING) -> Estimate:
     return Estimate(float(draws.mean()), error, route, draws.size)
 
 
-def mean_of_counts(counts: NDArray[np.int64], size: int, route: Route = Route.SAMPLING) -> Estimate:
+def mean_of_counts(counts: NDArray[np.int64], size: int) -> Estimate:
     """Return the mean share of whole numbers among `size`.
 
     A few counts are easily all alike, which is no proof that all others are: to their variance is added 1/12, that of
@@ -30,11 +30,11 @@ def mean_of_counts(counts: NDArray[np.int64], size: int, route: Route = Route.SA
     >>> found.value, round(16 * found.error, 12)  # one over six
     (0.4375, 0.166666666667)
     """
-    mean = mean_of(counts / size, route)
+    mean = mean_of(counts / size)
     return replace(mean, error=math.hypot(mean.error, 1.0 / (size * math.sqrt(12 * counts.size))))
 
 
-def mean_of_products(draws: Array, route: Route = Route.SAMPLING) -> Estimate:
+def mean_of_products(draws: Array) -> Estimate:
     """Return the mean of numbers that are products over many layers, with a standard error that knows their tail.
 
     Products of random factors are log-normal, about, and where their logarithm varies by v the rare large ones, of
@@ -46,7 +46,7 @@ def mean_of_products(draws: Array, route: Route = Route.SAMPLING) -> Estimate:
     >>> round(found.error / found.value, 2), round(plain.error / plain.value, 2)
     (0.4, 0.11)
     """
-    plain = mean_of(draws, route)
+    plain = mean_of(draws)
     return replace(plain, error=max(plain.error, plain.value * _log_normal_error(draws[None], (1.0,))))
 
 

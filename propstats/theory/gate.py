@@ -11,7 +11,7 @@ from propstats.activations.syntax import parse, str_of
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form
 from propstats.expectation.rounding import Rounded, rounded_namespace
-from propstats.theory.unit import Grouped, Input, quantities
+from propstats.theory.unit import Forward, Grouped, Input, quantities
 
 #: The moments of `y = a g(b)`, of those of g and of its slope (named as in `BASE`), and `E[a^2] = mu^2 + s^2`.
 _FACTORISED: Mapping[str, str] = {
@@ -32,15 +32,6 @@ _INTEGRANDS: Mapping[str, str] = {
     "slope": "g**2 + (mu**2 + s**2)*d**2",
 }
 _FORMULAS = {name: parse(text, {"mu", "s", *_PARTS}) for name, text in _FACTORISED.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class GateForward:
-    """What the unit does to the signal."""
-
-    mean: Quantity
-    second_moment: Quantity
-    var: Quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +56,7 @@ class GateMoments(Grouped):
     activation: str
     formula: str
     input: Input
-    forward: GateForward
+    forward: Forward
     backward: GateBackward
     samples: int
     seed: int
@@ -131,7 +122,7 @@ def gate_moments(
         activation=unit.name,
         formula=str(unit),
         input=Input(mean, std),
-        forward=GateForward(found["mean"], found["second_moment"], found["var"]),
+        forward=Forward(found["mean"], found["second_moment"], found["var"]),
         backward=GateBackward(found["value_slope"], found["gate_slope"], found["slope"]),
         samples=samples,
         seed=seed,

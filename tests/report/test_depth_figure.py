@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from propstats.auditing.audit import audit
-from propstats.auditing.judging.judge import FAIL_FACTOR
+from propstats.auditing.judging.limits import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
 from propstats.errors import DomainError, OutputError
 from propstats.estimate import Estimate

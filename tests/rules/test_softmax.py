@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from propstats.estimate import STANDARD_ERRORS
-from propstats.rules.softmax import softmax_moments
+from propstats.rules.softmax import SoftmaxMoments, softmax_moments
+
+
+def _moments(count: int, std: float) -> SoftmaxMoments:
+    return softmax_moments(((count, 1.0),), std)
 
 
 @pytest.mark.parametrize(("count", "std"), [(2, 1.0), (3, 0.01), (8, 3.0), (64, 0.7), (500, 1.5)])
@@ -15,7 +19,7 @@ def test_moments_against_sampling(count: int, std: float) -> None:
     squares = a.square().sum(dim=1)
     slope = squares - 2 * a.pow(3).sum(dim=1) + squares.square()
     aligned = ((a * logits).sum(dim=1).square() / std**2 - squares) / std**2
-    found = softmax_moments(count, std)
+    found = _moments(count, std)
     pairs = [(found.squares, squares), (found.slope, slope), (found.aligned, aligned)]
     for theory, sample in [*pairs, (found.trace, (1 - squares).square())]:
         error = float(sample.std()) / math.sqrt(len(sample))
@@ -30,16 +34,16 @@ def test_two_logits_by_an_integral_of_one_variable() -> None:
         a = torch.sigmoid(math.sqrt(2) * std * z)
         exact = float((density * (a.square() + (1 - a).square())).sum())
         slope = float((density * 4 * (a * (1 - a)).square()).sum())
-        found = softmax_moments(2, std)
+        found = _moments(2, std)
         assert abs(found.squares - exact) <= 1e-12
         assert abs(found.slope - slope) <= 1e-11
 
 
 def test_limits() -> None:
-    assert softmax_moments(5, 0.0).squares == 0.2
-    assert abs(softmax_moments(5, 1e-5).squares - 0.2) <= 1e-9
-    assert abs(softmax_moments(5, 1e-5).aligned - 0.8) <= 1e-8
-    assert softmax_moments(1, 2.0).slope == 0.0
-    wide = [softmax_moments(50, std).squares for std in (10.0, 30.0, 60.0)]
+    assert _moments(5, 0.0).squares == 0.2
+    assert abs(_moments(5, 1e-5).squares - 0.2) <= 1e-9
+    assert abs(_moments(5, 1e-5).aligned - 0.8) <= 1e-8
+    assert _moments(1, 2.0).slope == 0.0
+    wide = [_moments(50, std).squares for std in (10.0, 30.0, 60.0)]
     assert sorted(wide) == wide  # one has nearly all
     assert 0.95 < wide[-1] < 1.0

@@ -41,7 +41,7 @@ def test_what_goes_wrong_is_raised_and_threads_are_given_back() -> None:
 def test_torchrun_gives_the_same_numbers_for_any_number_of_workers() -> None:
     command = ["-m", "propstats", "jacobian", "--depth", "3", "--width", "12", "--draws", "17", "--json"]
     alone = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True).stdout
-    for workers in (2, 3, 7):
+    for workers in (2, 5):  # three rounds, in the last of which one has nothing to do; one round of uneven shares
         launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
         found = subprocess.run([*launch, *command], capture_output=True, text=True, check=True, timeout=300).stdout
         assert json.loads(found) == json.loads(alone)

@@ -10,7 +10,7 @@ import torch
 
 from propstats.auditing.data.normalize import GROUP, Scaling, scaling
 from propstats.auditing.data.rows import Numbers, Part, Samples
-from propstats.auditing.records import DataInfo
+from propstats.auditing.provenance import DataInfo
 from propstats.errors import DataError
 
 _STEP = 1024

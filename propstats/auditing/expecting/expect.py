@@ -9,12 +9,12 @@ from torch import nn
 from propstats.auditing.expecting.companions import measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
 from propstats.auditing.expecting.network import Step, graph_of, is_shown, place_of_input, steps_of
+from propstats.auditing.layer_statistics import Expected
 from propstats.auditing.measuring.batches import Batch
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import UnitStatistics
 from propstats.auditing.measuring.trees import tensors_in
-from propstats.auditing.records import Expected
 from propstats.estimate import Positions, Signal
 from propstats.rules.attention import AttentionBetween
 from propstats.rules.embedding import Embedding

@@ -19,6 +19,7 @@ from propstats.auditing.fixing.records import FixReport, RateCheck
 from propstats.auditing.fixing.scaling import Scaling
 from propstats.auditing.fixing.write import form_of, serialised
 from propstats.auditing.judging.chain import joining
+from propstats.auditing.judging.limits import Z95
 from propstats.auditing.judging.prediction import UNKNOWN, Prediction, predict
 from propstats.auditing.judging.prescription import prescribe
 from propstats.auditing.loading.access import SAFE, Access
@@ -28,8 +29,6 @@ from propstats.auditing.subject import load_subject
 from propstats.errors import DataError, DomainError, OutputError, unknown_name
 from propstats.estimate import Estimate, Route
 from propstats.files import write_atomically
-
-_Z95 = 1.959963984540054
 
 
 def fix(
@@ -155,6 +154,6 @@ def _check(direction: str, before: Rate | None, after: Rate | None, predicted: E
     measured = None
     if after is not None:
         low, high = after.interval
-        measured = Estimate(after.value, (high - low) / (2 * _Z95), Route.MEASURED)
+        measured = Estimate(after.value, (high - low) / (2 * Z95), Route.MEASURED)
     agrees = predicted.agrees_with(measured) if predicted is not None and measured is not None else None
     return RateCheck(direction, before.value if before is not None else None, predicted, measured, agrees)

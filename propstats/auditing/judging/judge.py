@@ -2,7 +2,6 @@
 
 from propstats.auditing.judging.evidence import Evidence as Evidence
 from propstats.auditing.judging.families.departures import departs as departs
-from propstats.auditing.judging.limits import FAIL_FACTOR as FAIL_FACTOR
 from propstats.auditing.judging.registry import FAMILIES
 from propstats.auditing.records import Finding, Policy, Severity
 from propstats.errors import unknown_name

@@ -42,7 +42,7 @@ def more_than(shares: Sequence[Share], chance: float) -> list[Share]:
     return [share for share, is_found in zip(shares, holm(p_values), strict=True) if is_found]
 
 
-def interval(share: Share, tests: int, level: float = LEVEL) -> tuple[float, float]:
+def interval(share: Share, tests: int) -> tuple[float, float]:
     """Return the exact interval of a share, simultaneous for so many layers.
 
     References:
@@ -53,7 +53,7 @@ def interval(share: Share, tests: int, level: float = LEVEL) -> tuple[float, flo
     """
     from scipy.special import betaincinv
 
-    tail, k, n = level / (2 * max(tests, 1)), share.count, share.units
+    tail, k, n = LEVEL / (2 * max(tests, 1)), share.count, share.units
     low = float(betaincinv(k, n - k + 1, tail)) if k else 0.0
     high = float(betaincinv(k + 1, n - k, 1.0 - tail)) if k < n else 1.0
     return low, high

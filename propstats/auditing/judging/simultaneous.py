@@ -60,7 +60,7 @@ def holm(p_values: Sequence[float], level: float = LEVEL) -> list[bool]:
     return rejected
 
 
-def interval(value: float, error: float, tests: int, level: float = LEVEL) -> tuple[float, float]:
+def interval(value: float, error: float, tests: int) -> tuple[float, float]:
     """Return the two-sided interval that holds for so many numbers at once.
 
     >>> [round(end, 2) for end in interval(0.0, 1.0, 1)]
@@ -68,7 +68,7 @@ def interval(value: float, error: float, tests: int, level: float = LEVEL) -> tu
     >>> [round(end, 2) for end in interval(0.0, 1.0, 20)]
     [-3.02, 3.02]
     """
-    half = _NORMAL.inv_cdf(1.0 - level / (2 * max(tests, 1))) * error
+    half = _NORMAL.inv_cdf(1.0 - LEVEL / (2 * max(tests, 1))) * error
     return value - half, value + half
 
 

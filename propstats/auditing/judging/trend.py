@@ -7,14 +7,12 @@ from itertools import takewhile
 
 import numpy as np
 
+from propstats.auditing.judging.limits import Z95
 from propstats.auditing.records import Layer, Rate, Trend
 
 #: Below this share of the second moment a variance over the data is float32's rounding: where the signal has sunk into
 #: it, the layers after tell nothing about rates.
 _ROUNDING = (8 * 2.0**-23) ** 2
-
-#: 95 % of a Gaussian lie within this many standard deviations.
-_Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +119,5 @@ def _slope(values: Sequence[float]) -> tuple[float, float]:
     residual = y - y.mean() - slope * x
     from scipy.special import stdtrit
 
-    quantile = float(stdtrit(n - 2, 0.975)) if n < 200 else _Z95
+    quantile = float(stdtrit(n - 2, 0.975)) if n < 200 else Z95
     return slope, quantile * math.sqrt(float(residual @ residual) / (n - 2) / spread)

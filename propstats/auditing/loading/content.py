@@ -16,7 +16,7 @@ from propstats.auditing.loading.sniff import Sniffed, open_regular, sniff
 from propstats.auditing.loading.unpickling import names_in, unpickled
 from propstats.auditing.loading.validate import check_module, check_tensor
 from propstats.auditing.loading.weights import find_weights
-from propstats.auditing.records import ModelInfo, Tier
+from propstats.auditing.provenance import ModelInfo, Tier
 from propstats.errors import ModelError, UnsafeModelError
 
 _LIGHTNING: Final = "pytorch-lightning_version"

@@ -10,7 +10,7 @@ import torch
 
 from propstats.auditing.loading.content import ModelContent, check_weights, read_safetensors
 from propstats.auditing.loading.sniff import open_regular, sniff
-from propstats.auditing.records import ModelInfo
+from propstats.auditing.provenance import ModelInfo
 from propstats.errors import ModelError
 from propstats.text import printable
 

@@ -12,7 +12,7 @@ from propstats.auditing.loading.architectures import build
 from propstats.auditing.loading.content import ModelContent, read_file
 from propstats.auditing.loading.folders import is_folder, read_folder
 from propstats.auditing.loading.weights import load_weights
-from propstats.auditing.records import ModelInfo
+from propstats.auditing.provenance import ModelInfo
 from propstats.errors import ModelError, WeightsOnlyError
 
 _ARCH: Final = "save its state_dict and pass --arch package.module:factory"

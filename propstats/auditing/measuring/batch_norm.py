@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from propstats.auditing.layer_statistics import RunningGap
 from propstats.auditing.measuring.call import Call
-from propstats.auditing.records import RunningGap
 
 _NORMS = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
+from propstats.auditing.layer_statistics import ForwardStatistics
 from propstats.auditing.measuring.call import Call
 from propstats.auditing.measuring.statistics import UnitStatistics
-from propstats.auditing.records import ForwardStatistics
 from propstats.estimate import Estimate, Route
 from propstats.rules.dense import Weights
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from propstats.auditing.records import Coverage, Finding, ModelInfo, Severity, Trend
+from propstats.auditing.provenance import ModelInfo
+from propstats.auditing.records import Coverage, Finding, Severity, Trend
 from propstats.auditing.static.fingerprint import Fingerprint
 from propstats.estimate import Estimate
 from propstats.theory.weights.coherence import CanonicalError

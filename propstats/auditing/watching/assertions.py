@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from propstats.auditing.judging.limits import IN_COMMON
-from propstats.auditing.records import AuditReport, Finding, ForwardStatistics, Layer, Policy, Severity
+from propstats.auditing.layer_statistics import ForwardStatistics
+from propstats.auditing.records import AuditReport, Finding, Layer, Policy, Severity
 from propstats.estimate import STANDARD_ERRORS
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def assert_survives(
     Raises:
         AssertionError: If an error was found; the message has all errors with their remedies.
 
-    >>> from propstats.auditing.records import Coverage, DataInfo, ModelInfo, Trend
+    >>> from propstats.auditing.provenance import DataInfo, ModelInfo
+    >>> from propstats.auditing.records import Coverage, Trend
     >>> model, data = ModelInfo("a.pt", None, "torch module", False, 9), DataInfo("x", None, 9, (1,), "", "none")
     >>> dead = Finding("dead-units", Severity.ERROR, "fc", 1.0, None, 0.0, "all units of fc are dead", "draw them anew")
     >>> assert_survives(AuditReport(model, data, 0, Coverage(0, ()), (), Trend(None, None), (dead,)))

@@ -8,7 +8,6 @@ from typing import TypeAlias, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from propstats.estimate import Quantity, Route
 from propstats.expectation.dual.closed import closed_dual
 from propstats.expectation.dual.expect import (
     Bounded,
@@ -18,7 +17,6 @@ from propstats.expectation.dual.expect import (
     by_quadrature,
     correlations,
     density,
-    quantities,
     shaped,
 )
 from propstats.expectation.dual.input import Input, Phi, constant, inputs
@@ -75,34 +73,6 @@ def dual_slope(
         return shaped(np.zeros(rho.shape), correlation)
     smooth = first.std * second.std * best(first.slope, second.slope, rho)
     return shaped(smooth + _at_jumps(first, second, rho, _by_panels)[0], correlation)
-
-
-def dual_slope_estimates(
-    phi: Phi,
-    psi: Phi | None = None,
-    *,
-    mean: Pair = 0.0,
-    std: Pair = 1.0,
-    correlation: ArrayLike,
-) -> list[Quantity]:
-    """Return the derivative of the dual in the correlation by every route, with errors, and whether the routes agree.
-
-    The arguments are those of `dual_slope`. Where two jumps coincide at perfect correlation, it is infinite.
-
-    Raises:
-        DomainError: As `dual`.
-
-    >>> [q] = dual_slope_estimates("relu", correlation=0.5)
-    >>> round(q.value, 12), q.route.value, q.agree, q.error < 1e-15
-    (0.333333333333, 'closed_form', True, True)
-    """
-    first, second = inputs(phi, psi, mean, std)
-    rho = correlations(correlation)
-    routes = {Route.QUADRATURE: slope_by_quadrature(first, second, rho)}
-    closed = slope_by_closed_form(first, second, rho)
-    if closed is not None:
-        routes[Route.CLOSED_FORM] = closed
-    return quantities(routes)
 
 
 def slope_by_quadrature(first: Input, second: Input, rho: Array) -> Bounded:

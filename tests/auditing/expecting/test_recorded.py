@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import architectures
 import pytest
 import torch
+from drawn_modules import check_theory
 from torch import nn
 from torch.nn import functional
 
@@ -56,26 +56,7 @@ class _Nothing(nn.Module):
 
 @pytest.mark.parametrize(("build", "shape"), [(_Decoder, (8, 64)), (_Squeezed, (3, 6, 6))])
 def test_random_modules_do_what_theory_says(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> None:
-    """In the mean over draws: within standard errors, and what finite width leaves (the square of what is stated)."""
-    torch.manual_seed(0)
-    gaps: dict[str, list[float]] = {"q": [], "var": [], "gradient": []}
-    order: list[float] = []
-    for _ in range(10):
-        module = build()
-        theory = propstats.propagate(module, shape=shape)
-        x = torch.randn(64, *shape, requires_grad=True)
-        y: Any = module(x)
-        (gradient,) = torch.autograd.grad(y, x, torch.randn_like(y))
-        last = theory.layers[-1]
-        y = y.detach().double()
-        gaps["q"].append(float(y.square().mean()) / (last.mean**2 + last.std**2) - 1)
-        gaps["var"].append(float(y.var(dim=0).mean()) / last.var - 1)
-        gaps["gradient"].append(float(gradient.double().square().mean()) / theory.layers[0].backward_std ** 2 - 1)
-        order.append(max(max(layer.error, layer.backward_error) for layer in theory.layers) ** 2)
-    for what, values in gaps.items():
-        sample = torch.tensor(values, dtype=torch.float64)
-        error = float(sample.std()) / math.sqrt(len(values)) * (1.0 + 3.0 / math.sqrt(2.0 * (len(values) - 1)))
-        assert abs(float(sample.mean())) <= STANDARD_ERRORS * error + max(order), what
+    check_theory(build, shape, 10, scatter=1.0 + 3.0 / math.sqrt(2.0 * 9))
 
 
 @pytest.mark.parametrize("written", [True, False])

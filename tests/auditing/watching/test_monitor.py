@@ -1,6 +1,4 @@
 import logging
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -255,14 +253,6 @@ def test_compiled_networks() -> None:
             watch.end()
             out.sum().backward()
     assert [s.step for s in watch.history] == [0, 2]
-
-
-@pytest.fixture
-def one_process(tmp_path: Path) -> Iterator[None]:
-    url = (tmp_path / "store").as_uri()
-    torch.distributed.init_process_group("gloo", init_method=url, rank=0, world_size=1)
-    yield
-    torch.distributed.destroy_process_group()
 
 
 def test_distributed(one_process: None) -> None:

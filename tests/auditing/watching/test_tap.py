@@ -1,7 +1,6 @@
 """The tap shows a meter every call once, by its name, and never gets in the way of the network."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -155,14 +154,6 @@ def test_wrapped_by_checkpointing() -> None:
     model = network()
     model[0] = checkpoint_wrapper(model[0])
     assert same(noted(model, data(16, 4)), noted(network(), data(16, 4)))
-
-
-@pytest.fixture
-def one_process(tmp_path: Path) -> Iterator[None]:
-    url = (tmp_path / "store").as_uri()
-    torch.distributed.init_process_group("gloo", init_method=url, rank=0, world_size=1)
-    yield
-    torch.distributed.destroy_process_group()
 
 
 def test_distributed(one_process: None) -> None:
