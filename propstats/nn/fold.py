@@ -1,15 +1,23 @@
-"""NormProp networks as plain ones: what was normalised becomes weights, biases and where the rectifiers start."""
+"""NormProp networks as plain ones: what was normalised becomes weights, biases and where the rectifiers start.
+
+New weights are worked out in double precision and rounded once, so that a folded network is as near to the exact one as
+the network that it stands for: both round what they compute, and folding adds nothing to that.
+"""
 
 import copy
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 
 from propstats.errors import ModelError
 from propstats.nn.activations import activation_module, is_rectifier
-from propstats.nn.affine import Affine, moved_behind
+from propstats.nn.affine import ABSORBING, Affine, moved_behind
+from propstats.nn.constants import widest
 from propstats.nn.normprop import NormProp
 from propstats.nn.plain import geometry_of, is_chain, plain_kind, with_weights
+
+_Typed = tuple[nn.Module, torch.dtype | None]
 
 
 def fold(model: nn.Module) -> nn.Module:
@@ -36,39 +44,43 @@ def fold(model: nn.Module) -> nn.Module:
       (4): Affine()
     )
     """
-    return _folded(copy.deepcopy(model).eval())
+    return _folded(copy.deepcopy(model).eval()).eval()  # what is new, too
 
 
 def _folded(module: nn.Module) -> nn.Module:
     if isinstance(module, NormProp) or is_chain(module):
-        layers = list(_chain(module))
-        return layers[0] if len(layers) == 1 else nn.Sequential(*_without_affine(layers))
+        layers = _without_affine(list(_chain(module)))
+        return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
     for name, child in module._modules.items():
         if child is not None:
             module.add_module(name, _folded(child))
     return module
 
 
-def _chain(module: nn.Module) -> list[nn.Module]:
-    """Return what is applied one after the other."""
+def _chain(module: nn.Module) -> Iterator[_Typed]:
+    """Yield what is applied one after the other, and the type that it is to be rounded to if it changes."""
     if isinstance(module, NormProp):
-        return _parts(module)
-    if is_chain(module):
-        return [part for child in module.children() for part in _chain(child)]
-    return [_folded(module)]
+        yield from ((part, module.weight.dtype) for part in _parts(module))
+    elif is_chain(module):
+        for child in module.children():
+            yield from _chain(child)
+    else:
+        yield _folded(module), module.weight.dtype if isinstance(module, ABSORBING) else None
 
 
 def _parts(layer: NormProp) -> list[nn.Module]:
-    """Return a NormProp layer as plain weights, an activation and an affine part."""
-    c1, c2 = (torch.as_tensor(c, dtype=torch.float64).view(-1) for c in layer.current_constants())
+    """Return a NormProp layer as plain weights, an activation and an affine part, in double precision."""
+    layer = copy.deepcopy(layer).to(widest(layer.weight.device))
+    c1, c2 = (
+        torch.as_tensor(c, dtype=layer.beta.dtype, device=layer.beta.device).view(-1) for c in layer.current_constants()
+    )
     kind, geometry, weight = plain_kind(layer), geometry_of(layer), layer.effective_weight()
     axes = weight.dim() - 2
     if is_rectifier(layer.activation) and c1.numel() == 1:
         scale, shift = c1.item(), c2.item()
         plain = with_weights(kind, geometry, weight / scale, (layer.beta - shift) / scale)
         return [plain, nn.Threshold(-shift / scale, -shift / scale, inplace=True)]
-    normalise = Affine((1.0 / c1).to(weight), (-c2 / c1).to(weight), axes)
-    return [with_weights(kind, geometry, weight, layer.beta), _activation(layer), normalise]
+    return [with_weights(kind, geometry, weight, layer.beta), _activation(layer), Affine(1.0 / c1, -c2 / c1, axes)]
 
 
 def _activation(layer: NormProp) -> nn.Module:
@@ -81,14 +93,14 @@ def _activation(layer: NormProp) -> nn.Module:
     return slope
 
 
-def _without_affine(layers: list[nn.Module]) -> list[nn.Module]:
+def _without_affine(layers: list[_Typed]) -> list[nn.Module]:
     """Return the chain with every affine part as far behind as it goes, and into weights where it meets them."""
-    done: list[nn.Module] = []
-    for layer in layers:
-        if done and isinstance(done[-1], Affine):
-            moved = moved_behind(done[-1], layer)
-            if moved is not None:
-                done[-1:] = moved
-                continue
-        done.append(layer)
-    return done
+    done: list[_Typed] = []
+    for layer, dtype in layers:
+        last, before = done[-1] if done else (None, None)
+        moved = moved_behind(last, layer) if isinstance(last, Affine) else None
+        if moved is None:
+            done.append((layer, dtype))
+        else:
+            done[-1:] = [(part, dtype or before) for part in moved]
+    return [layer if dtype is None else layer.to(dtype) for layer, dtype in done]
