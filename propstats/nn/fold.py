@@ -15,7 +15,7 @@ from propstats.nn.activations import activation_module, is_rectifier
 from propstats.nn.affine import ABSORBING, Affine, moved_behind
 from propstats.nn.constants import widest
 from propstats.nn.normprop import NormProp
-from propstats.nn.plain import geometry_of, is_chain, plain_kind, with_weights
+from propstats.nn.plain import along, geometry_of, has_hooks, is_chain, plain_kind, with_weights
 
 _Typed = tuple[nn.Module, torch.dtype | None]
 
@@ -32,7 +32,8 @@ def fold(model: nn.Module) -> nn.Module:
         model: The model, which stays as it is.
 
     Raises:
-        ModelError: If a fully connected layer has learned a slope for each unit, for which torch has no module.
+        ModelError: If a fully connected layer has learned a slope for each unit, for which torch has no module, or a
+            layer has hooks.
 
     >>> from propstats.nn import NormPropConv2d
     >>> fold(nn.Sequential(NormPropConv2d(1, 2, 3), NormPropConv2d(2, 2, 3, activation="tanh", padding=1)))
@@ -59,17 +60,17 @@ def _folded(module: nn.Module) -> nn.Module:
 
 def _chain(module: nn.Module) -> Iterator[_Typed]:
     """Yield what is applied one after the other, and the type that it is to be rounded to if it changes."""
-    if isinstance(module, NormProp):
-        yield from ((part, module.weight.dtype) for part in _parts(module))
-    elif is_chain(module):
-        for child in module.children():
-            yield from _chain(child)
-    else:
-        yield _folded(module), module.weight.dtype if isinstance(module, ABSORBING) else None
+    for name, part in along(module):
+        if isinstance(part, NormProp):
+            yield from ((plain, part.weight.dtype) for plain in _parts(name, part))
+        else:
+            yield _folded(part), part.weight.dtype if isinstance(part, ABSORBING) else None
 
 
-def _parts(layer: NormProp) -> list[nn.Module]:
+def _parts(name: str, layer: NormProp) -> list[nn.Module]:
     """Return a NormProp layer as plain weights, an activation and an affine part, in double precision."""
+    if has_hooks(layer):
+        raise ModelError(f"{name or 'the layer'} has hooks, which a plain layer would not have", "remove them first")
     layer = copy.deepcopy(layer).to(widest(layer.weight.device))
     c1, c2 = (
         torch.as_tensor(c, dtype=layer.beta.dtype, device=layer.beta.device).view(-1) for c in layer.current_constants()

@@ -166,6 +166,22 @@ def test_each_layer_keeps_its_type() -> None:
     assert {t.dtype for t in half.state_dict().values()} == {torch.bfloat16}
 
 
+def test_layers_that_are_applied_twice_are_applied_twice() -> None:
+    twice, flat = NormPropLinear(4, 4, activation="silu"), nn.Flatten()
+    _same(nn.Sequential(twice, flat, nn.Sequential(twice, flat), nn.Linear(4, 2)), 4)
+
+
+def test_hooks_are_refused_where_they_would_be_lost_and_kept_elsewhere() -> None:
+    inner = nn.Sequential(NormPropLinear(4, 4, activation="silu"), nn.Linear(4, 4))
+    inner.register_forward_hook(lambda *seen: None)
+    folded = fold(nn.Sequential(inner, nn.Linear(4, 2)))
+    assert folded[0]._forward_hooks  # type: ignore[index]
+    layer = NormPropLinear(4, 4)
+    layer.register_forward_hook(lambda *seen: None)
+    with pytest.raises(ModelError, match=r"1 has hooks, .*remove them first"):
+        fold(nn.Sequential(nn.Flatten(), layer))
+
+
 def test_slopes_of_units_of_a_fully_connected_layer_are_refused() -> None:
     with pytest.raises(ModelError, match="slope for each unit"):
         fold(NormPropLinear(3, 2, activation=nn.PReLU(2)))
