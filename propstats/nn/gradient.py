@@ -18,14 +18,24 @@ _SAME = 1e-12
 
 
 class _Scale(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, input: torch.Tensor, factor: float) -> torch.Tensor:
-        ctx.factor = factor
+    def forward(input: torch.Tensor, factor: float) -> torch.Tensor:
         return input.view_as(input)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, float], output: torch.Tensor) -> None:
+        ctx.factor = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         return ctx.factor * gradients[0], None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> torch.Tensor:
+        moved: torch.Tensor = tangents[0].view_as(tangents[0])  # what goes forwards is not scaled
+        return moved
 
 
 class ScaleGradient(nn.Module):
