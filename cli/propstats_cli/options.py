@@ -67,6 +67,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Data = Annotated[
     str, typer.Option("--data", help="A name (digits, cifar10, gaussian:SHAPE, ...), a file, or MODULE:FACTORY.")
 ]
+Images = Annotated[str, typer.Option("--data", help="digits, fashion-mnist, mnist, cifar10, cifar100 or svhn.")]
 Normalize = Annotated[
     str | None,
     typer.Option("--normalize", help="none, global, feature or batch; by default what the data set is used with."),

@@ -1,6 +1,6 @@
 """`propstats reproduce`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -8,16 +8,16 @@ from propstats_cli import options
 from propstats_cli.output import Answer, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from propstats.experiments.reproduce.records import Reproduction
 
 
 def reproduce(
-    experiment: Annotated[str, typer.Argument(help="fig1, fig2, fig3, fig4, table1 or speed.")],
-    data: Annotated[
-        str, typer.Option("--data", help="digits, fashion-mnist, mnist, cifar10, cifar100 or svhn.")
-    ] = "digits",
+    experiment: Annotated[str, typer.Argument(help="fig1, fig2, fig3, fig4, table1, speed or all.")],
+    data: options.Images = "digits",
     budget: Annotated[
         float | None, typer.Option("--budget", help="Seconds for all of it; the whole protocol without.")
     ] = None,
@@ -28,7 +28,10 @@ def reproduce(
     seed: options.Seed = 0,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Folder of checkpoints.")] = "propstats-reproduce",
     write: Annotated[
-        str | None, typer.Option("--write", metavar="FILE", help="Write the report as Markdown, with its figure.")
+        str | None,
+        typer.Option(
+            "--write", metavar="FILE", help="Write the report as Markdown, with its figure; a folder for all."
+        ),
     ] = None,
     device: options.Device = "auto",
     data_dir: options.DataDir = None,
@@ -44,31 +47,38 @@ def reproduce(
     Examples:
       propstats reproduce fig3 --data fashion-mnist --budget 600
       propstats reproduce table1 --data cifar10 --device cuda --write table1.md
+      propstats reproduce all --data fashion-mnist --thin 8 --budget 1600 --write reports
     """
-    from propstats.experiments.reproduce.reproduce import reproduce as run
+    from propstats.experiments.reproduce.reproduce import reproduce as repeat
+    from propstats.experiments.reproduce.reproduce import reproduce_all
+    from propstats.report.reproduction import write_reproduction, write_reproductions
     from propstats_cli.progress import bars
 
+    place = options.places(data_dir, offline)
+    shared: dict[str, Any] = {"out": out, "thin": thin, "seeds": seeds, "seed": seed, "device": device, "places": place}
+    if experiment == "all":
+        with bars() as show:
+            whole = reproduce_all(data, budget=budget, progress=show, **shared)
+        if write is not None:
+            write_reproductions(whole, write)
+        return Answer("reproduce", whole, True, json, lambda out: _render(out, whole.experiments, write))
     with bars() as show:
-        result = run(
-            experiment,
-            data,
-            out=out,
-            budget=budget,
-            thin=thin,
-            seeds=seeds,
-            seed=seed,
-            device=device,
-            places=options.places(data_dir, offline),
-            progress=show,
-        )
+        result = repeat(experiment, data, budget=budget, progress=show, **shared)
     if write is not None:
-        from propstats.report.reproduction import write_reproduction
-
         write_reproduction(result, write)
-    return Answer("reproduce", result, True, json, lambda out: _render(out, result, write))
+    return Answer("reproduce", result, True, json, lambda out: _render(out, [result], write))
 
 
-def _render(out: "Console", result: "Reproduction", write: str | None) -> None:
+def _render(out: "Console", results: "Sequence[Reproduction]", write: str | None) -> None:
+    from rich.markup import escape
+
+    for result in results:
+        _render_one(out, result)
+    if write is not None:
+        out.print(f"report   {escape(write)}", soft_wrap=True)
+
+
+def _render_one(out: "Console", result: "Reproduction") -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -94,5 +104,3 @@ def _render(out: "Console", result: "Reproduction", write: str | None) -> None:
         out.print(f"chosen   {text}", soft_wrap=True)
     for text in result.not_run:
         out.print(f"not run  {escape(text)}", soft_wrap=True)
-    if write is not None:
-        out.print(f"report   {escape(write)}", soft_wrap=True)

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def ways(
-    data: Annotated[
-        str, typer.Option("--data", help="digits, fashion-mnist, mnist, cifar10, cifar100 or svhn.")
-    ] = "digits",
+    data: options.Images = "digits",
     depth: Annotated[str, typer.Option("--depth", metavar="N,N,...", help="Layers of weights.")] = "9,20,50",
     width: options.Width = 128,
     budget: Annotated[

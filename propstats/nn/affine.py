@@ -12,6 +12,8 @@ _MAXIMA = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.Ad
 _AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _IN_FULL = (nn.Identity, nn.Flatten, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+#: The layers of weights that can take up an affine part.
+ABSORBING = (nn.Linear, *_CONVOLUTIONS)
 _PADS = (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
 
 
@@ -78,8 +80,8 @@ def _into_convolution(affine: Affine, layer: _ConvNd) -> list[nn.Module] | None:
 
 
 def _absorbed(affine: Affine, layer: nn.Linear | _ConvNd, **other: Any) -> nn.Module:
-    """Return a layer of weights that does what the affine part and it do."""
-    weight = layer.weight
+    """Return a layer of weights that does what the affine part and it do, in the affine part's precision."""
+    weight = layer.weight.to(affine.scale)
     groups = 1 if isinstance(layer, nn.Linear) else layer.groups
     inputs = weight.shape[1] * groups
     # Features that were flattened have their units in blocks.

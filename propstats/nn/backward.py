@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from propstats.activations.conversion.torch_modules import of_module
 from propstats.errors import DomainError, ModelError
 from propstats.expectation import quadrature
+from propstats.nn.plain import along
 from propstats.theory.pooling.pool import pool
 
 _POOLS = {
@@ -130,14 +131,14 @@ def backward_normalized(model: nn.Sequential) -> nn.Sequential:
     >>> round(network[2].weight.square().sum(dim=0).mean().item(), 5)
     1.0
     """
-    return nn.Sequential(*[_normalized(name, layer) for name, layer in copy.deepcopy(model).named_children()])
+    parts = list(along(copy.deepcopy(model)))
+    for layer in {part for _, part in parts if isinstance(part, _WEIGHTS)}:  # one may be applied twice
+        parametrize.register_parametrization(layer, "weight", UnitColumns(layer))
+    return nn.Sequential(*[_normalized(name, layer) for name, layer in parts])
 
 
 def _normalized(name: str, layer: nn.Module) -> nn.Module:
-    if isinstance(layer, nn.Sequential):
-        return backward_normalized(layer)
     if isinstance(layer, _WEIGHTS):
-        parametrize.register_parametrization(layer, "weight", UnitColumns(layer))
         return layer
     if isinstance(layer, _RESHAPES):
         return layer

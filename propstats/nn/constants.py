@@ -42,6 +42,15 @@ def unit_constants(act: Activation) -> tuple[float, float, float]:
     return c1, c2, factor
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """Return the type in which constants and folded weights are worked out: double precision, where a device has it.
+
+    >>> widest(torch.device("cpu"))
+    torch.float64
+    """
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def matched_constants(
     act: Activation, mean: torch.Tensor, std: torch.Tensor, params: Mapping[str, torch.Tensor] | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,7 +72,7 @@ def matched_constants(
     >>> [round(float(c), 10) for c in matched_constants(activation("relu"), zero, one)]
     [0.5838193701, 0.3989422804]
     """
-    wide = torch.float32 if mean.device.type == "mps" else torch.float64
+    wide = widest(mean.device)
     if is_rectifier(act):
         c2, variance = rectified_moments(mean.to(wide), std.to(wide))
         return variance.clamp_min(SMALLEST**2).sqrt(), c2

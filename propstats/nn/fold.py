@@ -1,15 +1,23 @@
-"""NormProp networks as plain ones: what was normalised becomes weights, biases and where the rectifiers start."""
+"""NormProp networks as plain ones: what was normalised becomes weights, biases and where the rectifiers start.
+
+New weights are worked out in double precision and rounded once, so that a folded network is as near to the exact one as
+the network that it stands for: both round what they compute, and folding adds nothing to that.
+"""
 
 import copy
+from collections.abc import Iterator
 
 import torch
 from torch import nn
 
 from propstats.errors import ModelError
 from propstats.nn.activations import activation_module, is_rectifier
-from propstats.nn.affine import Affine, moved_behind
+from propstats.nn.affine import ABSORBING, Affine, moved_behind
+from propstats.nn.constants import widest
 from propstats.nn.normprop import NormProp
-from propstats.nn.plain import geometry_of, is_chain, plain_kind, with_weights
+from propstats.nn.plain import along, geometry_of, has_hooks, is_chain, plain_kind, with_weights
+
+_Typed = tuple[nn.Module, torch.dtype | None]
 
 
 def fold(model: nn.Module) -> nn.Module:
@@ -24,7 +32,8 @@ def fold(model: nn.Module) -> nn.Module:
         model: The model, which stays as it is.
 
     Raises:
-        ModelError: If a fully connected layer has learned a slope for each unit, for which torch has no module.
+        ModelError: If a fully connected layer has learned a slope for each unit, for which torch has no module, or a
+            layer has hooks.
 
     >>> from propstats.nn import NormPropConv2d
     >>> fold(nn.Sequential(NormPropConv2d(1, 2, 3), NormPropConv2d(2, 2, 3, activation="tanh", padding=1)))
@@ -36,39 +45,43 @@ def fold(model: nn.Module) -> nn.Module:
       (4): Affine()
     )
     """
-    return _folded(copy.deepcopy(model).eval())
+    return _folded(copy.deepcopy(model).eval()).eval()  # what is new, too
 
 
 def _folded(module: nn.Module) -> nn.Module:
     if isinstance(module, NormProp) or is_chain(module):
-        layers = list(_chain(module))
-        return layers[0] if len(layers) == 1 else nn.Sequential(*_without_affine(layers))
+        layers = _without_affine(list(_chain(module)))
+        return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
     for name, child in module._modules.items():
         if child is not None:
             module.add_module(name, _folded(child))
     return module
 
 
-def _chain(module: nn.Module) -> list[nn.Module]:
-    """Return what is applied one after the other."""
-    if isinstance(module, NormProp):
-        return _parts(module)
-    if is_chain(module):
-        return [part for child in module.children() for part in _chain(child)]
-    return [_folded(module)]
+def _chain(module: nn.Module) -> Iterator[_Typed]:
+    """Yield what is applied one after the other, and the type that it is to be rounded to if it changes."""
+    for name, part in along(module):
+        if isinstance(part, NormProp):
+            yield from ((plain, part.weight.dtype) for plain in _parts(name, part))
+        else:
+            yield _folded(part), part.weight.dtype if isinstance(part, ABSORBING) else None
 
 
-def _parts(layer: NormProp) -> list[nn.Module]:
-    """Return a NormProp layer as plain weights, an activation and an affine part."""
-    c1, c2 = (torch.as_tensor(c, dtype=torch.float64).view(-1) for c in layer.current_constants())
+def _parts(name: str, layer: NormProp) -> list[nn.Module]:
+    """Return a NormProp layer as plain weights, an activation and an affine part, in double precision."""
+    if has_hooks(layer):
+        raise ModelError(f"{name or 'the layer'} has hooks, which a plain layer would not have", "remove them first")
+    layer = copy.deepcopy(layer).to(widest(layer.weight.device))
+    c1, c2 = (
+        torch.as_tensor(c, dtype=layer.beta.dtype, device=layer.beta.device).view(-1) for c in layer.current_constants()
+    )
     kind, geometry, weight = plain_kind(layer), geometry_of(layer), layer.effective_weight()
     axes = weight.dim() - 2
     if is_rectifier(layer.activation) and c1.numel() == 1:
         scale, shift = c1.item(), c2.item()
         plain = with_weights(kind, geometry, weight / scale, (layer.beta - shift) / scale)
         return [plain, nn.Threshold(-shift / scale, -shift / scale, inplace=True)]
-    normalise = Affine((1.0 / c1).to(weight), (-c2 / c1).to(weight), axes)
-    return [with_weights(kind, geometry, weight, layer.beta), _activation(layer), normalise]
+    return [with_weights(kind, geometry, weight, layer.beta), _activation(layer), Affine(1.0 / c1, -c2 / c1, axes)]
 
 
 def _activation(layer: NormProp) -> nn.Module:
@@ -81,14 +94,14 @@ def _activation(layer: NormProp) -> nn.Module:
     return slope
 
 
-def _without_affine(layers: list[nn.Module]) -> list[nn.Module]:
+def _without_affine(layers: list[_Typed]) -> list[nn.Module]:
     """Return the chain with every affine part as far behind as it goes, and into weights where it meets them."""
-    done: list[nn.Module] = []
-    for layer in layers:
-        if done and isinstance(done[-1], Affine):
-            moved = moved_behind(done[-1], layer)
-            if moved is not None:
-                done[-1:] = moved
-                continue
-        done.append(layer)
-    return done
+    done: list[_Typed] = []
+    for layer, dtype in layers:
+        last, before = done[-1] if done else (None, None)
+        moved = moved_behind(last, layer) if isinstance(last, Affine) else None
+        if moved is None:
+            done.append((layer, dtype))
+        else:
+            done[-1:] = [(part, dtype or before) for part in moved]
+    return [layer if dtype is None else layer.to(dtype) for layer, dtype in done]

@@ -18,14 +18,24 @@ _SAME = 1e-12
 
 
 class _Scale(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, input: torch.Tensor, factor: float) -> torch.Tensor:
-        ctx.factor = factor
+    def forward(input: torch.Tensor, factor: float) -> torch.Tensor:
         return input.view_as(input)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[torch.Tensor, float], output: torch.Tensor) -> None:
+        ctx.factor = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
         return ctx.factor * gradients[0], None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> torch.Tensor:
+        moved: torch.Tensor = tangents[0].view_as(tangents[0])  # what goes forwards is not scaled
+        return moved
 
 
 class ScaleGradient(nn.Module):
@@ -107,20 +117,24 @@ def separate_scales(model: nn.Module) -> nn.Module:
       )
     )
     """
-    scaled = _scaled(copy.deepcopy(model))
+    scaled = _scaled(copy.deepcopy(model), {})
     check_gradient_scales(scaled)
     return scaled
 
 
-def _scaled(module: nn.Module) -> nn.Module:
+def _scaled(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
+    if module in done:  # applied at several places
+        return done[module]
     if isinstance(module, NormProp):
         factor = jacobian_factor(module)
         if not 0.0 < factor < math.inf:
             raise ModelError(f"a layer with {module.activation} has the Jacobian factor {factor:g}: nothing to scale")
-        return nn.Sequential(ScaleGradient(1.0 / factor), module)
+        done[module] = nn.Sequential(ScaleGradient(1.0 / factor), module)
+        return done[module]
+    done[module] = module
     for name, child in module._modules.items():
         if child is not None:
-            module.add_module(name, _scaled(child))
+            module.add_module(name, _scaled(child, done))
     return module
 
 

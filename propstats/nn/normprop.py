@@ -223,7 +223,8 @@ def _activation_of(given: Any) -> tuple[Activation, torch.Tensor | None]:
     """Return an activation, and the slope if that is learned."""
     if isinstance(given, nn.PReLU):
         slope = given.weight.detach().clone()
-        return activation("prelu", a=float(slope.mean())), slope
+        known = {} if slope.is_meta else {"a": float(slope.mean())}
+        return activation("prelu", **known), slope
     if isinstance(given, nn.Module) and any(True for _ in given.parameters()):
         what = f"{type(given).__name__} has parameters of its own, which would stay as they are"
         raise DomainError(what, "only the slope of PReLU is learned; give a formula with numbers instead")

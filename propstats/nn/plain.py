@@ -1,5 +1,6 @@
 """Torch's own layers in the place of NormProp's, and the other way round."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -40,7 +41,30 @@ def geometry_of(layer: nn.Module) -> dict[str, Any]:
 
 def is_chain(module: nn.Module) -> bool:
     """Whether a module applies its parts one after the other, and does nothing else."""
-    return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+    own_way = not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward
+    return not own_way and not has_hooks(module)
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether something may change what goes into a module or comes out of it."""
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def along(model: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Yield what nested chains apply one after the other, by name.
+
+    A part that is applied twice comes twice, which torch's `named_children` leaves out.
+
+    >>> act = nn.ReLU()
+    >>> [name for name, _ in along(nn.Sequential(nn.Sequential(nn.Linear(2, 2), act), nn.Linear(2, 2), act))]
+    ['0.0', '0.1', '1', '2']
+    """
+    if not is_chain(model):
+        yield name, model
+        return
+    for inside, part in model._modules.items():
+        if part is not None:
+            yield from along(part, f"{name}.{inside}" if name else inside)
 
 
 def with_weights(

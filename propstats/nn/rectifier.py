@@ -42,8 +42,8 @@ def rectified(input: torch.Tensor, least: float) -> torch.Tensor:
     >>> rectified(torch.tensor([-1.0, 0.0, 1.0]), -0.5).tolist()
     [-0.5, 0.0, 1.0]
     """
-    is_transformed = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
-    if is_transformed or input.dtype not in (torch.float32, torch.float64):
+    is_compiled = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    if is_compiled or torch._C._are_functorch_transforms_active() or input.dtype not in (torch.float32, torch.float64):
         return input.clamp_min(least)
     result: torch.Tensor = _InPlace.apply(input, least)  # type: ignore[no-untyped-call]
     return result

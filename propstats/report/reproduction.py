@@ -1,18 +1,19 @@
 """A repeated experiment of the paper, as Markdown with a figure."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from propstats.files import write_atomically
-from propstats.report.style import render, styled
+from propstats.experiments.keeping import make_folder
+from propstats.report.style import styled
+from propstats.report.training import draw_networks, write_report
 
 if TYPE_CHECKING:
-    from propstats.experiments.reproduce.records import Reproduction, RunResult
+    from propstats.experiments.reproduce.records import Reproduction, Reproductions, RunResult
 
 # From the palette of Okabe and Ito.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -25,9 +26,18 @@ def write_reproduction(result: "Reproduction", path: str | os.PathLike[str]) -> 
     Raises:
         OutputError: If a file cannot be written.
     """
-    figure = Path(path).with_suffix(".svg")
-    write_atomically(figure, render(reproduction_figure(result), "svg"))
-    write_atomically(path, reproduction_markdown(result, figure.name))
+    write_report(path, reproduction_figure(result), partial(reproduction_markdown, result))
+
+
+def write_reproductions(result: "Reproductions", folder: str | os.PathLike[str]) -> None:
+    """Write a report for each experiment into a folder, `fig1.md` and so on.
+
+    Raises:
+        OutputError: If the folder cannot be made, or a file cannot be written.
+    """
+    where = make_folder(Path(folder))
+    for experiment in result.experiments:
+        write_reproduction(experiment, where / f"{experiment.name}.md")
 
 
 def reproduction_markdown(result: "Reproduction", figure: str) -> str:
@@ -104,8 +114,11 @@ def reproduction_figure(result: "Reproduction") -> Figure:
         for axes in (accuracy, means):
             axes.set_xlabel(_epochs(result))
         for run, colour in zip(result.runs, _COLOURS, strict=False):
-            _curve(accuracy, run, colour, [[epoch.accuracy for epoch in n.epochs] for n in run.trained])
-            _curve(means, run, colour, [[float(np.mean(e.layer_means)) for e in n.epochs] for n in run.trained])
+            epochs, networks = range(1, run.shortened.epochs + 1), [network.epochs for network in run.trained]
+            rightly = [[epoch.accuracy for epoch in network] for network in networks]
+            received = [[float(np.mean(epoch.layer_means)) for epoch in network] for network in networks]
+            draw_networks(accuracy, epochs, rightly, label=run.run, colour=colour)
+            draw_networks(means, epochs, received, label=run.run, colour=colour)
         figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
         about = f"{result.title}, on {result.data}: means and 95 % intervals over {result.seeds} networks"
         figure.suptitle(about, x=0.01, ha="left", fontsize=10, parse_math=False)
@@ -119,18 +132,3 @@ def _epochs(result: "Reproduction") -> str:
     if all(run.shortened.steps == run.shortened.of_steps for run in result.runs):
         return "epoch"
     return f"epoch, shortened to {steps[0]:,}{f' to {steps[-1]:,}' if len(steps) > 1 else ''} steps"
-
-
-def _curve(axes: Axes, run: "RunResult", colour: str, networks: list[list[float]]) -> None:
-    """Draw the mean over networks, and where it lies with 95 %; networks that diverged end early."""
-    from scipy import stats
-
-    length = min((len(values) for values in networks), default=0)
-    if not length:
-        return
-    values = np.array([network[:length] for network in networks])
-    epochs, mean = np.arange(1, length + 1), values.mean(axis=0)
-    axes.plot(epochs, mean, color=colour, label=run.run, marker="." if length < 2 else None)
-    if len(values) > 1:
-        half = stats.t.ppf(0.975, len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
-        axes.fill_between(epochs, mean - half, mean + half, color=colour, alpha=0.15, linewidth=0)

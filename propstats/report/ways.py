@@ -2,16 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from propstats.experiments.ways.networks import WAYS
-from propstats.files import write_atomically
-from propstats.report.style import render, styled
+from propstats.report.style import styled
+from propstats.report.training import draw_networks, write_report
 
 if TYPE_CHECKING:
     from propstats.experiments.ways.records import Comparison, Judgement, WayResult
@@ -28,9 +27,7 @@ def write_comparison(result: "Comparison", path: str | os.PathLike[str]) -> None
     Raises:
         OutputError: If a file cannot be written.
     """
-    figure = Path(path).with_suffix(".svg")
-    write_atomically(figure, render(comparison_figure(result), "svg"))
-    write_atomically(path, comparison_markdown(result, figure.name))
+    write_report(path, comparison_figure(result), partial(comparison_markdown, result))
 
 
 def comparison_markdown(result: "Comparison", figure: str) -> str:
@@ -122,26 +119,12 @@ def comparison_figure(result: "Comparison") -> Figure:
             axes.set_xlabel("training step")
             axes.set_ylim(0.0, 1.0)
             for found in (found for found in result.results if found.depth == depth):
-                _curve(axes, found)
+                colour, line = _LOOKS[list(WAYS).index(found.way) % len(_LOOKS)]
+                errors = [network.errors for network in found.trained]
+                draw_networks(axes, found.trained[0].steps, errors, label=found.way, colour=colour, line=line)
         panels[0].set_ylabel("test error")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
         title = f"Test error along training on {result.data}: means and 95 % intervals over {result.seeds} networks"
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, parse_math=False)
         figure.draw_without_rendering()
     return figure
-
-
-def _curve(axes: Axes, found: "WayResult") -> None:
-    from scipy import stats
-
-    colour, line = _LOOKS[list(WAYS).index(found.way) % len(_LOOKS)]
-    length = min(len(network.errors) for network in found.trained)  # networks that diverged end early
-    if not length:
-        axes.plot([], [], color=colour, linestyle=line, label=found.way)
-        return
-    values = np.array([network.errors[:length] for network in found.trained])
-    steps, mean = found.trained[0].steps[:length], values.mean(axis=0)
-    axes.plot(steps, mean, color=colour, linestyle=line, label=found.way)
-    if len(values) > 1:
-        half = stats.t.ppf(0.975, len(values) - 1) * values.std(axis=0, ddof=1) / np.sqrt(len(values))
-        axes.fill_between(steps, mean - half, mean + half, color=colour, alpha=0.12, linewidth=0)

@@ -1,13 +1,16 @@
 """Experiments of the paper: protocol, budget, stopping and going on, verdicts."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from propstats_cli.main import run
 
 from propstats.errors import DomainError, ModelError, UnknownNameError
 from propstats.estimate import Estimate, Route
+from propstats.experiments.reproduce import reproduce as module
 from propstats.experiments.reproduce.budget import Cost, shorten, whole
 from propstats.experiments.reproduce.images import Images
 from propstats.experiments.reproduce.protocol import EXPERIMENTS, Run
@@ -143,6 +146,25 @@ def test_verdicts_tell_better_from_worse_and_from_unknown() -> None:
 def test_an_unknown_experiment_is_answered_with_those_there_are() -> None:
     with pytest.raises(UnknownNameError, match="fig5"):
         reproduce("fig5")
+
+
+def test_all_experiments_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = dict.fromkeys(("speed", "fig3"), EXPERIMENTS["speed"])
+    few["fig3"] = dataclasses.replace(few["speed"], name="fig3")
+    monkeypatch.setattr(module, "EXPERIMENTS", few)
+    monkeypatch.setattr(module, "load_images", lambda data, places: _images(400, 8))
+    options = ["--thin", "96", "--budget", "2", "--out", str(tmp_path / "kept")]
+    assert run(["reproduce", "all", *options, "--write", str(tmp_path / "reports"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["data"]
+    assert found["budget"] == 2
+    assert [(one["name"], one["budget"]) for one in found["experiments"]] == [("speed", 1), ("fig3", 1)]
+    assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == [
+        "fig3.md", "fig3.svg", "speed.md", "speed.svg",
+    ]  # fmt: skip
+    assert run(["reproduce", "all", *options]) == 0  # goes on from what is kept
+    assert capsys.readouterr().out.count("normprop-batch-50 ") == 2
 
 
 @pytest.mark.slow

@@ -99,3 +99,11 @@ def test_the_model_stays_as_it_is_and_strangers_are_named() -> None:
         backward_normalized(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)))
     with pytest.raises(DomainError):
         BackwardNorm.of(nn.LayerNorm(4))
+
+
+def test_layers_that_are_applied_twice_are_applied_twice() -> None:
+    act, twice = nn.ReLU(), nn.Linear(4, 4)
+    network = backward_normalized(nn.Sequential(nn.Sequential(nn.Linear(4, 4), act), twice, act, twice))
+    assert [isinstance(part, BackwardNorm) for part in network] == [False, True, False, True, False]
+    assert network[2] is network[4]
+    assert len(network[2].parametrizations.weight) == 1  # type: ignore[union-attr,arg-type]

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from propstats.errors import DomainError, ModelError
-from propstats.nn import NormPropConv2d, NormPropConvTranspose1d, NormPropLinear, convert
+from propstats.nn import GlobalNormalization, NormPropConv2d, NormPropConvTranspose1d, NormPropLinear, convert
 from propstats.nn.models import nin
 
 
@@ -69,11 +70,54 @@ class _Residual(nn.Module):
         return torch.add(x, self.inner(x))
 
 
+def test_what_was_frozen_or_without_storage_stays_so() -> None:
+    model: Any = nn.Sequential(
+        GlobalNormalization(torch.zeros(3), torch.ones(3)), nn.Linear(3, 3), nn.BatchNorm1d(3), nn.ReLU(),
+        nn.Linear(3, 3), nn.PReLU(), nn.Linear(3, 2), nn.LogSoftmax(1),
+    )  # fmt: skip
+    model[1].weight.requires_grad_(False)
+    model[2].bias.requires_grad_(False)
+    model[4].requires_grad_(False)
+    model[5].requires_grad_(False)
+    found = convert(model.eval())
+    learned = {name for name, parameter in found.named_parameters() if parameter.requires_grad}
+    assert learned == {"1.gamma", "3.weight", "3.bias"}
+    assert not found.training
+    assert convert(model.train()).training
+    assert {p.device.type for p in convert(model.to("meta")).parameters()} == {"meta"}
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_stays(dtype: torch.dtype) -> None:
+    model = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)).to(dtype)
+    found = convert(model)
+    assert {tensor.dtype for tensor in found.parameters()} == {dtype}
+    assert found(torch.zeros(1, 2, 4, 4, dtype=dtype)).isfinite().all()
+
+
+def test_an_activation_may_be_applied_at_several_places() -> None:
+    act = nn.Tanh()
+    found = convert(nn.Sequential(nn.Linear(3, 3), act, nn.Linear(3, 3), act, nn.Linear(3, 2)))
+    assert [type(part) for part in found] == [NormPropLinear, NormPropLinear, nn.Linear]
+
+
+_TIED = nn.Linear(3, 3)
+_HOOKED = nn.Linear(3, 3)
+_HOOKED.register_forward_hook(lambda *seen: None)
+
+
 @pytest.mark.parametrize(
     ("layers", "name", "why"),
     [
+        ((_TIED, nn.ReLU(), nn.Linear(3, 3), nn.ReLU(), _TIED), "4 (Linear)", "shares a parameter with 0"),
+        ((_HOOKED, nn.ReLU()), "0 (Linear)", "hooks, which would be lost"),
+        ((weight_norm(nn.Linear(3, 3)), nn.ReLU()), "0 (ParametrizedLinear)", "weights are made of others"),
+        ((nn.LazyLinear(3), nn.ReLU()), "0 (LazyLinear)", "run the model once"),
+        ((nn.Linear(3, 4), nn.BatchNorm1d(3), nn.ReLU()), "1 (BatchNorm1d)", "0 has 4 units, and it is for 3"),
+        ((nn.Linear(3, 3), nn.Softmax(1), nn.Linear(3, 3)), "1 (Softmax)", "nothing like it"),
         ((nn.Linear(3, 3), nn.Dropout(), nn.ReLU()), "1 (Dropout)", "changes the distribution"),
-        ((nn.Linear(3, 3), nn.LayerNorm(3), nn.ReLU()), "1 (LayerNorm)", "nothing like it"),
+        ((nn.Linear(3, 3), nn.LayerNorm(3), nn.ReLU()), "1 (LayerNorm)", "it normalises"),
+        ((nn.Linear(3, 3), nn.LayerNorm(3), nn.ReLU(), nn.Linear(3, 3)), "1 (LayerNorm)", "it normalises"),
         ((nn.BatchNorm1d(3), nn.Linear(3, 3), nn.ReLU()), "0 (BatchNorm1d)", "does not follow a layer of weights"),
         ((nn.Linear(3, 3), nn.Linear(3, 3), nn.ReLU()), "0 (Linear)", "no activation follows"),
         ((nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.BatchNorm1d(3)), "3 (BatchNorm1d)", "no activation follows"),
@@ -97,3 +141,15 @@ def test_only_to_normprop() -> None:
         convert(nn.Sequential(), like="fixup")
     with pytest.raises(ModelError, match="model \\(_Residual\\)"):
         convert(_Residual())
+    nothing: Any = "model.pt"
+    with pytest.raises(ModelError, match=r"only convert a torch.nn.Module, got str"):
+        convert(nothing)
+
+
+@pytest.mark.parametrize(
+    ("act", "options", "why"),
+    [(nn.PReLU(2), {}, "2 slopes do not fit 3 units"), (nn.ReLU(), {"gamma": -1.0}, "gamma must be positive, got -1")],
+)
+def test_layers_that_cannot_be_made_are_named(act: nn.Module, options: dict[str, Any], why: str) -> None:
+    with pytest.raises(DomainError, match=rf"cannot convert 1.0 \(Linear\): {why}"):
+        convert(nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(3, 3), act)), **options)

@@ -60,6 +60,13 @@ def test_a_chain_keeps_its_gradients_and_its_signal() -> None:
     torch.testing.assert_close(own * factor, plain, rtol=1e-10, atol=1e-12)
 
 
+def test_parts_that_are_applied_twice_are_scaled_once_each() -> None:
+    inside = nn.Sequential(NormPropLinear(4, 4, gamma=1.0), nn.Tanh())
+    scaled = separate_scales(nn.Sequential(inside, inside))
+    assert len({part for part in scaled.modules() if isinstance(part, ScaleGradient)}) == 1
+    assert str(scaled).count("ScaleGradient") == 2
+
+
 def test_branches_must_agree() -> None:
     half, quarter = ScaleGradient(0.5), ScaleGradient(0.25)
     check_gradient_scales(nn.Sequential(nn.Linear(2, 2), half, _Branches(nn.Linear(2, 2), nn.Tanh()), quarter))

@@ -11,7 +11,8 @@ from torch import nn
 import propstats
 from propstats.activations import activation
 from propstats.estimate import STANDARD_ERRORS, Signal
-from propstats.nn import NormPropConv2d, NormPropConvTranspose1d, NormPropLinear
+from propstats.nn import NormPropConv2d, NormPropConvTranspose1d, NormPropLinear, convert, fold
+from propstats.nn.init import initialize_
 from propstats.rules.affine import Chain
 from propstats.rules.dense import Weights
 from propstats.rules.from_torch import NoRuleError, rule_for
@@ -76,6 +77,22 @@ def test_an_audit_expects_what_it_measures() -> None:
         assert {layer.verdict for layer in report.layers} == {"ok"}
         expected = [layer.one_step for layer in report.layers]
         assert None not in expected
+
+
+_MATCHED: dict[str, Any] = {"constants": "matched", "gamma": 1.0, "beta": 1.0}
+
+
+@pytest.mark.parametrize("options", [{}, pytest.param(_MATCHED, marks=pytest.mark.slow)], ids=str)
+def test_converted_and_folded_networks_pass(options: dict[str, Any]) -> None:
+    layers: list[nn.Module] = []
+    for k in range(4):
+        layers += [nn.Linear(64, 64), nn.BatchNorm1d(64), nn.Tanh() if k % 2 else nn.ReLU()]
+    initialize_(plain := nn.Sequential(*layers, nn.Linear(64, 10)), "he")
+    converted = convert(plain, **options)
+    for network in (converted, fold(converted)):
+        report = propstats.audit(network, torch.randn(200, 64, generator=torch.Generator().manual_seed(0)))
+        assert report.passed
+        assert {layer.verdict for layer in report.layers} <= {"ok", "departs"}
 
 
 def _slopes() -> nn.PReLU:

@@ -1,5 +1,7 @@
-"""NormProp in torch's machinery: export, compilation, several processes."""
+"""NormProp in torch's machinery: export, compilation, transformations, other types, several processes."""
 
+import copy
+import pickle
 import socket
 from typing import Any
 
@@ -7,8 +9,12 @@ import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
 
-from propstats.nn import NormPropConv2d, NormPropLinear, fold
+from propstats.nn import NormPropConv2d, NormPropLinear, ScaleGradient, fold
+
+# torch loads and traces parts of itself by what it deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
 
 def _model(**options: Any) -> nn.Sequential:
@@ -30,6 +36,61 @@ def test_export(options: dict[str, Any]) -> None:
     for exported in (model, fold(model)):
         program = torch.export.export(exported, (x,))
         torch.testing.assert_close(program.module()(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", _OPTIONS, ids=str)
+def test_copies_and_types(options: dict[str, Any]) -> None:
+    model = _model(**options)
+    x = torch.randn(5, 2, 4, 4, generator=torch.Generator().manual_seed(1))
+    for same in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(same(x), model(x))
+    for dtype in (torch.float64, torch.float16, torch.bfloat16):
+        other = copy.deepcopy(model).to(dtype)
+        output = other(x.to(dtype))
+        output.sum().backward()
+        assert output.dtype == dtype
+        assert all(p.grad is not None and p.grad.dtype == dtype and p.grad.isfinite().all() for p in other.parameters())
+
+
+@pytest.mark.parametrize("options", _OPTIONS, ids=str)
+def test_derivatives_of_other_kinds(options: dict[str, Any]) -> None:
+    """Of one example each, of derivatives, along a direction, and with recomputed layers: all are those of autograd."""
+    model = _model(**options).double()
+    x = torch.randn(3, 2, 4, 4, dtype=torch.double, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    parameters = {name: value.detach() for name, value in model.named_parameters()}
+    output = model(x).square().sum()
+    expected = torch.autograd.grad(output, [x, *model.parameters()])
+
+    def loss(parameters: dict[str, torch.Tensor], example: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = torch.func.functional_call(model, parameters, (example[None],)).square().sum()
+        return result
+
+    each = torch.vmap(torch.func.grad(loss), in_dims=(None, 0))(parameters, x.detach())
+    for found, gradient in zip(each.values(), expected[1:], strict=True):
+        torch.testing.assert_close(found.sum(dim=0), gradient)
+
+    middle: Any = checkpoint(model[:2], x, use_reentrant=False)
+    recomputed = model[2:](middle).square().sum()
+    for found, gradient in zip(torch.autograd.grad(recomputed, [x, *model.parameters()]), expected, strict=True):
+        torch.testing.assert_close(found, gradient)
+
+    along = torch.func.jvp(lambda x: model(x).square().sum(), (x.detach(),), (x.detach(),))[1]
+    torch.testing.assert_close(along, (expected[0] * x).sum().detach())
+    assert torch.autograd.gradgradcheck(model, (x,), fast_mode=True)
+
+
+def test_traces() -> None:
+    trace: Any = torch.jit.trace
+    model, x = _model(), torch.randn(5, 2, 4, 4, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(trace(model, x)(x), model(x))
+
+
+def test_scaled_gradients_under_transformations() -> None:
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+    scale = ScaleGradient(0.25)
+    each = torch.vmap(torch.func.grad(lambda x: scale(x).square().sum()))(x)
+    assert torch.equal(each, 0.5 * x)
+    assert torch.equal(torch.func.jvp(scale, (x,), (x,))[1], x)  # what goes forwards is not scaled
 
 
 @pytest.mark.slow

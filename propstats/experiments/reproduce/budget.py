@@ -1,7 +1,6 @@
 """How much of the paper's protocol fits into the time there is, shortened in the same proportion for all runs."""
 
 import math
-import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from propstats.errors import DomainError
+from propstats.experiments.keeping import seconds_of
 from propstats.experiments.reproduce.images import Images
 from propstats.experiments.reproduce.observe import input_means
 from propstats.experiments.reproduce.protocol import Run
@@ -20,7 +20,6 @@ _STEPS = 10
 #: Validation may take this share of the time.
 _VALIDATION = 0.2
 _VALIDATED = 100
-_TIMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +44,13 @@ def whole(run: Run, images: Images, seeds: int) -> Shortening:
 def measure(run: Run, images: Images, device: torch.device) -> Cost:
     """Time a run, on a network that is thrown away."""
     training = Training(run, images, whole(run, images, 1), 0, device)
-    times = []
     steps = training.steps()
-    for _ in range(_TIMED + 1):
-        start = time.perf_counter()
-        next(steps)
-        times.append(time.perf_counter() - start)
+    step = seconds_of(lambda: next(steps))
     steps.close()
     some = min(len(images.test), _VALIDATED)
     start = time.perf_counter()
     input_means(training.model, images.test[:some], images.test_labels[:some], seed=0, device=device)
-    return Cost(statistics.median(times[1:]), (time.perf_counter() - start) / some)
+    return Cost(step, (time.perf_counter() - start) / some)
 
 
 def shorten(

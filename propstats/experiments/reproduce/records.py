@@ -148,3 +148,16 @@ class Reproduction:
     verdicts: Sequence[Verdict]
     choices: Sequence[str]
     not_run: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reproductions:
+    """All experiments of the paper, repeated.
+
+    Args:
+        budget: Seconds that there were, the same for each experiment; None for the whole protocol.
+        experiments: What each of them found.
+    """
+
+    budget: float | None
+    experiments: Sequence[Reproduction]

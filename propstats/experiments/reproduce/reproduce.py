@@ -4,18 +4,19 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 from propstats.auditing.data.find import Places
 from propstats.errors import DomainError, unknown_name
 from propstats.estimate import Estimate, Route
 from propstats.expectation.sampling.draws import resolve_device
+from propstats.experiments.keeping import device_name, make_folder, mean_over_networks
 from propstats.experiments.reproduce.images import Images, load_images
-from propstats.experiments.reproduce.plan import Planned, kept_plan, make_folder
+from propstats.experiments.reproduce.plan import Planned, kept_plan
 from propstats.experiments.reproduce.protocol import EXPERIMENTS, Run
-from propstats.experiments.reproduce.records import Reproduction, RunResult, Shortening, Trained
+from propstats.experiments.reproduce.records import Reproduction, Reproductions, RunResult, Shortening, Trained
 from propstats.experiments.reproduce.training import Training
 from propstats.experiments.reproduce.verdicts import judge
 
@@ -84,7 +85,7 @@ def reproduce(
         section=experiment.section,
         data=images.name,
         data_sha256=images.sha256,
-        device=_called(where),
+        device=device_name(where),
         seed=seed,
         seeds=count,
         budget=budget,
@@ -97,6 +98,32 @@ def reproduce(
             *(_not_run(run, plan[run].shortening) for run in plan if plan[run].shortening.is_short),
         ),
     )
+
+
+def reproduce_all(
+    data: str = "digits", *, budget: float | None = None, progress: Progress | None = None, **options: Any
+) -> Reproductions:
+    """Repeat all experiments of the NormProp paper, one after the other.
+
+    Args:
+        data: As of `reproduce`.
+        budget: Seconds for all of them; each has the same share. None for the paper's whole protocol.
+        progress: Called with the experiment and the network, the steps that are done and that there are.
+        **options: As of `reproduce`.
+
+    Raises:
+        PropstatsError: As of `reproduce`.
+    """
+
+    def one(name: str) -> Reproduction:
+        def show(network: str, done: int, total: int) -> None:
+            if progress is not None:
+                progress(f"{name}: {network}", done, total)
+
+        share = None if budget is None else budget / len(EXPERIMENTS)
+        return reproduce(name, data, budget=share, progress=show, **options)
+
+    return Reproductions(budget, tuple(one(name) for name in EXPERIMENTS))
 
 
 def _train(
@@ -127,11 +154,8 @@ def _train(
 
 
 def _mean(values: list[float]) -> Estimate:
-    """Return the mean over networks with its standard error."""
-    if not values:
-        return Estimate(float("nan"), float("inf"), Route.MEASURED, 0)
-    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
-    return Estimate(float(np.mean(values)), error, Route.MEASURED, len(values))
+    """Return the mean over networks, of which none may have come to an end of an epoch."""
+    return mean_over_networks(values) if values else Estimate(float("nan"), float("inf"), Route.MEASURED, 0)
 
 
 def _not_run(run: Run, plan: Shortening) -> str:
@@ -139,7 +163,3 @@ def _not_run(run: Run, plan: Shortening) -> str:
         f"{run.label}: {plan.epochs} of {plan.of_epochs} epochs with {plan.steps:,} of {plan.of_steps:,} steps each "
         f"({plan.share:.2%} of the paper's training), validated on {plan.validated:,} of {plan.of_validation:,} images"
     )
-
-
-def _called(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"

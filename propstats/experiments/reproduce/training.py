@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 import math
 import time
 from collections.abc import Generator
@@ -14,6 +13,7 @@ from torch import nn
 
 from propstats.errors import ModelError
 from propstats.expectation.sampling import block_seed
+from propstats.experiments.keeping import check_same
 from propstats.experiments.reproduce.images import Images
 from propstats.experiments.reproduce.observe import input_means
 from propstats.experiments.reproduce.protocol import MOMENTUM, WEIGHT_DECAY, Run
@@ -118,14 +118,10 @@ class Training:
             return
         try:
             found: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-            configuration, state = found["configuration"], found["state"]
+            configuration, state = dict(found["configuration"]), found["state"]
         except Exception as error:  # torch raises a dozen kinds on damaged files
             raise ModelError(f"{path}: is no checkpoint of this experiment, or damaged", "remove it") from error
-        if configuration != self._configuration:
-            known, own = json.loads(configuration), json.loads(self._configuration)
-            differing = sorted(key for key in own if known.get(key) != own[key])
-            what = f"{path}: is the checkpoint of another configuration: {', '.join(differing)} differ"
-            raise ModelError(what, "use another folder with --out, or remove it to begin again")
+        check_same(f"{path}: is the checkpoint of another configuration", configuration, self._configuration)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"].cpu())
@@ -133,9 +129,9 @@ class Training:
         self.epochs = [Epoch(**epoch) for epoch in state["epochs"]]
 
     @property
-    def _configuration(self) -> str:
-        """Everything that the result depends on, as text."""
-        parts = dataclasses.asdict(self.run) | {
+    def _configuration(self) -> dict[str, Any]:
+        """Everything that the result depends on."""
+        return dataclasses.asdict(self.run) | {
             "steps": self.shortened.steps,
             "shortened_epochs": self.shortened.epochs,
             "validated": self.shortened.validated,
@@ -144,7 +140,6 @@ class Training:
             "weight_decay": WEIGHT_DECAY,
             "momentum": MOMENTUM,
         }
-        return json.dumps(parts, sort_keys=True)
 
     @property
     def _state(self) -> dict[str, Any]:

@@ -4,12 +4,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
 from propstats.auditing.data.find import Places
 from propstats.errors import DomainError
 from propstats.expectation.sampling.draws import resolve_device
-from propstats.experiments.reproduce.plan import make_folder
+from propstats.experiments.keeping import device_name, make_folder
 from propstats.experiments.ways.images import flat_images
 from propstats.experiments.ways.judging import judge, mean_and_interval
 from propstats.experiments.ways.networks import WAYS
@@ -74,7 +72,7 @@ def compare_ways(
     return Comparison(
         data=images.name,
         data_sha256=images.sha256,
-        device=torch.cuda.get_device_name(where) if where.type == "cuda" else f"cpu, {torch.get_num_threads()} threads",
+        device=device_name(where),
         seed=seed,
         seeds=seeds,
         budget=budget,

@@ -7,6 +7,7 @@ import numpy as np
 
 from propstats.auditing.judging.simultaneous import holm
 from propstats.estimate import Estimate, Route
+from propstats.experiments.keeping import mean_over_networks
 from propstats.experiments.ways.networks import WAYS
 from propstats.experiments.ways.records import Judgement, WayResult, Word
 
@@ -22,12 +23,9 @@ def mean_and_interval(values: Sequence[float]) -> tuple[Estimate, tuple[float, f
     """
     from scipy import stats
 
-    mean, count = float(np.mean(values)), len(values)
-    if count < 2:
-        return Estimate(mean, math.inf, Route.MEASURED, count), (-math.inf, math.inf)
-    error = float(np.std(values, ddof=1)) / math.sqrt(count)
-    half = float(stats.t.ppf(_UPPER, count - 1)) * error
-    return Estimate(mean, error, Route.MEASURED, count), (mean - half, mean + half)
+    mean, count = mean_over_networks(values), len(values)
+    half = float(stats.t.ppf(_UPPER, count - 1)) * mean.error if count > 1 else math.inf
+    return mean, (mean.value - half, mean.value + half)
 
 
 def judge(results: Sequence[WayResult]) -> tuple[Judgement, ...]:

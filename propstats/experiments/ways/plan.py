@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from propstats.errors import DomainError, ModelError
+from propstats.experiments import keeping
 from propstats.experiments.ways.records import Trained
 from propstats.experiments.ways.training import BATCH, Learner, Setting, measure
 from propstats.files import write_atomically
@@ -19,10 +19,8 @@ from propstats.files import write_atomically
 EPOCHS = 10
 #: A trial of a learning rate has this share of the steps, and there are about so many of them for each way and depth.
 _TRIAL, _TRIALS = 1 / 3, 5
-_TIMED = 6
 #: With fewer steps, batch norm's running averages still remember how they began.
 _LEAST = 50
-_HINT = "use another folder with --out, or remove it to begin again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +60,16 @@ def kept_plan(
         OutputError: If the plan cannot be written.
     """
     images = settings[0].images
-    path, of_steps = folder / "plan.json", EPOCHS * len(images.train) // BATCH
+    of_steps = EPOCHS * len(images.train) // BATCH
     networks = sorted(f"{setting.way.name} {setting.depth} {setting.width}" for setting in settings)
     asked: dict[str, Any] = {"seeds": seeds, "seed": seed, "budget": budget, "steps": steps, "data": images.sha256}
     asked |= {"networks": networks, "device": settings[0].device.type}
-    if path.exists():
-        kept = _read(path)
-        differing = sorted(key for key, value in asked.items() if kept["asked"].get(key) != value)
-        if differing:
-            raise ModelError(f"{folder}: holds another comparison: {', '.join(differing)} differ", _HINT)
-        return Plan(kept["steps"], of_steps)
-    planned = of_steps if steps is None else steps
-    if budget is not None:
-        planned = min(of_steps, _steps(settings, seeds, budget))
-    write_atomically(path, json.dumps({"asked": asked, "steps": planned}, indent=1, sort_keys=True) + "\n")
-    return Plan(planned, of_steps)
+
+    def make() -> int:
+        planned = of_steps if steps is None else steps
+        return planned if budget is None else min(of_steps, _steps(settings, seeds, budget))
+
+    return Plan(keeping.kept_plan(folder, "comparison", asked, make, int), of_steps)
 
 
 def _steps(settings: Sequence[Setting], seeds: int, budget: float) -> int:
@@ -95,24 +88,10 @@ def _steps(settings: Sequence[Setting], seeds: int, budget: float) -> int:
 
 def _cost(setting: Setting) -> tuple[float, float]:
     """Return the seconds of a training step, and of measuring an image, on a network that is thrown away."""
-    learner, times = Learner(setting, 0), list[float]()
-    for _ in range(_TIMED):
-        start = time.perf_counter()
-        learner.step(0.0)
-        times.append(time.perf_counter() - start)
-    some = setting.images.held_out
+    learner, some = Learner(setting, 0), setting.images.held_out
     start = time.perf_counter()
     measure(learner.model, some, setting.device)
-    return statistics.median(times[1:]), (time.perf_counter() - start) / len(some)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kept["steps"], kept["asked"] = int(kept["steps"]), dict(kept["asked"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: is no plan of a comparison, or damaged", "remove it to begin again") from error
-    return kept
+    return keeping.seconds_of(lambda: learner.step(0.0)), (time.perf_counter() - start) / len(some)
 
 
 def kept_network(path: Path, train: Callable[[], Trained]) -> Trained:

@@ -1,6 +1,5 @@
 """Layer-wise pre-training: each layer starts as the encoder of an autoencoder of what it receives."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch.nn import functional
 from propstats.activations.conversion.torch_modules import ELEMENTWISE_MODULES
 from propstats.errors import DataError, ModelError
 from propstats.nn.init.schemes import WEIGHTED, glorot_
-from propstats.nn.plain import geometry_of, is_chain
+from propstats.nn.plain import along, geometry_of
 
 _BACK = {nn.Conv1d: nn.ConvTranspose1d, nn.Conv2d: nn.ConvTranspose2d, nn.Conv3d: nn.ConvTranspose3d}
 
@@ -65,7 +64,10 @@ def pretrain_(
     References:
         Bengio et al. 2007, "Greedy layer-wise training of deep networks".
     """
-    parts = list(_chain("", model))
+    parts = list(along(model))
+    for name, part in parts:
+        if not isinstance(part, WEIGHTED) and any(part.children()):
+            raise ModelError(f"{name or 'the model'} ({type(part).__name__}) is no chain of layers")
     weighted = [k for k, (_, part) in enumerate(parts) if isinstance(part, WEIGHTED)]
     if len(weighted) < 2:
         raise ModelError("there is nothing to pre-train", "it takes a layer of weights before the last one")
@@ -81,16 +83,6 @@ def pretrain_(
         with torch.no_grad():
             x = layer(x)
     return found
-
-
-def _chain(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    if isinstance(module, WEIGHTED) or not any(module.children()):
-        yield name, module
-    elif is_chain(module):
-        for inside, child in module.named_children():
-            yield from _chain(f"{name}.{inside}" if name else inside, child)
-    else:
-        raise ModelError(f"{name or 'the model'} ({type(module).__name__}) is no chain of layers")
 
 
 def _trained(
