@@ -14,6 +14,7 @@ from propstats.auditing.data.load import open_data
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.load import load_model
 from propstats.auditing.loading.programs import watchable
+from propstats.auditing.measuring.leaves import unwrapped
 from propstats.auditing.records import DataInfo, ModelInfo
 from propstats.errors import DataError
 
@@ -62,7 +63,7 @@ def load_subject(
     """
     if isinstance(model, nn.Module):
         parameters = sum(p.numel() for p in model.parameters())
-        network, info = model, ModelInfo(None, None, "torch module in memory", False, parameters)
+        network, info = unwrapped(model), ModelInfo(None, None, "torch module in memory", False, parameters)
     else:
         loaded = load_model(model, access)
         network, info = loaded.model, loaded.info

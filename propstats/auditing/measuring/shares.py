@@ -89,7 +89,9 @@ class Totals:
     def __post_init__(self) -> None:
         named: list[tuple[str, Statistics]] = [("the data", statistics) for statistics in self.inputs]
         for call in self.calls:
-            of_call = (*call.inputs, *call.outputs, *call.gradient_inputs, *call.gradient_outputs)
+            of_call: tuple[Statistics, ...] = (
+                *call.inputs, *call.outputs, *call.gradient_inputs, *call.gradient_outputs,
+            )  # fmt: skip
             named += [(f"layer {call.name}", statistics) for statistics in of_call]
         # What one call gives and the next one gets is counted once.
         each = {id(statistics): (name, statistics) for name, statistics in reversed(named)}

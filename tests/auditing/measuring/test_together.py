@@ -26,8 +26,18 @@ from propstats.report.jsonable import to_jsonable
 
 torch.distributed.init_process_group("gloo")
 torch.manual_seed(0)
+how = sys.argv[2]
 model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3))
 data = torch.randn(900, 6)
+if how == "DDP":
+    model = nn.parallel.DistributedDataParallel(model)
+if how == "FSDP":
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh("cpu", (torch.distributed.get_world_size(),))
+    for part in (model[0], model[2], model):
+        fully_shard(part, mesh=mesh)
 rank = torch.distributed.get_rank()
 with open(f"{sys.argv[1]}/{rank}.json", "w") as file:
     json.dump(to_jsonable(audit(model, data)), file)
@@ -135,15 +145,17 @@ def test_a_layer_that_changes_its_shape() -> None:
 
 @pytest.mark.slow
 def test_torchrun(tmp_path: Path) -> None:
+    """Copies, DDP and FSDP, whose weights are split among the processes, in one to three of them."""
     (tmp_path / "work.py").write_text(SCRIPT)
 
-    def run(processes: int) -> list[str]:
+    def run(processes: int, how: str) -> list[str]:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
         env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        subprocess.run([*command, str(tmp_path / "work.py"), str(tmp_path)], check=True, capture_output=True, env=env)
+        command += [str(tmp_path / "work.py"), str(tmp_path), how]
+        subprocess.run(command, check=True, capture_output=True, env=env)
         return [(tmp_path / f"{rank}.json").read_text() for rank in range(processes)]
 
-    one = run(1)
-    assert json.loads(one[0])["layers"]
-    assert run(2) == one * 2
-    assert run(3) == one * 3
+    one = run(1, "copies")
+    assert json.loads(one[0])["layers"][0]["type"] == "Linear"
+    for processes, how in ((2, "copies"), (3, "copies"), (2, "DDP"), (2, "FSDP")):
+        assert run(processes, how) == one * processes, how
