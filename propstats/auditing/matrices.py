@@ -110,7 +110,9 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
         count = sum(tensor.numel() for tensor in tensors.values())
     found = tuple(entry for entry in entries if isinstance(entry, Matrix))
     if not found:
-        raise ModelError(f"{info.path}: holds no matrix of weights", "a weight has two axes or more")
+        raise ModelError(
+            f"{info.path}: holds no matrix of weights", "a weight is of floating point, with two axes or more"
+        )
     skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
     return Matrices(replace(info, parameters=count, notes=notes), found, skipped, tensors)
 

@@ -35,6 +35,7 @@ _MOST_LAYERS: Final = 10_000
 _RATIO: Final = 1.01
 _SLACK: Final = 4096
 _OTHER: Final = object()
+_PARAMETER: Final = "torch.nn.parameter.Parameter"
 
 
 @dataclass
@@ -42,6 +43,7 @@ class _Machine:
     name: str
     size: int
     enums: frozenset[str]
+    unread: frozenset[str] = frozenset()
     stack: list[object] = field(default_factory=list)
     below: list[list[object]] = field(default_factory=list)
     memo: dict[int, object] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class _Machine:
     def make(self, argument: Any) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
         is_empty = isinstance(arguments, Tuple) and not arguments.items
-        if not isinstance(made, Global) or not (is_empty or made.name == "torch.nn.parameter.Parameter"):
+        if not isinstance(made, Global) or not (is_empty or made.name in {*self.unread, _PARAMETER}):
             raise self.refuse()
         self.stack.append(Instance(made.name.startswith(OWN_PREFIX)))
         self.layers += made.name.startswith(OWN_PREFIX)
@@ -120,7 +122,7 @@ class _Machine:
         elif called.name == "builtins.bytearray":
             permitted = not isinstance(first, int)  # a number would be a size
         else:
-            permitted = called.name in CALLED
+            permitted = called.name in CALLED or called.name in self.unread
         if not permitted:
             raise self.refuse()
         self.stack.append(_OTHER)
@@ -222,7 +224,13 @@ _ACTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
 
 
 def check_construction(
-    file: IO[bytes], *, name: str, size: int, pickles: int = 1, enums: frozenset[str] = frozenset()
+    file: IO[bytes],
+    *,
+    name: str,
+    size: int,
+    pickles: int = 1,
+    enums: frozenset[str] = frozenset(),
+    unread: frozenset[str] = frozenset(),
 ) -> None:
     """Refuse a pickle that does more than rebuild tensors, containers, and empty instances that it fills in.
 
@@ -232,12 +240,13 @@ def check_construction(
         size: Bytes of the whole file: what all storages together may claim.
         pickles: How many pickles to read, one after the other.
         enums: Names of classes that are called with a value.
+        unread: Names for which something stands that does nothing, whatever it is called with.
 
     Raises:
         UnsafeModelError: If a class is called, made with arguments, or hidden behind a tensor rebuilder.
         ModelError: If the opcodes cannot be read, or storages claim more than there is.
     """
-    machine = _Machine(name, size, enums)
+    machine = _Machine(name, size, enums, unread)
     try:
         for _ in range(pickles):
             machine.run(file)
