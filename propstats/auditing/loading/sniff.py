@@ -139,7 +139,7 @@ def _flat_kind(head: bytes, size: int, shown: str) -> Kind:
             raise ModelError(f"{shown}: {what}", hint)
     if head[4:8] in (b"TFL3", b"ET12"):
         kind = "TensorFlow Lite" if head[4:8] == b"TFL3" else "ExecuTorch"
-        raise ModelError(f"{shown}: is a {kind} program, not a torch model", "use the torch model it came from")
+        raise ModelError(f"{shown}: is a program of {kind}, not a torch model", "use the torch model it came from")
     if not any(head):
         raise ModelError(
             f"{shown}: begins with nothing but zeros: it was not written whole", "copy or download it again"

@@ -78,7 +78,7 @@ def test_kinds_do_not_depend_on_the_suffix(tmp_path: Path) -> None:
         (b"\x80", "not a model file of a known kind"),
         (b"Repository Not Found for url", "text file, not a model (Repository Not Found for url)"),
         (bytes(2000), "nothing but zeros"),
-        (b"\x1c\x00\x00\x00TFL3", "TensorFlow Lite"),
+        (b"\x1c\x00\x00\x00TFL3", "program of TensorFlow Lite"),
         (b"\x89PNG\r\n\x1a\n", "is an image"),
         (b"PK\x03\x04" + b"\x00" * 60, "truncated"),
         (b"PK\x05\x06" + b"\x00" * 18, "empty zip"),
