@@ -10,18 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
-from propstats.auditing.loading.labels import (
-    CALLED,
-    FROM_TYPE,
-    REBUILDERS,
-    VIEWS,
-    WIDTHS,
-    Global,
-    Instance,
-    Storage,
-    Tuple,
-    numbers,
-)
+from propstats.auditing.loading import labels
+from propstats.auditing.loading.labels import Global, Instance, Storage, Tuple, numbers
 from propstats.auditing.loading.permitted import MODULE_PREFIX, OWN_PREFIX
 from propstats.auditing.loading.pickles import dotted
 from propstats.errors import ModelError, UnsafeModelError
@@ -112,17 +102,17 @@ class _Machine:
         if not isinstance(called, Global) or not isinstance(arguments, Tuple):
             raise self.refuse()
         first = arguments.items[0] if arguments.items else None
-        if called.name in VIEWS:
+        if called.name in labels.VIEWS:
             self.check_view(arguments.items)
         if called.name in self.enums:
             permitted = len(arguments.items) == 1
-        elif called.name == FROM_TYPE:
+        elif called.name == labels.FROM_TYPE:
             self.rebuilds_type = True
-            permitted = isinstance(first, Global) and first.name in REBUILDERS
+            permitted = isinstance(first, Global) and first.name in labels.REBUILDERS
         elif called.name == "builtins.bytearray":
             permitted = not isinstance(first, int)  # a number would be a size
         else:
-            permitted = called.name in CALLED or called.name in self.unread
+            permitted = called.name in labels.CALLED or called.name in self.unread
         if not permitted:
             raise self.refuse()
         self.stack.append(_OTHER)
@@ -151,7 +141,7 @@ class _Machine:
                 raise self.refuse()
             count = held
             of = kind.name.rpartition(".")[2].removesuffix("Storage")
-            bytes_ = count * WIDTHS.get(of, 1)
+            bytes_ = count * labels.WIDTHS.get(of, 1)
             self.claimed += bytes_ - self.storages.get(key, 0)
             self.storages[key] = bytes_
             if count < 0 or self.claimed > _RATIO * self.size + _SLACK:

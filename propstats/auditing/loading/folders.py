@@ -54,7 +54,8 @@ def read_folder(path: str | os.PathLike[str], access: Access) -> ModelContent:
         raise ModelError(f"{shown}: cannot be read ({error.strerror})", "check the folder's permissions") from error
     check_size(sum((folder / part).stat().st_size for part in parts if (folder / part).is_file()), shown)
     weights: dict[str, object] = {}
-    lines, notes = [], []
+    lines: list[str] = []
+    notes: list[str] = []
     for part in sorted(parts):
         tensors, more = _part(folder / part, access)
         notes += more
