@@ -99,7 +99,7 @@ def test_tables_as_people_have_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        (gzip.compress(b"1,2\n3,4\n"), "compressed table"),
+        (gzip.compress(b"1,2\n3,4\n", mtime=0), "compressed table"),
         (b'{"x": [1, 2]}', "is JSON"),
         ("1,2\n".encode("utf-16"), "UTF-16"),
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", "factory of yours"),
