@@ -98,6 +98,7 @@ def audit(
     from propstats.errors import WeightsOnlyError
     from propstats.report.outputs import Outputs
     from propstats.report.saved import load_report
+    from propstats.simulation.workers import join
     from propstats_cli.progress import bars
     from propstats_cli.static import static_audit
 
@@ -107,6 +108,7 @@ def audit(
     # What cannot be read or written is said before the work, not after it.
     outputs = Outputs.of(html, junit, plot, out, github=github)
     earlier = load_report(baseline) if baseline is not None else None
+    rank, _ = join()
     try:
         with bars(quiet=quiet) as show:
             report = run(
@@ -132,6 +134,8 @@ def audit(
     passed = fail_on.allows(report.findings) if changes is None else changes.passed
     answer = _document(report, changes)
     document = envelope("audit", ExitCode.OK if passed else ExitCode.FINDINGS, data=answer)
+    if rank > 0:  # under torchrun the first process writes
+        return Answer("audit", answer, passed, json, lambda console: None)
     written = outputs.write(report, document, command=_command_line())
     if github:
         import sys

@@ -103,15 +103,17 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
             what = "its layers' settings do not fit their weights"
             raise ModelError(f"{info.path}: {what}", "save the network again") from error
         count = sum(parameter.numel() for parameter in model.parameters())
-        tensors = {name: tensor.detach() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+        tensors = {name: _computable(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     else:
         assert isinstance(held, dict)
-        tensors = {key: value for key, value in held.items() if isinstance(value, torch.Tensor)}
+        tensors = {key: _computable(value) for key, value in held.items() if isinstance(value, torch.Tensor)}
         entries = [_plain(key, "weight", tensor) for key, tensor in tensors.items() if tensor.ndim > 1]
         count = sum(tensor.numel() for tensor in tensors.values())
     found = tuple(entry for entry in entries if isinstance(entry, Matrix))
     if not found:
-        raise ModelError(f"{info.path}: holds no matrix of weights", "a weight has two axes or more")
+        raise ModelError(
+            f"{info.path}: holds no matrix of weights", "a weight is of floating point, with two axes or more"
+        )
     skipped = tuple(entry for entry in entries if isinstance(entry, Skipped))
     return Matrices(replace(info, parameters=count, notes=notes), found, skipped, tensors)
 
@@ -155,4 +157,10 @@ def _plain(name: str, kind: str, tensor: torch.Tensor, module: nn.Module | None 
         return Skipped(shown, f"holds {str(tensor.dtype).removeprefix('torch.')} values, not weights")
     if tensor.numel() == 0:
         return Skipped(shown, "is empty")
-    return Matrix(shown, kind, tuple(tensor.shape), tensor.detach().flatten(1), module=module)
+    return Matrix(shown, kind, tuple(tensor.shape), _computable(tensor).flatten(1), module=module)
+
+
+def _computable(tensor: torch.Tensor) -> torch.Tensor:
+    """Return the numbers of a weight; those of eight bits in single precision, as torch computes nothing with them."""
+    plain = tensor.detach()
+    return plain.float() if plain.is_floating_point() and plain.itemsize == 1 else plain

@@ -15,8 +15,7 @@ def on_cpu(network: nn.Module) -> nn.Module:
     """Return a network itself if it is on the CPU, else a copy there; the network stays where it is.
 
     Statistics are sums in double precision, which not every device has, and their digits shall not depend on where a
-    network happens to be. What only spreads a network over devices (`nn.DataParallel`,
-    `nn.parallel.DistributedDataParallel`) is left out.
+    network happens to be.
 
     Args:
         network: In any mode, on any device.
@@ -25,11 +24,9 @@ def on_cpu(network: nn.Module) -> nn.Module:
         ModelError: If it has no values to copy (device `meta`), or cannot be copied.
 
     >>> network = nn.Linear(2, 2)
-    >>> on_cpu(network) is network, on_cpu(nn.DataParallel(network)) is network
-    (True, True)
+    >>> on_cpu(network) is network
+    True
     """
-    if isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        network = network.module
     tensors = list(chain(network.parameters(), network.buffers()))
     elsewhere = next((tensor.device for tensor in tensors if tensor.device.type != "cpu"), None)
     if elsewhere is None or isinstance(network, torch.jit.ScriptModule):

@@ -83,9 +83,10 @@ def _read(
         if shape is not None:
             module = watchable(module, torch.zeros(2, *shape), name=name)
     else:
+        from propstats.auditing.measuring.leaves import unwrapped
         from propstats.auditing.placement import on_cpu
 
-        module, name = on_cpu(network), type(network).__name__
+        module, name = on_cpu(unwrapped(network)), type(network).__name__
     return name, _graph(module, shape, training), InputStatistics()
 
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from propstats.auditing.data.load import open_data
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.load import load_model
 from propstats.auditing.loading.programs import watchable
+from propstats.auditing.measuring.leaves import unwrapped
 from propstats.auditing.placement import on_cpu
 from propstats.auditing.provenance import DataInfo, ModelInfo
 from propstats.errors import DataError
@@ -63,7 +64,7 @@ def load_subject(
     """
     if isinstance(model, nn.Module):
         parameters = sum(p.numel() for p in model.parameters())
-        network, info = model, ModelInfo(None, None, "torch module in memory", False, parameters)
+        network, info = unwrapped(model), ModelInfo(None, None, "torch module in memory", False, parameters)
     else:
         loaded = load_model(model, access)
         network, info = loaded.model, loaded.info
@@ -81,6 +82,16 @@ def _fit(model: nn.Module, data: Dataset) -> tuple[Dataset, str]:
     kind = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     first = next((module for module in model.modules() if not any(module.children())), None)
     wanted = first.in_features if isinstance(first, nn.Linear) else None
+    if not data.dtype.is_floating_point and _counts_numbers(model):
+        data = replace(data, dtype=kind)
     numbers = math.prod(data.shape)
     flat = wanted is not None and data.shape[-1:] != (wanted,) and numbers == wanted
     return fitted(data, dtype=kind, flat=flat), f"flattened to {numbers}" if flat else "as it is"
+
+
+def _counts_numbers(model: nn.Module) -> bool:
+    """Say whether whole numbers can only be numbers: a network for tokens looks them up first."""
+    leaves = [module for module in model.modules() if not any(module.children())]
+    first = next((module for module in leaves if any(True for _ in module.parameters())), None)
+    looks_up = any(isinstance(module, nn.Embedding | nn.EmbeddingBag) for module in leaves)
+    return isinstance(first, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d) and not looks_up

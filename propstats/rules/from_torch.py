@@ -22,6 +22,7 @@ from propstats.rules.meetings import meetings
 from propstats.rules.mixture import Mixture
 from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.rule import Rule
+from propstats.rules.whole import whole
 from propstats.theory.geometry import Axis, same_padding
 
 Shape = Sequence[int]
@@ -65,7 +66,7 @@ def _of(*kinds: type[nn.Module]) -> Callable[[_Reader], _Reader]:
 
 def mean_power(tensor: torch.Tensor | None, power: int, default: float = 0.0) -> float:
     """Return the mean of a power of a tensor's numbers, in double precision; the default where there is no tensor."""
-    return default if tensor is None else float(tensor.detach().double().pow(power).mean())
+    return default if tensor is None else float(whole(tensor).double().pow(power).mean())
 
 
 def measured_weights(
@@ -173,7 +174,7 @@ def batch_norm(
     if variance is None:
         return BatchNorm(scale_of(weight, bias), eps, positions)
     total = variance.double() + eps
-    scale = torch.ones_like(total) if weight is None else weight.detach().double()
+    scale = torch.ones_like(total) if weight is None else whole(weight).double()
     return RunningNorm(
         weight_second_moment=mean_power(scale * (variance.double() / total).sqrt(), 2),
         bias_mean=mean_power(bias, 1),
@@ -224,7 +225,7 @@ def prelu(slopes: torch.Tensor) -> Rule:
     Its moments are of degree 2 in the slope, so that two slopes with the same mean and variance stand for all of them:
     exact but for what finite width adds.
     """
-    mean, std = mean_power(slopes, 1), float(slopes.detach().double().std(correction=0))
+    mean, std = mean_power(slopes, 1), float(whole(slopes).double().std(correction=0))
     halves = [Elementwise(activation("prelu", a=slope)) for slope in (mean - std, mean + std)]
     return halves[0] if std == 0.0 else Mixture(halves)
 

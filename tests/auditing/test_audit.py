@@ -254,3 +254,15 @@ def test_data_are_flattened_only_where_that_fits_and_it_is_said() -> None:
     assert audit(nn.Sequential(nn.Flatten(), *flat), "digits").data.layout == "as it is"
     with pytest.raises(DataError, match=r"layer 0 \(Linear\) refuses an input of shape"):
         audit(nn.Sequential(nn.Linear(65, 8)), "digits")
+
+
+def test_whole_numbers_are_numbers_where_nothing_looks_them_up() -> None:
+    counts = torch.randint(0, 9, (64, 4), generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    dense = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+    found = audit(dense, counts).layers
+    assert [layer.forward.q.value for layer in found] == [
+        layer.forward.q.value for layer in audit(dense, counts.float()).layers
+    ]
+    tokens = audit(nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 2)), counts)
+    assert tokens.layers[0].name == "0"

@@ -24,6 +24,12 @@ _NAMED: Final[tuple[tuple[bytes, str, str], ...]] = (
     (b"MATLAB 7", "is a MATLAB file of version 7.3", "save it with -v7"),
     (b"\x89PNG", "is one image", "name a folder of images"),
     (b"\xff\xd8\xff", "is one image", "name a folder of images"),
+    (b"PK\x05\x06", "is an empty zip archive", "save it again"),
+    (b"{", "is JSON", "save its numbers as .npy or .csv"),
+    (b"[", "is JSON", "save its numbers as .npy or .csv"),
+    (b"\xff\xfe", "is text in UTF-16", "save it as .csv in UTF-8"),
+    (b"\xfe\xff", "is text in UTF-16", "save it as .csv in UTF-8"),
+    (b"RIFF", "is sound or film", "decode it in a factory of yours: --data package.module:factory"),
     (b"<", "is a web page or other markup", "download the file itself, not its page"),
 )
 
@@ -56,7 +62,10 @@ def read_file(path: str | os.PathLike[str]) -> Array:
     if is_idx(head):
         return read_idx(path, shown)
     if head.startswith(GZIP):
-        return read_idx(path, shown) if is_idx(_unpacked(path)) else read_records(path, shown)
+        inside = _unpacked(path)
+        if looks_like_table(inside):
+            raise DataError(f"{shown}: is a compressed table", "unpack it first: gunzip")
+        return read_idx(path, shown) if is_idx(inside) else read_records(path, shown)
     if head.startswith(MAGIC):
         return read_matlab(path, shown)
     if head.startswith(PARQUET):
@@ -74,7 +83,7 @@ def read_file(path: str | os.PathLike[str]) -> Array:
 def _unpacked(path: Path) -> bytes:
     try:
         with gzip.open(path) as file:
-            return file.read(4)
+            return file.read(1024)
     except (OSError, EOFError, zlib.error):
         return b""
 

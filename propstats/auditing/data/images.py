@@ -25,7 +25,7 @@ _MAX_FILES: Final = 2_000_000
 _MAX_PIXELS: Final = 64_000_000
 #: The share of images that may be broken; beyond it something else is wrong.
 _MAX_BROKEN: Final = 0.1
-_GREY: Final = frozenset({"1", "L", "LA", "I;16"})
+_GREY: Final = frozenset({"1", "L", "LA", "I", "I;16", "I;16B"})
 _HINT: Final = "a folder of .png or .jpg files, or one such folder for each class"
 
 
@@ -84,7 +84,7 @@ class ImageFolder:
 
         try:
             with _opened(self.root / path) as image:
-                converted = image.convert("L" if self.grey else "RGB")
+                converted = _of_bytes(image).convert("L" if self.grey else "RGB")
             if converted.size != self.size:
                 converted = ImageOps.fit(converted, self.size)
         except Exception as error:  # it was sound when the folder was looked at
@@ -202,6 +202,15 @@ def _opened(path: Path) -> "Image.Image":
         image.close()
         raise _trap(path)
     return image
+
+
+def _of_bytes(image: "Image.Image") -> "Image.Image":
+    """Return an image whose pixels are bytes: Pillow itself cuts those of sixteen bits off at 255."""
+    from PIL import Image
+
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
 
 
 def _trap(path: Path) -> DataError:

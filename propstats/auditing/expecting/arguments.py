@@ -9,6 +9,7 @@ from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.products import products
 from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
 from propstats.rules.from_torch import NoRuleError
+from propstats.rules.whole import whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Constant:
             tensor: The tensor.
             place: The place of the signal that it meets, each number of which meets one of the tensor's.
         """
-        numbers = tensor.detach().double()
+        numbers = whole(tensor).double()
         square = same = float(numbers.square().mean())
         if place is not None and place.batch == 0 and place.axes and place.count > 1:
             with suppress(RuntimeError):  # another for each sample

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.measuring.call import Call
+from propstats.rules.whole import whole
 
 _WEIGHTS = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
@@ -42,7 +43,7 @@ def non_finite_parameters(calls: Sequence[Call]) -> Iterator[tuple[str, int]]:
     for name, module in modules_once(calls):
         for part, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
             if tensor.is_floating_point():
-                count = tensor.numel() - int(torch.isfinite(tensor.detach()).sum())
+                count = tensor.numel() - int(torch.isfinite(whole(tensor)).sum())
                 if count:
                     yield f"{name}.{part}", count
 
@@ -76,9 +77,9 @@ def duplicate_outputs(values: torch.Tensor) -> tuple[int, int]:
 
 
 def _rows(module: nn.Module) -> torch.Tensor:
-    weight = module.get_parameter("weight").detach().flatten(1)
+    weight = whole(module.get_parameter("weight")).flatten(1)
     bias = module.bias
-    return torch.cat([weight, bias.detach()[:, None]], dim=1) if isinstance(bias, torch.Tensor) else weight
+    return torch.cat([weight, whole(bias)[:, None]], dim=1) if isinstance(bias, torch.Tensor) else weight
 
 
 def _repeats(rows: torch.Tensor) -> int:
@@ -91,7 +92,7 @@ def _outgoing(after: nn.Module | None, units: int) -> torch.Tensor | None:
     """Return the weights that lead on from each unit, shape (units, ...), if the next layer takes just these units."""
     if after is None:
         return None
-    weight = after.get_parameter("weight").detach()
+    weight = whole(after.get_parameter("weight"))
     if weight.shape[1] != units:
         return None
     return weight.transpose(0, 1).flatten(1)

@@ -10,18 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
-from propstats.auditing.loading.labels import (
-    CALLED,
-    FROM_TYPE,
-    REBUILDERS,
-    VIEWS,
-    WIDTHS,
-    Global,
-    Instance,
-    Storage,
-    Tuple,
-    numbers,
-)
+from propstats.auditing.loading import labels
+from propstats.auditing.loading.labels import Global, Instance, Storage, Tuple, numbers
 from propstats.auditing.loading.permitted import MODULE_PREFIX, OWN_PREFIX
 from propstats.auditing.loading.pickles import dotted
 from propstats.errors import ModelError, UnsafeModelError
@@ -35,6 +25,7 @@ _MOST_LAYERS: Final = 10_000
 _RATIO: Final = 1.01
 _SLACK: Final = 4096
 _OTHER: Final = object()
+_PARAMETER: Final = "torch.nn.parameter.Parameter"
 
 
 @dataclass
@@ -42,6 +33,7 @@ class _Machine:
     name: str
     size: int
     enums: frozenset[str]
+    unread: frozenset[str] = frozenset()
     stack: list[object] = field(default_factory=list)
     below: list[list[object]] = field(default_factory=list)
     memo: dict[int, object] = field(default_factory=dict)
@@ -98,7 +90,7 @@ class _Machine:
     def make(self, argument: Any) -> None:
         arguments, made = self.stack.pop(), self.stack.pop()
         is_empty = isinstance(arguments, Tuple) and not arguments.items
-        if not isinstance(made, Global) or not (is_empty or made.name == "torch.nn.parameter.Parameter"):
+        if not isinstance(made, Global) or not (is_empty or made.name in {*self.unread, _PARAMETER}):
             raise self.refuse()
         self.stack.append(Instance(made.name.startswith(OWN_PREFIX)))
         self.layers += made.name.startswith(OWN_PREFIX)
@@ -110,17 +102,17 @@ class _Machine:
         if not isinstance(called, Global) or not isinstance(arguments, Tuple):
             raise self.refuse()
         first = arguments.items[0] if arguments.items else None
-        if called.name in VIEWS:
+        if called.name in labels.VIEWS:
             self.check_view(arguments.items)
         if called.name in self.enums:
             permitted = len(arguments.items) == 1
-        elif called.name == FROM_TYPE:
+        elif called.name == labels.FROM_TYPE:
             self.rebuilds_type = True
-            permitted = isinstance(first, Global) and first.name in REBUILDERS
+            permitted = isinstance(first, Global) and first.name in labels.REBUILDERS
         elif called.name == "builtins.bytearray":
             permitted = not isinstance(first, int)  # a number would be a size
         else:
-            permitted = called.name in CALLED
+            permitted = called.name in labels.CALLED or called.name in self.unread
         if not permitted:
             raise self.refuse()
         self.stack.append(_OTHER)
@@ -149,7 +141,7 @@ class _Machine:
                 raise self.refuse()
             count = held
             of = kind.name.rpartition(".")[2].removesuffix("Storage")
-            bytes_ = count * WIDTHS.get(of, 1)
+            bytes_ = count * labels.WIDTHS.get(of, 1)
             self.claimed += bytes_ - self.storages.get(key, 0)
             self.storages[key] = bytes_
             if count < 0 or self.claimed > _RATIO * self.size + _SLACK:
@@ -222,7 +214,13 @@ _ACTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
 
 
 def check_construction(
-    file: IO[bytes], *, name: str, size: int, pickles: int = 1, enums: frozenset[str] = frozenset()
+    file: IO[bytes],
+    *,
+    name: str,
+    size: int,
+    pickles: int = 1,
+    enums: frozenset[str] = frozenset(),
+    unread: frozenset[str] = frozenset(),
 ) -> None:
     """Refuse a pickle that does more than rebuild tensors, containers, and empty instances that it fills in.
 
@@ -232,12 +230,13 @@ def check_construction(
         size: Bytes of the whole file: what all storages together may claim.
         pickles: How many pickles to read, one after the other.
         enums: Names of classes that are called with a value.
+        unread: Names for which something stands that does nothing, whatever it is called with.
 
     Raises:
         UnsafeModelError: If a class is called, made with arguments, or hidden behind a tensor rebuilder.
         ModelError: If the opcodes cannot be read, or storages claim more than there is.
     """
-    machine = _Machine(name, size, enums)
+    machine = _Machine(name, size, enums, unread)
     try:
         for _ in range(pickles):
             machine.run(file)

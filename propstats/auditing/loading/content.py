@@ -10,16 +10,17 @@ from torch import nn
 
 from propstats.auditing.loading.access import Access
 from propstats.auditing.loading.archive import check_zip
+from propstats.auditing.loading.finding import find_weights
 from propstats.auditing.loading.permitted import OWN_PREFIX, Permitted, permitted
 from propstats.auditing.loading.programs import read_exported, read_scripted
 from propstats.auditing.loading.sniff import Sniffed, open_regular, sniff
 from propstats.auditing.loading.unpickling import names_in, unpickled
 from propstats.auditing.loading.validate import check_module, check_tensor
-from propstats.auditing.loading.weights import find_weights
 from propstats.auditing.provenance import ModelInfo, Tier
 from propstats.errors import ModelError, UnsafeModelError
 
 _LIGHTNING: Final = "pytorch-lightning_version"
+_NAMED: Final = 8
 _UNVERIFIED: Final = "checksums were not verified"
 
 
@@ -48,6 +49,7 @@ def read_file(path: str | os.PathLike[str], access: Access) -> ModelContent:
         ModelError: If the file is missing, damaged, or of another kind.
     """
     found = sniff(path)
+    check_size(found.size, found.path)
     if found.kind in ("torchscript", "torch export") and access.trust:
         return _program(path, found, access)
     _refuse(found)
@@ -64,13 +66,16 @@ def read_file(path: str | os.PathLike[str], access: Access) -> ModelContent:
     form = {"safetensors": "safetensors", "torch legacy": "torch legacy state_dict"}.get(found.kind, "torch state_dict")
     if isinstance(raw, dict) and isinstance(raw.get(_LIGHTNING), str):
         form = "Lightning checkpoint"
-    content = find_weights(raw, name=found.path)
+    content, notes = find_weights(raw, name=found.path)
     if isinstance(content, nn.Module):
         _check_network(content, found.path, names, allowed)
         form, parameters = "torch module", sum(parameter.numel() for parameter in content.parameters())
     else:
         parameters = check_weights(content, name=found.path)
-    notes = (_UNVERIFIED,) if found.kind == "torch zip" and not access.verify else ()
+    if found.kind == "torch zip" and not access.verify:
+        notes = (_UNVERIFIED, *notes)
+    if allowed.aside:
+        notes = (*notes, f"left unread: {', '.join(sorted(allowed.unread)[:_NAMED])}")
     used = allowed.used(names)
     tier: Tier = "allowed" if used else "safe"
     info = ModelInfo(found.path, sha256, form, False, parameters, tier, used, torch.__version__, notes)
@@ -90,6 +95,18 @@ def _program(path: str | os.PathLike[str], found: Sniffed, access: Access) -> Mo
     return ModelContent(
         content, ModelInfo(found.path, sha256, form, True, count, "trusted", (), torch.__version__, notes)
     )
+
+
+def check_size(size: int, name: str) -> None:
+    """Refuse a file that cannot be read into this machine's memory, before anything of it is read.
+
+    Raises:
+        ModelError: If it is larger than that.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        what = f"its {size / 1e9:,.0f} GB do not fit into the {memory / 1e9:,.0f} GB of this machine's memory"
+        raise ModelError(f"{name}: {what}", "name one part of it, or take a machine with more memory")
 
 
 def check_weights(weights: dict[str, object], *, name: str) -> int:

@@ -94,7 +94,7 @@ def read_content(path: str | os.PathLike[str], access: Access = SAFE) -> ModelCo
         UnsafeModelError: If loading the file would execute code; nothing was executed.
         ModelError: If the file is missing, damaged, or of another kind.
     """
-    return read_folder(path) if is_folder(path) else read_file(path, access)
+    return read_folder(path, access) if is_folder(path) else read_file(path, access)
 
 
 def _settled(model: nn.Module, name: str) -> nn.Module:

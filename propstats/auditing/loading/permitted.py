@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.loading.access import Access, Reference
+from propstats.auditing.loading.aside import set_aside
 from propstats.auditing.loading.users_code import imported, users_code
 from propstats.errors import ModelError
 from propstats.text import printable
@@ -37,20 +38,27 @@ class Permitted:
     Args:
         own: Layers and activations of torch.nn and propstats.nn, with the names under which they are pickled.
         users: Classes that the user vouches for, the same way.
+        aside: Stand-ins for what lies beside the weights and is left unread.
     """
 
     own: tuple[Entry, ...]
     users: tuple[Entry, ...] = ()
+    aside: tuple[Entry, ...] = ()
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """All of it."""
-        return (*self.own, *self.users)
+        return (*self.own, *self.users, *self.aside)
 
     @property
     def labels(self) -> frozenset[str]:
         """The names of all of it."""
         return frozenset(label for _, label in self.entries)
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """The names of what is left unread."""
+        return frozenset(label for _, label in self.aside)
 
     @property
     def enums(self) -> frozenset[str]:
@@ -80,7 +88,10 @@ def permitted(access: Access, names: frozenset[str] = frozenset()) -> Permitted:
     for label, reference in access.renamed.items():
         users[label] = _class(reference, f"--class {label}={reference}")
     layers = _of_propstats() if any(name.startswith(OWN_PREFIX) for name in names) else ()
-    return Permitted((*_of_torch(), *layers), tuple((value, label) for label, value in sorted(users.items())))
+    # A network may need its settings to run; weights do not.
+    has_layers = any(name.startswith((MODULE_PREFIX, OWN_PREFIX)) or name in users for name in names)
+    aside = () if has_layers else set_aside(names)
+    return Permitted((*_of_torch(), *layers), tuple((value, label) for label, value in sorted(users.items())), aside)
 
 
 def _class(reference: Reference, option: str) -> type:

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 import stat
 import zipfile
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ Kind = Literal["torch zip", "torch legacy", "torchscript", "torch export", "safe
 
 MAX_SAFETENSORS_HEADER: Final = 100_000_000
 _HEAD: Final = 1024
+_SCHEMES: Final = ("http", "https", "ftp", "hf", "s3", "gs", "file", "az", "wandb", "mlflow")
 _ZIP: Final = b"PK\x03\x04"
 _LEGACY_MAGIC: Final = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
@@ -33,6 +35,16 @@ _NAMED: Final[tuple[tuple[bytes, str, str], ...]] = (
     ),
     (b"GGUF", "is a GGUF file, not a torch model", "convert its weights to safetensors"),
     (b"PK\x05\x06", "is an empty zip archive", "save the model again"),
+    (b"Rar!", "is a RAR archive", "unpack it and name the model file in it"),
+    (b"7z\xbc\xaf", "is a 7z archive", "unpack it and name the model file in it"),
+    (b"\x04\x22\x4d\x18", "is lz4-compressed", "decompress it first: lz4 -d"),
+    (b"\x89PNG", "is an image, not a model", "images are data: pass their folder with --data"),
+    (b"\xff\xd8\xff", "is an image, not a model", "images are data: pass their folder with --data"),
+    (b"PAR1", "is a Parquet file, not a model", "tables are data: pass it with --data"),
+    (b"MATLAB", "is a MATLAB file, not a model", "arrays are data: pass it with --data"),
+    (b"SQLite format 3", "is a database, not a model", "name the file that torch.save wrote"),
+    (b"\x7fELF", "is a compiled program, not a model", "name the file that torch.save wrote"),
+    (b"%PDF", "is a PDF document, not a model", "name the file that torch.save wrote"),
 )
 
 
@@ -72,10 +84,29 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
             raise ModelError(f"{shown}: is not a regular file", "copy it to a file first")
         return Path(path).open("rb")
     except FileNotFoundError as error:
-        raise ModelError(f"{shown}: no such file", "check the path") from error
+        raise _absent(os.fspath(path), shown) from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a possible path"
         raise ModelError(f"{shown}: cannot be read ({why})", "check the path and its permissions") from error
+
+
+def _absent(path: str, shown: str) -> ModelError:
+    """Say what was meant by a path that is none."""
+    scheme, colon, rest = path.partition("://")
+    if not colon and ":/" in path:  # a Path has one slash where the user wrote two
+        scheme, colon, rest = path.partition(":/")
+    if colon and scheme.lower() in _SCHEMES:
+        tool = "hf download" if scheme.lower() == "hf" or "huggingface.co" in rest else "curl -LO"
+        return ModelError(f"{shown}: is an address, not a file", f"download it first ({tool}), and name the file")
+    if path == "-":
+        return ModelError("-: standard input is not read", "write it to a file, and name that")
+    if "\0" not in path and Path(path).is_symlink():
+        target = printable(os.fspath(Path(path).readlink()), limit=120)
+        return ModelError(f"{shown}: is a link to {target}, which does not exist", "download what it points to")
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", path) and not Path(path).parent.exists():
+        hint = f"check the path; a model of the Hugging Face Hub is downloaded first: hf download {path} --local-dir ."
+        return ModelError(f"{shown}: no such file", hint)
+    return ModelError(f"{shown}: no such file", "check the path")
 
 
 def sniff(path: str | os.PathLike[str]) -> Sniffed:
@@ -106,6 +137,13 @@ def _flat_kind(head: bytes, size: int, shown: str) -> Kind:
     for magic, what, hint in _NAMED:
         if head.startswith(magic):
             raise ModelError(f"{shown}: {what}", hint)
+    if head[4:8] in (b"TFL3", b"ET12"):
+        kind = "TensorFlow Lite" if head[4:8] == b"TFL3" else "ExecuTorch"
+        raise ModelError(f"{shown}: is a program of {kind}, not a torch model", "use the torch model it came from")
+    if not any(head):
+        raise ModelError(
+            f"{shown}: begins with nothing but zeros: it was not written whole", "copy or download it again"
+        )
     if head[257:262] == b"ustar":  # before pickles: torch unpacks what is both
         raise ModelError(f"{shown}: is a tar archive", "unpack it and name the model file in it")
     if len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5:
@@ -123,7 +161,10 @@ def _flat_kind(head: bytes, size: int, shown: str) -> Kind:
             f"{shown}: is a web page or other markup, not a model", "download the file itself, not its page"
         )
     if _is_text(head):
-        raise ModelError(f"{shown}: is a text file, not a model", "name the file that torch.save wrote")
+        # A server's refusal, saved in the place of what was asked for, says so itself.
+        begins = printable(" ".join(head.decode("utf-8", "ignore").split()), limit=60)
+        quoted = f" ({begins})" if begins else ""
+        raise ModelError(f"{shown}: is a text file, not a model{quoted}", "name the file that torch.save wrote")
     # ONNX has no magic number: field 1 (ir_version) as a small number, then field 2 (producer) as text.
     if len(head) > 2 and head[0] == 0x08 and 1 <= head[1] <= 32 and head[2] in b"\x12\x1a\x22\x2a\x3a\x42":
         what = "looks like an ONNX model, which propstats cannot read"
@@ -157,7 +198,9 @@ def _zip_kind(file: BufferedReader, shown: str) -> tuple[Kind, str]:
         raise ModelError(f"{shown}: holds NumPy arrays, not a model", "arrays are data: pass it with --data")
     if "model.weights.h5" in inner:
         raise ModelError(f"{shown}: is a Keras model, not a torch model", "convert its weights to safetensors")
-    raise ModelError(f"{shown}: is a zip archive that torch.save did not write", "name the model file inside it")
+    what = f"{shown}: is a zip archive that torch.save did not write"
+    inside = ", ".join(printable(name, limit=60) for name in names[:3] if not name.endswith("/"))
+    raise ModelError(what, f"unpack it and name the model file in it: {inside or 'it is empty'}")
 
 
 def directory(file: BufferedReader, shown: str) -> zipfile.ZipFile:

@@ -76,16 +76,16 @@ def unpickled(file: BufferedReader, found: Sniffed, names: frozenset[str], allow
 def _check_pickle(file: BufferedReader, found: Sniffed, names: frozenset[str], allowed: Permitted) -> None:
     """Refuse a pickle that names what is not permitted, or does more than rebuild itself."""
     if found.kind == "torch legacy":
-        if any(name.startswith(MODULE_PREFIX) or name in allowed.labels for name in names):
+        if any(name.startswith(MODULE_PREFIX) or name in allowed.labels - allowed.unread for name in names):
             what = "is a whole module in the format of torch before 1.6, which cannot be loaded safely"
             raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", _ARCH)
         _refuse_names(_foreign(names, allowed), found.path)
         file.seek(0)
-        check_construction(file, name=found.path, size=found.size, pickles=_LEGACY_PICKLES)
+        check_construction(file, name=found.path, size=found.size, pickles=_LEGACY_PICKLES, unread=allowed.unread)
         return
     _refuse_names(_unsafe(file) | _foreign(names, allowed), found.path)
     with zipfile.ZipFile(file) as archive, archive.open(f"{found.root}data.pkl") as stream:
-        check_construction(stream, name=found.path, size=found.size, enums=allowed.enums)
+        check_construction(stream, name=found.path, size=found.size, enums=allowed.enums, unread=allowed.unread)
 
 
 def _refuse_names(unsafe: set[str], shown: str) -> None:

@@ -1,4 +1,4 @@
-"""Weights without a network: find them in a checkpoint, and put them into a network."""
+"""Weights without a network, put into the one that they belong to."""
 
 import warnings
 from collections.abc import Mapping
@@ -10,48 +10,9 @@ from torch import nn
 from propstats.errors import ModelError
 from propstats.text import printable
 
-_WRAPPERS: Final = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params")
 #: What DataParallel, torch.compile and trainers put in front of the names.
 _PREFIXES: Final = ("module.", "_orig_mod.", "model.", "net.", "network.")
 _LISTED: Final = 10
-
-
-def find_weights(content: object, *, name: str) -> nn.Module | dict[str, object]:
-    """Find the weights, or the whole module, in what a file held.
-
-    Args:
-        content: What was loaded: a module, a state_dict, or a checkpoint around one (up to two levels deep).
-        name: How to name the file in the error.
-
-    Returns:
-        The module, or the weights by name.
-
-    Raises:
-        ModelError: If there are neither.
-    """
-    for _ in range(3):
-        if isinstance(content, nn.Module):
-            return content
-        inner = None
-        if isinstance(content, dict):
-            inner = next((content[key] for key in _WRAPPERS if _wraps(content.get(key))), None)
-        if inner is None:
-            break
-        content = inner
-    if not isinstance(content, dict):
-        what = f"holds a {printable(type(content).__name__, limit=120)}, neither a network nor its weights"
-        raise ModelError(f"{name}: {what}", "save the module or its state_dict with torch.save")
-    if not any(isinstance(value, torch.Tensor) for value in content.values()):
-        keys = ", ".join(printable(key, limit=30) for key in list(content)[:5]) or "nothing"
-        what = f"holds no weights that can be told from its keys ({keys})"
-        raise ModelError(f"{name}: {what}", "save model.state_dict() with torch.save")
-    if not all(isinstance(key, str) for key in content):
-        raise ModelError(f"{name}: its weights are not all named by text", "save model.state_dict() with torch.save")
-    return content
-
-
-def _wraps(value: object) -> bool:
-    return isinstance(value, nn.Module) or (isinstance(value, dict) and len(value) > 0)
 
 
 def load_weights(

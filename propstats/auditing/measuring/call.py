@@ -17,6 +17,7 @@ from propstats.rules.rule import Join, Rule
 INPUT: Final = -1
 OUTSIDE: Final = -2
 
+_FSDP: Final = "torch.distributed.fsdp"
 #: An activation is flat where its slope is below this share of its slope near the middle.
 FLAT: Final = 0.01
 
@@ -104,7 +105,10 @@ class Call:
     @property
     def kind(self) -> str:
         """Class of the module, or name of the function."""
-        return type(self.module).__name__ if self.module is not None else self.name.rpartition(".")[2]
+        if self.module is None:
+            return self.name.rpartition(".")[2]
+        # FSDP puts a class of its own before that of the layer.
+        return next(kind.__name__ for kind in type(self.module).__mro__ if not kind.__module__.startswith(_FSDP))
 
     @property
     def main(self) -> int | None:

@@ -3,6 +3,7 @@
 import re
 
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from propstats.rules.from_torch import rule_for
 
@@ -27,6 +28,21 @@ def is_leaf(module: nn.Module) -> bool:
         computes_as_torch = type(module).forward is nn.MultiheadAttention.forward
         return computes_as_torch
     return not _inside(module) and classes[computes].__module__.startswith(("torch.nn.", "torch.ao.nn."))
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the network inside what runs it: DataParallel, DistributedDataParallel, torch.compile, averaged weights.
+
+    >>> unwrapped(nn.DataParallel(nn.ReLU()))
+    ReLU()
+    """
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if isinstance(model, (*_PARALLEL, AveragedModel)):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
 
 
 def layers_of(model: nn.Module) -> dict[str, nn.Module]:

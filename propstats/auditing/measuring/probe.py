@@ -1,8 +1,8 @@
 """Run data through a network and measure every call of every layer, forwards and backwards, in one pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 import torch
 from torch import nn
@@ -15,10 +15,11 @@ from propstats.auditing.measuring.leaves import is_leaf
 from propstats.auditing.measuring.measure import Measure
 from propstats.auditing.measuring.recorder import Observer, Recorder
 from propstats.auditing.measuring.running import evaluating, first_tensor, refusals_named
+from propstats.auditing.measuring.shares import ALONE, Exchange, Outcome, Share, Totals
 from propstats.auditing.measuring.statistics import UnitStatistics
 from propstats.auditing.measuring.structure import Shapes, Structure
 from propstats.auditing.measuring.trees import tensors_in
-from propstats.errors import DataError, ModelError
+from propstats.errors import DataError, ModelError, PropstatsError
 from propstats.expectation.sampling import block_seed
 
 
@@ -49,8 +50,7 @@ def probe(
     *,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
-    rank: int = 0,
-    world: int = 1,
+    exchange: Exchange = ALONE,
 ) -> Probe:
     """Measure a network on data.
 
@@ -62,9 +62,8 @@ def probe(
         model: The network; the output's first tensor of real numbers counts.
         inputs: The data: a tensor of shape (samples, ...), or what `batches_of` takes.
         seed: Seed of the random directions.
-        progress: Called with the number of samples of each finished batch.
-        rank: Which share of the batches to run: those whose number leaves this remainder ...
-        world: ... when divided by this. Shares of the same seed merge to the whole.
+        progress: Called with the number of samples of finished batches.
+        exchange: Which batches to run, and how to hear of the others.
 
     Raises:
         ModelError: If the model has no layers, gives no tensor, or behaves differently when it is watched.
@@ -86,23 +85,48 @@ def probe(
             call.obey(step.rule_of_units, step.reason)
         measure = Measure(calls, made)
         recorder.observer = measure
-        start = ran = 0
-        for number, batch in enumerate(chain([first], arriving)):
-            samples = samples_in(batch)
-            if number % world == rank:
-                for tensors, into in zip(tensors_in(batch), statistics, strict=True):
-                    into.add(tensors, start=start)
-                measure.begin(start)
-                output = _step(recorder, measure, batch, block_seed(seed, number))
-                # Watching must not change what is watched.
-                if number == 0 and not torch.allclose(plain, output, rtol=1e-3, atol=1e-5, equal_nan=True):
-                    raise ModelError("the model's output changes from run to run", "audit a deterministic model")
-                ran += samples
-                if progress is not None:
-                    progress(samples)
-            start += samples
+        totals = Totals(calls, statistics)
+
+        def run(batch: Batch, number: int, start: int) -> Share:
+            for tensors, into in zip(tensors_in(batch), statistics, strict=True):
+                into.add(tensors, start=start)
+            measure.begin(start)
+            output = _step(recorder, measure, batch, block_seed(seed, number))
+            # Watching must not change what is watched.
+            if number == 0 and not torch.allclose(plain, output, rtol=1e-3, atol=1e-5, equal_nan=True):
+                raise ModelError("the model's output changes from run to run", "audit a deterministic model")
+            return totals.take(samples_in(batch))
+
+        start = 0
+        for numbered in _rounds(enumerate(chain([first], arriving)), exchange.world):
+            mine: Outcome = None
+            for number, batch in numbered:
+                if number % exchange.world == exchange.rank:
+                    mine = _outcome(run, batch, number, start)
+                start += samples_in(batch)
+            if exchange.rank >= len(numbered):
+                # Layers that are split among processes (FSDP) need all of them to run: once more, for nothing.
+                _outcome(run, numbered[-1][1], numbered[-1][0], 0)
+            samples = totals.add(exchange(mine))
+            if progress is not None:
+                progress(samples)
+        totals.settle()
     result = made[0] if made[0] >= 0 else OUTSIDE
-    return Probe(calls, statistics[0], _never_called(recorder), result, statistics, ran)
+    return Probe(calls, statistics[0], _never_called(recorder), result, statistics, totals.samples)
+
+
+def _rounds(numbered: Iterable[tuple[int, Batch]], world: int) -> Iterator[list[tuple[int, Batch]]]:
+    """Yield batches with their numbers, one for each process."""
+    following = iter(numbered)
+    while held := list(islice(following, world)):
+        yield held
+
+
+def _outcome(run: Callable[[Batch, int, int], Share], batch: Batch, number: int, start: int) -> Outcome:
+    try:
+        return run(batch, number, start)
+    except PropstatsError as error:  # the other processes have to know, or they would wait forever
+        return error
 
 
 def _plain(model: nn.Module, batch: Batch) -> torch.Tensor:

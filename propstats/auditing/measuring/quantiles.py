@@ -41,7 +41,8 @@ class Quantiles:
         if values.numel() == 0:
             return
         for part in torch.split(values.detach().reshape(-1), _BLOCK):
-            single = part if part.dtype == torch.float32 else part.clamp(-_LARGEST, _LARGEST).float()
+            # Only doubles reach beyond single precision; the bound itself does not exist in half precision.
+            single = part.clamp(-_LARGEST, _LARGEST).float() if part.dtype == torch.float64 else part.float()
             # Read as a whole number, a float is its sign, its exponent and its mantissa, in this order.
             bins = (single.contiguous().view(torch.int32) >> _SHIFT) + _BINS
             self.counts += torch.bincount(bins, minlength=2 * _BINS)

@@ -84,6 +84,7 @@ class Recorder(TorchFunctionMode):
         self._stack: list[nn.Module] = []
         self._inside = 0
         self._open: list[Site] = []
+        self._reaching: list[list[Origin]] = []
 
     @contextmanager
     def recording(self, inputs: Sequence[torch.Tensor]) -> Iterator[None]:
@@ -91,12 +92,16 @@ class Recorder(TorchFunctionMode):
         self.origins, self.position, self._inside = Origins(), 0, 0
         self._stack.clear()
         self._open.clear()
+        self._reaching.clear()
         for number, tensor in enumerate(inputs):
             self.origins.note(tensor, INPUT, number)
         with ExitStack() as stack:
             for module in self._names:
-                before = module.register_forward_pre_hook(self._enter, with_kwargs=True)
-                stack.callback(before.remove)
+                # First and last of all: what other hooks do in between (FSDP) is no call of the network.
+                reaches = module.register_forward_pre_hook(self._reach, prepend=True, with_kwargs=True)
+                stack.callback(reaches.remove)
+                enters = module.register_forward_pre_hook(self._enter, with_kwargs=True)
+                stack.callback(enters.remove)
                 stack.callback(module.register_forward_hook(self._leave).remove)
             stack.enter_context(self)
             yield
@@ -127,9 +132,17 @@ class Recorder(TorchFunctionMode):
         finally:
             self._inside -= 1
 
+    def _reach(self, module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        self._reaching.append([self.origins.of(tensor) for tensor in tensors_in((args, kwargs))])
+        self._inside += 1
+
     def _enter(
         self, module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> tuple[tuple[object, ...], dict[str, object]] | None:
+        self._inside -= 1
+        for tensor, origin in zip(tensors_in((args, kwargs)), self._reaching.pop(), strict=False):
+            if self.origins.of(tensor).position == OUTSIDE and origin.position != OUTSIDE:
+                self.origins.note(tensor, origin.position, origin.output)  # another hook's view of it
         self._stack.append(module)
         self.entered.add(module)
         if module not in self._leaves:

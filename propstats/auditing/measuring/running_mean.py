@@ -25,6 +25,9 @@ class RunningMean:
             self._merge(other.count, other.mean, other.scatter)
 
     def _merge(self, count: int, mean: float, scatter: float) -> None:
+        if self.count == 0:  # m*n/n need not be m
+            self.count, self.mean, self.scatter = count, mean, scatter
+            return
         gap, total = mean - self.mean, self.count + count
         self.scatter += scatter + gap**2 * self.count * count / total
         self.mean += gap * count / total

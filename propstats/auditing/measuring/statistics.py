@@ -119,6 +119,8 @@ class UnitStatistics:
         """
         self.numbers += other.numbers
         self.non_finite += other.non_finite
+        if self.non_finite:  # as in `add`
+            return
         if other._mean is None or other._scatter is None or other.groups is None or other._correlation is None:
             return
         if self._mean is not None and self._mean.numel() != other._mean.numel():

@@ -74,8 +74,13 @@ class Monitor:
         keep: int = 1000,
         manual: bool = False,
     ) -> None:
-        if every < 1 or keep < 1:
-            raise DomainError("every and keep must be at least 1", "every=100 measures each hundredth step")
+        if not isinstance(model, nn.Module):
+            what = f"there is no training to watch in a {type(model).__name__}"
+            raise DomainError(what, "pass the torch.nn.Module that is trained")
+        if not (isinstance(every, int) and isinstance(keep, int)) or every < 1 or keep < 1:
+            raise DomainError(
+                "every and keep must be whole numbers, at least 1", "every=100 measures each hundredth step"
+            )
         self.step = -1
         self.findings: list[Finding] = []
         self._every, self._writer, self._model = every, writer, model
@@ -197,7 +202,7 @@ def monitor(model: nn.Module, *, every: int = 100, writer: Writer | None = None,
         keep: How many steps `history` remembers.
 
     Raises:
-        DomainError: If `every` or `keep` is not positive.
+        DomainError: If `every` or `keep` is no positive whole number, or there is no module.
 
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
     >>> with monitor(model, every=1) as watch:

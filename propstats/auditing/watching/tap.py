@@ -62,8 +62,8 @@ class Tap:
         self._handles = [module.register_forward_hook(self._hook(name)) for name, module in layers_of(model).items()]
         if not manual:
             self._handles += [
-                model.register_forward_pre_hook(_outside(self.begin)),
-                model.register_forward_hook(_outside(self.end), always_call=True),
+                model.register_forward_pre_hook(_Hook(lambda *_: self.begin())),
+                model.register_forward_hook(_Hook(lambda *_: self.end()), always_call=True),
             ]
 
     def begin(self) -> None:
@@ -107,16 +107,15 @@ class Tap:
         if was_open:
             self._meter.end()
 
-    def _hook(self, name: str) -> Callable[[nn.Module, object, object], None]:
-        def hook(module: nn.Module, args: object, output: object) -> None:
-            # Where a compiler reads this, it shall find nothing to do.
-            if not torch.compiler.is_compiling() and self.is_open:
+    def _hook(self, name: str) -> "_Hook":
+        def look(module: nn.Module, args: object, output: object) -> None:
+            if self.is_open:
                 try:
                     self._show(name, module, args, output)
                 except Exception as error:
                     self._fail(error)
 
-        return hook
+        return _Hook(look)
 
     def _show(self, name: str, module: nn.Module, args: object, output: object) -> None:
         made = first_tensor(output)
@@ -151,14 +150,26 @@ def _local(tensor: torch.Tensor) -> torch.Tensor:
     return values if type(values) is torch.Tensor or not hasattr(values, "to_local") else values.to_local()  # type: ignore[no-any-return]
 
 
-def _outside(action: Callable[[], None]) -> Callable[..., None]:
-    """Make a hook of an action; where a compiler reads it, it shall find nothing to do."""
+class _Hook:
+    """A hook of this process: a copy of the network, and a file of it, have one that does nothing."""
 
-    def hook(*_: object) -> None:
+    def __init__(self, action: Callable[..., None]) -> None:
+        self._action = action
+
+    def __call__(self, *arguments: object) -> None:
+        # Where a compiler reads this, it shall find nothing to do.
         if not torch.compiler.is_compiling():
-            action()
+            self._action(*arguments)
 
-    return hook
+    def __reduce__(self) -> tuple[type["Unwatched"], tuple[()]]:
+        return Unwatched, ()
+
+
+class Unwatched:
+    """What is left of a hook in a copy of the network, or in a file that was written while it was watched."""
+
+    def __call__(self, *_: object) -> None:
+        """Do nothing."""
 
 
 def _is_compiled(module: nn.Module) -> bool:

@@ -163,3 +163,12 @@ def test_damage(tmp_path: Path) -> None:
                 text = str(error)
                 assert "are broken" in text or "claims more" in text
         (tmp_path / name).write_bytes(whole)
+
+
+def test_sixteen_bits_keep_their_shades(tmp_path: Path) -> None:
+    """Pillow's own conversion makes white of everything from 256 on."""
+    shades = np.arange(0, 65536, 1024, dtype=np.uint16).reshape(8, 8)
+    for number in range(2):
+        Image.fromarray(shades).save(tmp_path / f"{number}.png")
+    data = load_data(str(tmp_path), normalize="none")
+    assert data.inputs[0, 0].tolist() == (shades >> 8).tolist()

@@ -1,4 +1,5 @@
 import csv
+import gzip
 import math
 import sys
 import tempfile
@@ -76,3 +77,34 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "a.parquet").write_bytes(b"PAR1" + bytes(20) + b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert "pip install pyarrow" in refused_data(tmp_path / "a.parquet", "needs pyarrow")
+
+
+def test_tables_as_people_have_them(tmp_path: Path) -> None:
+    """Decimal commas beside semicolons, columns of spaces under a comment (numpy.savetxt), row numbers (pandas)."""
+    rows = [[1.5, -2.0], [0.25, 4.0]]
+    for text in (
+        "a;b\n1,5;-2,0\n0,25;4\n",
+        "1,5\t-2\n,25\t4\n",
+        "# made by hand\n 1.5  -2.0\n0.25 4\n",
+        "# a, b\n1.5,-2\n# more\n0.25,4\n",
+        ",a,b\n0,1.5,-2\n1,0.25,4\n",
+        "Unnamed: 0,a,b,label\n7,1.5,-2,1\n8,0.25,4,0\n",
+    ):
+        assert load_data(_csv(tmp_path / "t.csv", text)).inputs.tolist() == rows, text
+    assert "counts the rows" in load_data(str(tmp_path / "t.csv")).notes[0]
+    unnamed = load_data(_csv(tmp_path / "t.csv", ",a\n3,1\n9,2\n"))
+    assert unnamed.inputs.tolist() == [[3, 1], [9, 2]]
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (gzip.compress(b"1,2\n3,4\n", mtime=0), "compressed table"),
+        (b'{"x": [1, 2]}', "is JSON"),
+        ("1,2\n".encode("utf-16"), "UTF-16"),
+        (b"RIFF\x24\x00\x00\x00WAVEfmt ", "factory of yours"),
+    ],
+)
+def test_what_is_no_table_yet(tmp_path: Path, content: bytes, word: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    refused_data(str(tmp_path / "t.csv"), word)

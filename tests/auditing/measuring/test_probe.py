@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from probed import Residual, draw, untouched
+from probed import draw, untouched
 from torch import nn
 
 from propstats.auditing.measuring.probe import Probe, probe
@@ -106,20 +106,6 @@ def test_outputs_that_change_from_run_to_run_are_refused() -> None:
 
     with pytest.raises(ModelError, match="changes from run to run"):
         probe(Noisy(), draw(20, 3))
-
-
-def test_shares_of_the_batches_are_the_whole() -> None:
-    model, data = Residual(), draw(700, 3, 8, 8)
-    whole = probe(model, data, seed=1)
-    shares = [probe(model, data, seed=1, rank=rank, world=2) for rank in range(2)]
-    assert [share.samples for share in shares] == [256 + 188, 256]
-    for call, left, right in zip(whole.calls, shares[0].calls, shares[1].calls, strict=True):
-        left.output.merge(right.output)
-        room = 64 * data.numel() * 2.0**-52
-        assert left.output.q == pytest.approx(call.output.q, rel=room)
-        assert torch.equal(left.output.quantiles.counts, call.output.quantiles.counts)
-        left.gradient_output.merge(right.gradient_output)
-        assert left.gradient_output.running.mean == pytest.approx(call.gradient_output.running.mean, rel=room)
 
 
 def test_memory_does_not_grow_with_the_data() -> None:

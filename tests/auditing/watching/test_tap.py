@@ -1,5 +1,7 @@
 """The tap shows a meter every call once, by its name, and never gets in the way of the network."""
 
+import copy
+import io
 from collections.abc import Callable
 
 import pytest
@@ -187,3 +189,20 @@ def test_compiled_networks() -> None:
     tap.end()
     out.square().mean().backward()
     assert same(notes, noted(network(), x))
+
+
+def test_copies_and_files_of_a_watched_network_are_not_watched() -> None:
+    """A training loop keeps an average of its network, and saves it whole, while it is watched."""
+    model, notes = network(), Notes()
+    tap = Tap(model, notes)
+    copied = copy.deepcopy(model)
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    loaded: nn.Module = torch.load(file, weights_only=False)
+    for other in (copied, loaded):
+        other(data(16, 4))
+    assert notes.passes == 0
+    model(data(16, 4))
+    assert notes.passes == 1
+    tap.remove()

@@ -13,6 +13,7 @@ from propstats.auditing.judging.rule import CANONICAL, Family, FindingRule
 from propstats.auditing.judging.simultaneous import Beyond, Measured, above
 from propstats.auditing.records import Finding, Layer, Severity
 from propstats.errors import DomainError
+from propstats.rules.whole import whole
 from propstats.theory.weights.coherence import canonical_error
 
 _ARPIT = "Arpit et al. 2016, arXiv:1603.01431, section 3.1 and Eq. 12"
@@ -158,10 +159,10 @@ def _incoherent(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:
 
 def _rows(module: torch.nn.Module | None) -> tuple[torch.Tensor | None, int]:
     weight = getattr(module, "weight", None)
-    if not isinstance(weight, torch.Tensor) or not bool(weight.isfinite().all()):
+    if not isinstance(weight, torch.Tensor) or not bool(whole(weight).isfinite().all()):
         return None, 1
     groups = getattr(module, "groups", 1)
-    return weight.detach().flatten(1).double(), groups if isinstance(groups, int) else 1
+    return whole(weight).flatten(1).double(), groups if isinstance(groups, int) else 1
 
 
 def _zig_zag(evidence: Evidence, layers: list[Layer]) -> Iterator[Finding]:
