@@ -98,7 +98,7 @@ def audit(
     some = next(subject.dataset.batches(SAMPLES))
     expectations = expect(measured, subject.network, some)
     layers = _layers(measured, expectations)
-    slope = trend(layers)
+    slope = trend(layers, measured.calls, measured.result)
     shaped = some.reshape(-1, *subject.data.shape) if isinstance(some, torch.Tensor) else None
     look = Closer(subject.network, some)
     findings = judge(Evidence(measured.calls, layers, slope, measured, subject.network, shaped, look), asked)

@@ -76,9 +76,16 @@ def duplicate_outputs(values: torch.Tensor) -> tuple[int, int]:
 
 
 def _rows(module: nn.Module) -> torch.Tensor:
-    weight = module.get_parameter("weight").detach().flatten(1)
+    weight = _weight(module).flatten(1)
     bias = module.bias
     return torch.cat([weight, bias.detach()[:, None]], dim=1) if isinstance(bias, torch.Tensor) else weight
+
+
+def _weight(module: nn.Module) -> torch.Tensor:
+    """Return the weights of a layer; a parametrisation (weight norm) computes them."""
+    weight = module.weight
+    assert isinstance(weight, torch.Tensor)
+    return weight.detach()
 
 
 def _repeats(rows: torch.Tensor) -> int:
@@ -91,7 +98,7 @@ def _outgoing(after: nn.Module | None, units: int) -> torch.Tensor | None:
     """Return the weights that lead on from each unit, shape (units, ...), if the next layer takes just these units."""
     if after is None:
         return None
-    weight = after.get_parameter("weight").detach()
+    weight = _weight(after)
     if weight.shape[1] != units:
         return None
     return weight.transpose(0, 1).flatten(1)
