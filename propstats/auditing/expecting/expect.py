@@ -8,6 +8,7 @@ from torch import nn
 
 from propstats.auditing.expecting.companions import measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
+from propstats.auditing.expecting.leaning import leaning, norms_of
 from propstats.auditing.expecting.network import Step, graph_of, is_shown, place_of_input, steps_of
 from propstats.auditing.measuring.batches import Batch
 from propstats.auditing.measuring.call import INPUT, Call
@@ -57,14 +58,16 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
     shape = tuple(tensors_in(inputs)[0].shape[1:])
     calls = probe.calls
     steps, start = steps_of(calls, shape), place_of_input(calls, shape)
-    together = measure_positions(model, inputs, steps, start)
+    together, inverses = measure_positions(model, inputs, steps, start, norms_of(steps, calls))
     measured: dict[tuple[int, int], Signal | None] = {
         (INPUT, 0): measured_signal(probe.inputs, together.get((INPUT, 0)))
     }
     for position, call in enumerate(calls):
         for number, statistics in enumerate(call.outputs):
             measured[position, number] = measured_signal(statistics, together.get((position, number)))
-    network = Network(calls, steps, graph_of(calls, steps, start), measured, probe.result)
+    network = Network(
+        calls, steps, graph_of(calls, steps, start), measured, probe.result, leaning(calls, steps, inverses)
+    )
     theory = network.through()
     alone = network.one_by_one(theory)
     found = []

@@ -45,13 +45,21 @@ class Network:
         graph: The graph of the rules.
         measured: The measured signal of each tensor, by the call that made it and the number of its output.
         result: The call that gives the network's output.
+        leaning: How many times more comes back at an input of a call than its rule says, because of where gradients
+            lie; by the position of the call and the number of the input.
     """
 
     def __init__(
-        self, calls: Sequence[Call], steps: Sequence[Step], graph: Graph, measured: Signals, result: int
+        self,
+        calls: Sequence[Call],
+        steps: Sequence[Step],
+        graph: Graph,
+        measured: Signals,
+        result: int,
+        leaning: Mapping[tuple[int, int], float],
     ) -> None:
         self.calls, self.steps, self.graph = calls, steps, graph
-        self.measured, self.result = measured, result
+        self.measured, self.result, self.leaning = measured, result, leaning
         self._pools = {
             int(pool.at): (int(name), pool) for name, pool in graph.together.items() if isinstance(pool, Pooled)
         }
@@ -139,7 +147,12 @@ class Network:
         rule = step.rule
         parts = rule.split(given, heard) if isinstance(rule, Join) else [rule.backward(given, heard[0])]
         slots = step.heard or range(len(parts))
-        return {slot: part for slot, part in zip(slots, parts, strict=True) if math.isfinite(part.q)}
+        found = {}
+        for slot, part in zip(slots, parts, strict=True):
+            times = self.leaning.get((position, slot), 1.0)
+            if math.isfinite(part.q):
+                found[slot] = replace(part, q=times * part.q, positions=times * part.positions)
+        return found
 
     def _backwards(
         self, before: Callable[[int, int], Signal | None]

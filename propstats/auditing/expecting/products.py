@@ -8,6 +8,18 @@ from propstats.auditing.expecting.places import Place
 from propstats.estimate import Positions
 
 
+def arranged_by(place: Place, rows: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in the shape (samples, units, positions).
+
+    Args:
+        place: Where its units are.
+        rows: The tensor, shape (samples, *place.shape).
+    """
+    axes = sorted(place.axes)
+    order = [0, *(axis + 1 for axis in axes), *(a + 1 for a in range(len(place.shape)) if a not in place.axes)]
+    return rows.permute(order).reshape(len(rows), place.units, place.count)
+
+
 def products(rows: torch.Tensor, place: Place) -> Positions:
     """Return the mean products of different positions, of the same unit, in one sample and in two.
 
@@ -19,9 +31,7 @@ def products(rows: torch.Tensor, place: Place) -> Positions:
     >>> products(x, Place.first((1, 2)))
     Positions(same=5.5, other=5.0)
     """
-    axes = sorted(place.axes)
-    order = [0, *(axis + 1 for axis in axes), *(a + 1 for a in range(len(place.shape)) if a not in place.axes)]
-    values = rows.permute(order).reshape(len(rows), place.units, place.count)
+    values = arranged_by(place, rows)
     n, count = len(values), place.count
     same = other = 0.0
     step = max(1, (1 << 22) // (n * count))
