@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from propstats.auditing.expecting.arguments import Arguments
+from propstats.auditing.expecting.einsum import summed
 from propstats.auditing.expecting.places import Place
 from propstats.rules.affine import Chain
 from propstats.rules.from_torch import (
@@ -19,6 +20,7 @@ from propstats.rules.from_torch import (
 )
 from propstats.rules.norm import GroupNorm
 from propstats.rules.parts import Turned
+from propstats.rules.pooling import AveragePool, Shares
 from propstats.rules.product import Inner
 from propstats.rules.rule import Join, Rule
 
@@ -39,7 +41,10 @@ def turned(rule: Rule, place: Place, wanted: Place) -> Rule:
 
 
 def _matmul(given: Arguments, place: Place) -> Found:
-    right, call = given.get(1, "other"), given.call
+    call = given.call
+    first, right = given.fixed(given.get(0, "input")), given.fixed(given.get(1, "other"))
+    if isinstance(first, torch.Tensor) and first.ndim == 2 and len(place.shape) > 1 and place.batch == 0:
+        return _from_the_left(first, place, call.shape)
     if isinstance(right, torch.Tensor) and right.ndim == 2:
         inputs, outputs = right.shape
         rule = measured_weights(right.T, None, fan_in=inputs, fan_out=outputs, units=outputs)
@@ -51,6 +56,17 @@ def _matmul(given: Arguments, place: Place) -> Found:
         if inner in left.axes and len(other.shape) - 2 in other.axes and len(call.shape) > 1:
             return Inner(left.shape[-1], call.shape[-2], call.shape[-1]), Place.last(call.shape)
     raise NoRuleError("no rule for a product of matrices that sums over positions: its weights add up to what they do")
+
+
+def _from_the_left(matrix: torch.Tensor, place: Place, shape: tuple[int, ...]) -> Found:
+    """`A x`, with the same A for all samples: of positions, as neighbours in a graph are added, or of units."""
+    outputs, inputs = matrix.shape
+    axis, after = len(place.shape) - 2, place.like(shape)
+    if place.axes == {axis}:
+        return measured_weights(matrix, None, fan_in=inputs, fan_out=outputs, units=outputs), after
+    if axis in place.axes or inputs != place.count:
+        raise NoRuleError("no rule for a product of matrices that sums over some of the positions yet")
+    return AveragePool(Shares.of_weights([matrix.detach().double().T.cpu().numpy()])), after
 
 
 def _affine_map(given: Arguments, place: Place) -> Found:
@@ -124,6 +140,7 @@ def _number(value: object) -> float | None:
 LAYERS: Mapping[str, Callable[[Arguments, Place], Found]] = {
     "linear": _linear,
     **dict.fromkeys(("matmul", "rmatmul", "bmm", "mm"), _matmul),
+    "einsum": summed,
     "addmm": _affine_map,
     **dict.fromkeys([f"conv{axes}d" for axes in (1, 2, 3)], _convolve),
     **dict.fromkeys([f"conv_transpose{axes}d" for axes in (1, 2, 3)], _convolve),

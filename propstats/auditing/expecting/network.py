@@ -12,7 +12,15 @@ from propstats.auditing.expecting.layer_functions import turned
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.views import VIEWS, reshape, upsampled
 from propstats.auditing.expecting.written_norm import Normed, find_norms, rule_of_norm
-from propstats.auditing.expecting.written_out import Made, Written, attention_of, find_written, part_of
+from propstats.auditing.expecting.written_out import (
+    Made,
+    Written,
+    attention_of,
+    find_written,
+    part_of,
+    values_behind,
+    values_of,
+)
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
 from propstats.errors import DomainError
 from propstats.estimate import Gradient, Signal
@@ -84,7 +92,7 @@ def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
         if position in written:
             one = written[position]
             heads = [_place(made, calls, steps, start) for made in (one.query, one.key)]
-            steps.append(_attention(call, position, one, places, heads))
+            steps.append(_attention(call, position, one, places, heads, calls))
         elif position in norms:
             norm = norms[position]
             steps.append(_norm(call, position, norm, _place(norm.source, calls, steps, start)))
@@ -94,24 +102,30 @@ def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
 
 
 def _attention(
-    call: Call, position: int, written: Written, places: tuple[Place | None, ...], heads: Sequence[Place | None]
+    call: Call,
+    position: int,
+    written: Written,
+    places: tuple[Place | None, ...],
+    heads: Sequence[Place | None],
+    calls: Sequence[Call],
 ) -> Step:
     """Return what theory makes of a part of attention that is written out."""
     place = next((place for place in places if place is not None), Place.usual(call.shape))
     after = (place.like(call.shape),)
-    queries, keys = heads
+    (queries, keys), product = heads, calls[written.product]
     try:
         if queries is None or keys is None:
             raise NoRuleError("no rule for attention of what is no signal of tokens")
-        rule = part_of(written, position, attention_of(written, queries, keys))
+        rule = part_of(written, position, attention_of(written, queries, keys, product))
     except NoRuleError as error:
         return Step(None, str(error), (), after)
     if position in written.masks:
         return Step(rule, None, (call.main or 0,), after)
     made = (written.query, written.key)
     if position == written.mixes:
-        after = ((places[1] or place).like(call.shape),)
-        return Step(rule, None, (), after, (*made, (call.sources[1], call.source_outputs[1])))
+        slot = values_of(written, calls, position)
+        after = (values_behind(call, slot, places[slot] or place),)
+        return Step(rule, None, (), after, (*made, (call.sources[slot], call.source_outputs[slot])))
     return Step(rule, None, (), after, made)
 
 

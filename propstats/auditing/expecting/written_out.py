@@ -12,18 +12,18 @@ import numpy as np
 from torch import nn
 
 from propstats.auditing.expecting.arguments import Arguments
-from propstats.auditing.expecting.masks import LOW, Seen, shown, tensor_of
+from propstats.auditing.expecting.einsum import Equation, axes_of, sizes_of
+from propstats.auditing.expecting.masks import LOW, Added, added, pattern_from, tensor_of
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
 from propstats.rules.affine import Unchanged
 from propstats.rules.attention import Attention, AttentionBetween, AttentionWeights, Given
 from propstats.rules.from_torch import NoRuleError
-from propstats.rules.mask import Pattern
 from propstats.rules.rule import Join, Rule
 
 #: What may stand between the parts of attention and changes no number in evaluation mode.
 _KEPT = ("dropout", "to", "type_as", "float", "contiguous", "clone", "type", "half", "bfloat16")
-_PRODUCTS = ("matmul", "bmm")
+_PRODUCTS = ("matmul", "bmm", "baddbmm", "einsum")
 #: Who made a tensor: the position of a call, and which of its outputs.
 Made = tuple[int, int]
 
@@ -34,9 +34,10 @@ class Written:
 
     Args:
         query: Who made the queries.
-        key: Who made the keys, the units of which are the last axis but one.
+        key: Who made the keys; in a product of matrices their units are the last axis but one.
+        product: The position of the call that multiplies them.
         scale: What the products were multiplied by.
-        seen: Which query sees which key; None if all see all.
+        added: What was added to them, minus infinity where a query does not see a key; None if nothing was.
         masks: The calls that hide keys.
         softmax: The softmax.
         mixes: The product of its weights with the values; -1 if there is none.
@@ -45,8 +46,9 @@ class Written:
 
     query: Made
     key: Made
+    product: int = -1
     scale: float = 1.0
-    seen: Seen | None = None
+    added: Added | None = None
     masks: list[int] = field(default_factory=list)
     softmax: int = -1
     mixes: int = -1
@@ -82,8 +84,11 @@ def _before(position: int, calls: Sequence[Call]) -> Written | None:
     current = _source(calls[position])
     while current is not None and current >= 0:
         call = calls[current]
-        if call.kind in _PRODUCTS and len(call.sources) == 2:
-            (written.query, written.key) = zip(call.sources, call.source_outputs, strict=True)
+        factors = _factors(call)
+        if factors is not None:
+            written.product = current
+            written.query, written.key = ((call.sources[slot], call.source_outputs[slot]) for slot in factors)
+            _add_to_product(call, written)
             return written
         try:
             _step_back(call, current, written)
@@ -91,6 +96,37 @@ def _before(position: int, calls: Sequence[Call]) -> Written | None:
             written.reason = str(error)
         current = _source(call)
     return None
+
+
+def _factors(call: Call) -> tuple[int, int] | None:
+    """Return which inputs of a call are queries and keys, if it multiplies two signals."""
+    if call.kind not in _PRODUCTS:
+        return None
+    signals = [slot for slot, made in enumerate(call.sources) if made != OUTSIDE and slot not in call.values]
+    if len(signals) != 2 or (call.kind != "baddbmm" and len(call.sources) != 2):
+        return None
+    if call.kind == "einsum":  # the last index of what comes out is that of the keys
+        left, arrow, result = str(call.args[0]).replace(" ", "").partition("->")
+        if arrow and result[-1:] and result[-1] in left.partition(",")[0]:
+            signals = signals[::-1]
+    return signals[0], signals[1]
+
+
+def _add_to_product(call: Call, written: Written) -> None:
+    """Take account of what a product is multiplied by and added to in one."""
+    if call.kind != "baddbmm":
+        return
+    arguments = Arguments(call, (None,) * len(call.sources))
+    beta, alpha = (arguments.get(index, name, 1) for index, name in ((3, "beta"), (4, "alpha")))
+    if not isinstance(beta, int | float) or not isinstance(alpha, int | float):
+        written.reason = "no rule for baddbmm with factors that are no numbers"
+        return
+    if beta:
+        try:
+            _hide(written, call, arguments.get(0, "input"), hides=False, times=float(beta))
+        except NoRuleError as error:
+            written.reason = str(error)
+    written.scale *= alpha
 
 
 def _step_back(call: Call, position: int, written: Written) -> None:
@@ -104,22 +140,28 @@ def _step_back(call: Call, position: int, written: Written) -> None:
     elif kind in ("div", "truediv", "divide", "true_divide") and (factor := _number(call, other)) is not None:
         written.scale /= factor
     elif kind == "masked_fill" and (_number(call, arguments.get(2, "value")) or 0.0) < LOW:
-        _hide(written, position, call, other, hides=True)
+        _hide_by(written, position, call, other, hides=True)
     elif kind == "where" and (_number(call, arguments.get(2, "other")) or 0.0) < LOW:
-        _hide(written, position, call, arguments.get(0, "condition"), hides=False)
+        _hide_by(written, position, call, arguments.get(0, "condition"), hides=False)
     elif kind in ("add", "radd"):
-        _hide(written, position, call, _other(arguments), hides=False)
+        _hide_by(written, position, call, _other(arguments), hides=False)
     else:
         raise NoRuleError(f"no rule for attention with {call.kind} before its softmax")
 
 
-def _hide(written: Written, position: int, call: Call, mask: object, *, hides: bool) -> None:
+def _hide_by(written: Written, position: int, call: Call, mask: object, *, hides: bool) -> None:
     written.masks.append(position)
+    _hide(written, call, mask, hides=hides)
+
+
+def _hide(written: Written, call: Call, mask: object, *, hides: bool, times: float = 1.0) -> None:
     tensor = tensor_of(call, mask)
     if tensor is None:
         raise NoRuleError(f"no rule for attention with {call.kind} before its softmax")
-    seen = shown(tensor, hides=hides)
-    written.seen = seen if written.seen is None else np.logical_and(written.seen, seen)
+    found = added(tensor, hides=hides)
+    # What multiplies the logits later multiplies this too.
+    found = np.where(np.isneginf(found), found, times * written.scale * found)
+    written.added = found if written.added is None else written.added + found
 
 
 def _other(arguments: Arguments) -> object:
@@ -152,7 +194,7 @@ def _behind(position: int, calls: Sequence[Call]) -> int:
             for slot, source in enumerate(call.sources)
             if source == position
         ]
-        products = [n for n, slot in users if calls[n].kind in _PRODUCTS and slot == 0 and len(calls[n].sources) == 2]
+        products = [n for n, slot in users if _mixes(calls[n], slot)]
         if products:
             return products[0]
         kept = [n for n, _ in users if calls[n].kind.lower() in _KEPT or isinstance(calls[n].module, nn.Dropout)]
@@ -161,30 +203,92 @@ def _behind(position: int, calls: Sequence[Call]) -> int:
         position = kept[0]
 
 
-def attention_of(written: Written, queries: Place, keys: Place) -> Attention:
+def _mixes(call: Call, slot: int) -> bool:
+    """Whether a call multiplies the weights of a softmax, its input of this number, with values."""
+    if call.kind not in _PRODUCTS or len(call.sources) != 2 or call.kind == "baddbmm":
+        return False
+    return slot == 0 or call.kind == "einsum"
+
+
+def values_of(written: Written, calls: Sequence[Call], position: int) -> int:
+    """Return which input of the product behind a softmax are the values."""
+    call = calls[position]
+    if call.kind != "einsum":
+        return 1
+    return 0 if call.sources[1] != OUTSIDE and _comes_from(call.sources[1], written.softmax, calls) else 1
+
+
+def _comes_from(source: int, softmax: int, calls: Sequence[Call]) -> bool:
+    while source > softmax and _keeps(calls[source]):
+        source = calls[source].source if calls[source].source is not None else OUTSIDE
+    return source == softmax
+
+
+def _keeps(call: Call) -> bool:
+    return call.kind.lower() in _KEPT or isinstance(call.module, nn.Dropout)
+
+
+def values_behind(call: Call, slot: int, values: Place) -> Place:
+    """Return where units are behind the product of weights and values.
+
+    Args:
+        call: The product.
+        slot: Which of its inputs are the values.
+        values: Where their units are.
+    """
+    if call.kind != "einsum":
+        return values.like(call.shape)
+    dims = [len(shape) + 1 for shape in call.input_shapes]
+    terms = Equation.of(str(call.args[0]), dims[0], dims[1])
+    place = terms.place_behind(terms.right if slot else terms.left, values)
+    return Place(call.shape, place.axes, place.batch)
+
+
+def attention_of(written: Written, queries: Place, keys: Place, product: Call) -> Attention:
     """Return the rule of attention that is written out.
 
     Args:
         written: Its parts.
         queries: The place of the queries.
         keys: The place of the keys.
+        product: The call that multiplies them.
 
     Raises:
         NoRuleError: If it has none, with the reason.
     """
     if written.reason:
         raise NoRuleError(written.reason)
-    rank = len(queries.shape)
-    if rank < 2 or rank - 1 not in queries.axes or len(keys.shape) - 2 not in keys.axes:
-        raise NoRuleError("no rule for attention whose queries and keys have their units elsewhere")
-    (count, units), tokens = queries.shape[-2:], keys.shape[-1]
+    count, units, tokens = _counted(queries, keys, product, is_turned=written.query[0] != product.sources[0])
     pattern = None
-    if written.seen is not None and not written.seen.all():
-        shape = np.broadcast_shapes(written.seen.shape, (count, tokens))
-        pattern = Pattern.of(np.broadcast_to(written.seen, shape))
+    if written.added is not None:
+        shape = np.broadcast_shapes(written.added.shape, (count, tokens))
+        pattern = pattern_from(np.broadcast_to(written.added, shape), len(product.shape) + 1)
     one = Unchanged()
     scale = written.scale * math.sqrt(units)
     return Attention(Given(units), one, one, one, tokens, queries=count, pattern=pattern, scale=scale)
+
+
+def _counted(queries: Place, keys: Place, product: Call, *, is_turned: bool) -> tuple[int, int, int]:
+    """Return how many queries, units and keys a product has.
+
+    Raises:
+        NoRuleError: If it does not sum over units.
+    """
+    if product.kind != "einsum":
+        rank = len(queries.shape)
+        if rank < 2 or rank - 1 not in queries.axes or len(keys.shape) - 2 not in keys.axes:
+            raise NoRuleError("no rule for attention whose queries and keys have their units elsewhere")
+        return queries.shape[-2], queries.shape[-1], keys.shape[-1]
+    dims = len(queries.shape) + 1, len(keys.shape) + 1
+    terms = Equation.of(str(product.args[0]), *(dims[::-1] if is_turned else dims))
+    terms = terms.turned if is_turned else terms
+    sizes = sizes_of(terms.left, queries) | sizes_of(terms.right, keys)
+    units = axes_of(terms.left, queries) & axes_of(terms.right, keys)
+    asking = set(terms.left) & set(terms.result) - set(terms.right)
+    answering = set(terms.right) & set(terms.result) - set(terms.left)
+    if not terms.summed or not terms.summed <= units or answering != {terms.result[-1]} or len(asking) != 1:
+        raise NoRuleError("no rule for attention whose queries and keys have their units elsewhere")
+    return sizes[asking.pop()], math.prod(sizes[letter] for letter in terms.summed), sizes[terms.result[-1]]
 
 
 def part_of(written: Written, position: int, attention: Attention) -> Rule | Join:
