@@ -76,7 +76,7 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
         names = tuple(_label(calls[source]) for source in sorted(theory.since[position]))
         found.append(
             Expectation(
-                reason=step.reason or _unmeasured(call, step),
+                reason=step.reason or _unmeasured(call, step, calls),
                 shown=is_shown(step, call),
                 network=_expected(call, step, theory, position, names) if known else None,
                 one_step=_expected(call, step, alone, position, None) if known else None,
@@ -102,13 +102,20 @@ def measured_signal(statistics: UnitStatistics, positions: Positions | None = No
     return Signal(float(statistics.unit_means.mean()), q, statistics.var, error, positions)
 
 
-def _unmeasured(call: Call, step: Step) -> str | None:
-    """Say that a rule has nothing to start from, where an input is the same for all of the data."""
+def _unmeasured(call: Call, step: Step, calls: Sequence[Call]) -> str | None:
+    """Say that a rule has nothing to start from, where an input is the same for all of the data, or not by samples."""
     if isinstance(step.rule, Embedding) or (call.module is None and not call.carries_signal):
         return None
-    heard = [call.inputs[slot] for slot in step.heard if slot < len(call.inputs)]
-    is_empty = any(not statistics.is_finite and not statistics.non_finite for statistics in heard)
-    return "one of its inputs does not depend on the data" if is_empty else None
+    empty = [
+        call.sources[slot]
+        for slot in step.heard
+        if slot < len(call.inputs) and not call.inputs[slot].is_finite and not call.inputs[slot].non_finite
+    ]
+    if not empty:
+        return None
+    if any(source >= 0 and not calls[source].is_constant for source in empty):
+        return "what it gets has no entry for each sample, as where some of them are picked: nothing is measured of it"
+    return "one of its inputs does not depend on the data"
 
 
 def _expected(call: Call, step: Step, flow: Flow, position: int, since: Sequence[str] | None) -> Expected | None:

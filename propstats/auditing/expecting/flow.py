@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from propstats.auditing.expecting.compositions import compositions
 from propstats.auditing.expecting.network import Step
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.estimate import Gradient, Signal
@@ -60,6 +61,7 @@ class Network:
     ) -> None:
         self.calls, self.steps, self.graph = calls, steps, graph
         self.measured, self.result, self.leaning = measured, result, leaning
+        self._composed, self.follows = compositions(calls, steps)
         self._pools = {
             int(pool.at): (int(name), pool) for name, pool in graph.together.items() if isinstance(pool, Pooled)
         }
@@ -104,7 +106,8 @@ class Network:
             if gradient is not None and expected is not None and expected.q > 0.0:
                 gradient = replace(gradient, positions=expected.positions * gradient.q / expected.q)
             given.append(gradient)
-            back.append(self._before(position, gradient, self._seen))
+            # Of a part of a function that is written out, what comes back follows what it received.
+            back.append({} if position in self.follows else self._before(position, gradient, self._seen))
         self._correct(given, back, self._seen)
         return Flow(signals, given, back, theory.since)
 
@@ -128,9 +131,13 @@ class Network:
         heard = self._heard(position, before)
         if heard is None or rule is None:
             return None
+        composed = self._composed.get(position)
         if together is not None:
             source = before(_number(together.source), 0)
             after = together.forward(source) if source is not None else None
+        elif composed is not None:
+            source = before(composed.source, 0)
+            after = composed.whole.forward(source) if source is not None else None
         else:
             after = rule.join(heard) if isinstance(rule, Join) else rule.forward(heard[0])
         fine = after is not None and all(math.isfinite(value) for value in (after.mean, after.q, after.var))

@@ -4,6 +4,7 @@ import math
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.places import Place
+from propstats.auditing.measuring.call import INPUT
 from propstats.rules.affine import Unchanged
 from propstats.rules.from_torch import NoRuleError
 from propstats.rules.parts import Part, Selected
@@ -33,7 +34,7 @@ def indexed(given: Arguments, place: Place) -> tuple[Rule, Place]:
     if math.prod(after.shape) == math.prod(place.shape):
         return Unchanged(), after
     share = math.prod(shape) / max(math.prod(place.shape), 1)
-    if after.count == place.count:
+    if after.count == place.count and given.call.source != INPUT:  # units of the data differ from each other
         return Part(share, positions=after.count > 1), after
     return selected(given, share, positions=after.count > 1), after
 
