@@ -66,7 +66,9 @@ def compositions(calls: Sequence[Call], steps: Sequence[Step]) -> tuple[Mapping[
         functions = _functions(one, step, steps, known)
         whole = dict(sorted(functions.items())[-_BACK:])
         known.append({position: _Function(Symbol("x"), 0, frozenset()), **whole})
-        source = next((s for s, f in whole.items() if f.curved > 1), None)
+        # A product of two functions of one call is never one of independent factors.
+        least = 1 if isinstance(step.rule, Product) else 2
+        source = next((s for s, f in whole.items() if f.curved >= least), None)
         if source is None or not isinstance(step.rule, Elementwise | Product):
             continue
         function = whole[source]

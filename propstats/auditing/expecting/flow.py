@@ -9,6 +9,7 @@ from propstats.auditing.expecting.network import Step
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Unchanged
+from propstats.rules.dense import Weights
 from propstats.rules.embedding import Embedding
 from propstats.rules.graph import Graph, meeting
 from propstats.rules.max_pooling import Pooled
@@ -152,6 +153,9 @@ class Network:
         if given is None or step.rule is None or heard is None:
             return {}
         rule = step.rule
+        if isinstance(step.rule_of_units, Weights) and len(heard) == 1:
+            # The mean over few units of what comes back scatters over draws of the weights.
+            heard = [replace(heard[0], units=min(heard[0].units, self._inputs(position)))]
         parts = rule.split(given, heard) if isinstance(rule, Join) else [rule.backward(given, heard[0])]
         slots = step.heard or range(len(parts))
         found = {}
@@ -192,6 +196,15 @@ class Network:
                 if source >= 0 and signal is not None:
                     arriving[source].append(together.correction(gradient, signal))
         return given, back
+
+    def _inputs(self, position: int) -> float:
+        """Return how many units a layer of weights takes."""
+        step = self.steps[position]
+        source, output = step.takes(self.calls[position])[0]
+        place = self.steps[source].places[output] if source >= 0 else None
+        units = place.units if place is not None else self.graph.units
+        count = place.count if place is not None else math.prod(self.graph.positions)
+        return count if step.rule is not step.rule_of_units else units
 
     def _units(self, position: int, before: Callable[[int, int], Signal | None]) -> float:
         signal = before(position, 0)

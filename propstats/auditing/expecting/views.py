@@ -124,7 +124,7 @@ VIEWS: Mapping[str, Callable[[Arguments, Place], Seen]] = {
     **dict.fromkeys(
         ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as"), _reshape
     ),
-    **dict.fromkeys(("transpose", "swapaxes", "swapdims", "mT", "T"), _transpose),
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims", "mT", "T", "t"), _transpose),
     "permute": _permute,
     **dict.fromkeys(("getitem", "select", "narrow"), indexed),
     "unbind": _apart,

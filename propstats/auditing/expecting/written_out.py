@@ -38,6 +38,7 @@ class Written:
         product: The position of the call that multiplies them.
         scale: What the products were multiplied by.
         added: What was added to them, minus infinity where a query does not see a key; None if nothing was.
+        heads: How many heads have an axis of their own behind the product; 0 if they have none.
         masks: The calls that hide keys.
         softmax: The softmax.
         mixes: The product of its weights with the values; -1 if there is none.
@@ -49,6 +50,7 @@ class Written:
     product: int = -1
     scale: float = 1.0
     added: Added | None = None
+    heads: int = 0
     masks: list[int] = field(default_factory=list)
     softmax: int = -1
     mixes: int = -1
@@ -135,6 +137,9 @@ def _step_back(call: Call, position: int, written: Written) -> None:
     other = arguments.get(1, "other")
     if kind in _KEPT or isinstance(call.module, nn.Dropout | nn.Identity):
         return
+    if _only_splits(call):
+        written.heads = call.shape[0] if len(call.shape) == 3 else 0
+        return
     if kind in ("mul", "rmul", "multiply") and (factor := _number(call, _other(arguments))) is not None:
         written.scale *= factor
     elif kind in ("div", "truediv", "divide", "true_divide") and (factor := _number(call, other)) is not None:
@@ -149,6 +154,12 @@ def _step_back(call: Call, position: int, written: Written) -> None:
         raise NoRuleError(f"no rule for attention with {call.kind} before its softmax")
 
 
+def _only_splits(call: Call) -> bool:
+    """Whether a call leaves queries and keys where they are, and gives heads an axis of their own, or takes it away."""
+    before = call.input_shapes[call.main or 0]
+    return call.kind in ("view", "reshape", "unflatten", "flatten") and call.shape[-2:] == before[-2:]
+
+
 def _hide_by(written: Written, position: int, call: Call, mask: object, *, hides: bool) -> None:
     written.masks.append(position)
     _hide(written, call, mask, hides=hides)
@@ -159,9 +170,14 @@ def _hide(written: Written, call: Call, mask: object, *, hides: bool, times: flo
     if tensor is None:
         raise NoRuleError(f"no rule for attention with {call.kind} before its softmax")
     found = added(tensor, hides=hides)
+    if written.heads and found.ndim == 3:  # of heads that follow each other
+        found = found.reshape(-1, written.heads, *found.shape[1:])
     # What multiplies the logits later multiplies this too.
     found = np.where(np.isneginf(found), found, times * written.scale * found)
-    written.added = found if written.added is None else written.added + found
+    try:
+        written.added = found if written.added is None else written.added + found
+    except ValueError:
+        raise NoRuleError("no rule for attention with masks that do not fit together") from None
 
 
 def _other(arguments: Arguments) -> object:
@@ -197,7 +213,7 @@ def _behind(position: int, calls: Sequence[Call]) -> int:
         products = [n for n, slot in users if _mixes(calls[n], slot)]
         if products:
             return products[0]
-        kept = [n for n, _ in users if calls[n].kind.lower() in _KEPT or isinstance(calls[n].module, nn.Dropout)]
+        kept = [n for n, _ in users if _keeps(calls[n])]
         if not kept:
             return -1
         position = kept[0]
@@ -225,7 +241,7 @@ def _comes_from(source: int, softmax: int, calls: Sequence[Call]) -> bool:
 
 
 def _keeps(call: Call) -> bool:
-    return call.kind.lower() in _KEPT or isinstance(call.module, nn.Dropout)
+    return call.kind.lower() in _KEPT or isinstance(call.module, nn.Dropout) or _only_splits(call)
 
 
 def values_behind(call: Call, slot: int, values: Place) -> Place:

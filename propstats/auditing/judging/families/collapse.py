@@ -39,7 +39,11 @@ LINE_RULE = FindingRule(
 
 def _alike(evidence: Evidence) -> Iterator[Finding]:
     at = stations(evidence.layers, evidence.calls, evidence.probe.result)
-    hidden = [at[layer.name, layer.call] for layer in evidence.layers if layer.is_weights][:-1]
+    last = max((place for place, layer in enumerate(evidence.layers) if layer.is_weights), default=0)
+    before = {(layer.name, layer.call) for layer in evidence.layers[:last]}
+    weighted = [at[layer.name, layer.call] for layer in evidence.layers[:last] if layer.is_weights]
+    # Where something goes round all that is hidden, nothing is lost for good.
+    hidden = [layer for layer in weighted if (layer.name, layer.call) in before]
     known = [layer for layer in hidden if math.isfinite(layer.forward.q.value) and layer.forward.q.value > 0]
     # What is left of the second moment once that which all inputs share is gone.
     alike = [Measured(layer.name, layer.forward.c, _error_of_c(layer)) for layer in known]
