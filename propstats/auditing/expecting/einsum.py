@@ -83,8 +83,8 @@ class Equation:
         if batch < 0:
             raise NoRuleError("no rule for what is done across the batch")
         dims = [dim for dim in range(len(self.result)) if dim != batch]
-        axes = frozenset(axis for axis, dim in enumerate(dims) if self.result[dim] in units)
-        return Place((0,) * len(dims), axes, batch)
+        axes = frozenset(axis + place.folded for axis, dim in enumerate(dims) if self.result[dim] in units)
+        return Place((0,) * (len(dims) + place.folded), axes, batch, place.folded)
 
 
 def axes_of(letters: str, place: Place) -> set[str]:
@@ -110,7 +110,7 @@ def summed(given: Arguments, place: Place) -> Found:
     weight = given.fixed(arguments[other])
     if not isinstance(weight, torch.Tensor):
         raise NoRuleError("no rule for einsum with a tensor that depends on the data")
-    dims = len(place.shape) + 1, weight.ndim
+    dims = place.dims, weight.ndim
     terms = Equation.of(equation, *(dims if other else dims[::-1]))
     return _weighted(terms if other else terms.turned, place, weight, call.shape)
 
@@ -137,7 +137,7 @@ def _inner(given: Arguments, equation: str) -> Found:
     left, right = given.places
     assert left is not None
     assert right is not None
-    terms = Equation.of(equation, len(left.shape) + 1, len(right.shape) + 1)
+    terms = Equation.of(equation, left.dims, right.dims)
     one, two = axes_of(terms.left, left), axes_of(terms.right, right)
     if not terms.summed or not terms.summed <= one & two:
         raise NoRuleError("no rule for a product that sums over positions: its weights add up to what they do")
@@ -149,7 +149,7 @@ def _inner(given: Arguments, equation: str) -> Found:
 
 
 def _sized(place: Place, shape: tuple[int, ...]) -> Place:
-    return Place(shape, place.axes, place.batch)
+    return Place(shape, place.axes, place.batch, place.folded)
 
 
 def _rest(part: str, dims: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from propstats.auditing.expecting.companions import measure_positions
+from propstats.auditing.expecting.companions import attended_of, measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
 from propstats.auditing.expecting.leaning import leaning, norms_of
 from propstats.auditing.expecting.network import Step, graph_of, is_shown, place_of_input, steps_of
@@ -58,7 +58,8 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
     shape = tuple(tensors_in(inputs)[0].shape[1:])
     calls = probe.calls
     steps, start = steps_of(calls, shape), place_of_input(calls, shape)
-    together, inverses = measure_positions(model, inputs, steps, start, norms_of(steps, calls))
+    norms, attended = norms_of(steps, calls), attended_of(steps, calls)
+    together, inverses = measure_positions(model, inputs, steps, start, norms, attended)
     measured: dict[tuple[int, int], Signal | None] = {
         (INPUT, 0): measured_signal(probe.inputs, together.get((INPUT, 0)))
     }

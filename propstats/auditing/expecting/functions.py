@@ -195,12 +195,12 @@ def _stack(given: Arguments, place: Place) -> Found:
     slots, dim = given.signals(), given.get(1, "dim", 0)
     if len(slots) < len(given.places) or not isinstance(dim, int):
         raise NoRuleError("no rule for stacking constants beside signals")
-    rank = len(place.shape) + 2
+    rank = place.dims + 1
     if dim % rank <= place.batch:
         raise NoRuleError("no rule for what is done across the batch")
-    new = dim % rank - 1
+    new = dim % rank - 1 + place.folded
     axes = frozenset(axis + (axis >= new) for axis in place.axes)
-    return Concatenate((1,) * len(slots)), Place(given.call.shape, axes, place.batch)
+    return Concatenate((1,) * len(slots)), Place(given.call.shape, axes, place.batch, place.folded)
 
 
 def _parts(given: Arguments) -> list[object]:

@@ -60,13 +60,15 @@ def selected(given: Arguments, share: float, *, positions: bool) -> Selected:
 
 def _after(given: Arguments, place: Place) -> Place:
     """Return where the units are in what is left."""
-    shape, index = given.call.shape, _index(given, len(place.shape) + 1)
+    shape, index = given.call.shape, _index(given, place.dims)
     if index is None:
         after = place.like(shape)
         if len(shape) < len(place.shape):  # an index took an axis: the sizes that are left say which
             gone = [a for a in range(len(place.shape)) if place.shape[:a] + place.shape[a + 1 :] == shape]
             after = place.without(gone[0]) if gone else Place.usual(shape)
         return after
+    if place.folded:
+        index = [index[0], _ALL, *index[1:]]
     axes, batch, dim, new = set[int](), place.batch, 0, 0
     for entry in index:
         if entry is None:

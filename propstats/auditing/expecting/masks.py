@@ -40,7 +40,7 @@ def pattern_of(given: Arguments, mask: object, padding: object, *, causal: bool,
         if padding is None:
             return Pattern.causal(queries, keys)
         total = total + np.where(np.tril(np.ones((queries, keys), dtype=bool)), 0.0, -np.inf)
-    return pattern_from(total, len(known[0].shape) + 1)
+    return pattern_from(total, known[0].dims)
 
 
 def pattern_from(total: Added, dims: int) -> Pattern | None:
@@ -52,7 +52,7 @@ def pattern_from(total: Added, dims: int) -> Pattern | None:
     """
     if (total == total[..., :1]).all():  # the same for all keys
         return None
-    if total.ndim == dims == 4 or (total.ndim == 3 and dims == 4):
+    if total.ndim > 3 or (total.ndim == 3 and dims > 3):
         return Pattern.of(total, heads=total.shape[-3])
     return Pattern.of(total, heads=_period(total) if total.ndim == 3 else 1)
 

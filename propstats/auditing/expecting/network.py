@@ -98,7 +98,17 @@ def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
             steps.append(_norm(call, position, norm, _place(norm.source, calls, steps, start)))
         else:
             steps.append(_step(call, places))
+        steps[-1] = _folded(steps[-1], call)
     return steps
+
+
+def _folded(step: Step, call: Call) -> Step:
+    """Say of which outputs parts of samples lie with the samples in one dimension."""
+    is_folded = [layout is not None and layout.fold > 1 and layout.axis == 0 for layout in call.output_layouts]
+    if not any(is_folded):
+        return step
+    pairs = zip(step.places, is_folded, strict=False)
+    return replace(step, places=tuple(replace(place, folded=one and place.batch == 0) for place, one in pairs))
 
 
 def _attention(

@@ -254,10 +254,10 @@ def values_behind(call: Call, slot: int, values: Place) -> Place:
     """
     if call.kind != "einsum":
         return values.like(call.shape)
-    dims = [len(shape) + 1 for shape in call.input_shapes]
+    dims = [len(shape) + 1 - values.folded for shape in call.input_shapes]
     terms = Equation.of(str(call.args[0]), dims[0], dims[1])
     place = terms.place_behind(terms.right if slot else terms.left, values)
-    return Place(call.shape, place.axes, place.batch)
+    return Place(call.shape, place.axes, place.batch, place.folded)
 
 
 def attention_of(written: Written, queries: Place, keys: Place, product: Call) -> Attention:
@@ -278,7 +278,7 @@ def attention_of(written: Written, queries: Place, keys: Place, product: Call) -
     pattern = None
     if written.added is not None:
         shape = np.broadcast_shapes(written.added.shape, (count, tokens))
-        pattern = pattern_from(np.broadcast_to(written.added, shape), len(product.shape) + 1)
+        pattern = pattern_from(np.broadcast_to(written.added, shape), queries.dims)
     one = Unchanged()
     scale = written.scale * math.sqrt(units)
     return Attention(Given(units), one, one, one, tokens, queries=count, pattern=pattern, scale=scale)
@@ -295,7 +295,7 @@ def _counted(queries: Place, keys: Place, product: Call, *, is_turned: bool) -> 
         if rank < 2 or rank - 1 not in queries.axes or len(keys.shape) - 2 not in keys.axes:
             raise NoRuleError("no rule for attention whose queries and keys have their units elsewhere")
         return queries.shape[-2], queries.shape[-1], keys.shape[-1]
-    dims = len(queries.shape) + 1, len(keys.shape) + 1
+    dims = queries.dims, keys.dims
     terms = Equation.of(str(product.args[0]), *(dims[::-1] if is_turned else dims))
     terms = terms.turned if is_turned else terms
     sizes = sizes_of(terms.left, queries) | sizes_of(terms.right, keys)
