@@ -111,9 +111,7 @@ def _functions(
     }
 
 
-def _joined(
-    name: str, first: int, second: int, before: Sequence[Mapping[int, _Function]]
-) -> dict[int, _Function]:
+def _joined(name: str, first: int, second: int, before: Sequence[Mapping[int, _Function]]) -> dict[int, _Function]:
     """Return what a sum or a product of two functions of one call is."""
     return {
         source: _Function(

@@ -9,7 +9,8 @@ from torch import nn
 from propstats.auditing.expecting.companions import attended_of, measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
 from propstats.auditing.expecting.leaning import leaning, norms_of
-from propstats.auditing.expecting.network import Step, graph_of, is_shown, place_of_input, steps_of
+from propstats.auditing.expecting.network import Step, is_shown, place_of_input, steps_of
+from propstats.auditing.expecting.rule_graph import graph_of
 from propstats.auditing.measuring.batches import Batch
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.auditing.measuring.probe import Probe

@@ -73,7 +73,8 @@ def inverse_variances(values: torch.Tensor, norm: GroupNorm) -> Inverse | None:
     """
     if values.shape[1] % norm.units or norm.positions not in (1, values.shape[2]):
         return None
-    groups = values.double().unflatten(1, (-1, norm.units))  # (samples, groups, units, positions)
+    samples, units, count = values.shape
+    groups = values.double().reshape(samples, units // norm.units, norm.units, count)
     over = 2 if norm.positions == 1 else (2, 3)
     squares = groups.square().mean(dim=over)
     if norm.centred:
@@ -114,4 +115,3 @@ def leaning(
                 mean = float(each.mean()) if alike or shares is None else float(each @ shares)
                 found[position, step.heard[0] if step.heard else 0] = mean / inverse.pooled
     return found
-

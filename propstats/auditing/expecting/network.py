@@ -12,24 +12,14 @@ from propstats.auditing.expecting.layer_functions import turned
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.views import VIEWS, reshape, upsampled
 from propstats.auditing.expecting.written_norm import Normed, find_norms, rule_of_norm
-from propstats.auditing.expecting.written_out import (
-    Made,
-    Written,
-    attention_of,
-    find_written,
-    part_of,
-    values_behind,
-    values_of,
-)
+from propstats.auditing.expecting.written_out import Made, Written, find_written
+from propstats.auditing.expecting.written_rules import attention_of, part_of, values_behind, values_of
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
 from propstats.errors import DomainError
-from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Chain, Unchanged
 from propstats.rules.from_torch import NoRuleError, rule_for
 from propstats.rules.from_torch_modules import standing_rule
 from propstats.rules.from_torch_reader import UNITS_FIRST, UNITS_LAST
-from propstats.rules.graph import Graph, Node
-from propstats.rules.order import INPUT as NETWORK_INPUT
 from propstats.rules.parts import Turned
 from propstats.rules.rule import Join, Rule
 
@@ -64,18 +54,6 @@ class Step:
         """The rule of a signal whose units are where the call takes them to be."""
         is_turned = isinstance(self.rule, Chain) and isinstance(self.rule.rules[0], Turned)
         return self.rule.rules[1] if is_turned and isinstance(self.rule, Chain) else self.rule
-
-
-class Unknown:
-    """Stands in the graph for a call without a rule: what follows begins anew, with what was measured."""
-
-    def forward(self, signal: Signal) -> Signal:
-        """Return the signal; never asked."""
-        return signal
-
-    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
-        """Return the gradient; never asked."""
-        return gradient
 
 
 def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
@@ -148,31 +126,6 @@ def _norm(call: Call, position: int, norm: Normed, source: Place | None) -> Step
         return Step(rule_of_norm(norm, source), None, (), after, (norm.source,))
     except NoRuleError as error:
         return Step(None, str(error), (), after)
-
-
-def graph_of(calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Graph:
-    """Return the graph of the rules; its layers are called by their positions, and the last joins all ends.
-
-    Args:
-        calls: The calls.
-        steps: What theory makes of them.
-        start: The place of the network's input.
-    """
-    nodes = []
-    for position, (call, step) in enumerate(zip(calls, steps, strict=True)):
-        place = step.places[0] if step.places else Place((), frozenset())
-        heard = tuple(name_of(source) for source, _ in step.takes(call)) if step.rule is not None else ()
-        rule = step.rule if step.rule is not None else Unknown()
-        nodes.append(Node(str(position), call.kind, rule, heard, place.units, place.positions))
-    used = {name for node in nodes for name in node.inputs}
-    ends = tuple(node.name for node in nodes if node.name not in used)
-    nodes.append(Node("ends", "ends", Unknown(), ends, 1))
-    return Graph(nodes, start.units, start.positions)
-
-
-def name_of(source: int) -> str:
-    """Return the name of a source in the graph."""
-    return NETWORK_INPUT if source == INPUT else str(source)
 
 
 def _made(call: Call) -> list[Made]:

@@ -4,7 +4,6 @@ What its softmax does to the signal takes more than its own input says: what two
 So the softmax and the product behind it are read together with the queries and keys that they come from.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,14 +11,9 @@ import numpy as np
 from torch import nn
 
 from propstats.auditing.expecting.arguments import Arguments
-from propstats.auditing.expecting.einsum import Equation, axes_of, sizes_of
-from propstats.auditing.expecting.masks import LOW, Added, added, pattern_from, tensor_of
-from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.masks import LOW, Added, added, tensor_of
 from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
-from propstats.rules.affine import Unchanged
-from propstats.rules.attention import Attention, AttentionBetween, AttentionWeights, Given
 from propstats.rules.from_torch import NoRuleError
-from propstats.rules.rule import Join, Rule
 
 #: What may stand between the parts of attention and changes no number in evaluation mode.
 _KEPT = ("dropout", "to", "type_as", "float", "contiguous", "clone", "type", "half", "bfloat16")
@@ -213,7 +207,7 @@ def _behind(position: int, calls: Sequence[Call]) -> int:
         products = [n for n, slot in users if _mixes(calls[n], slot)]
         if products:
             return products[0]
-        kept = [n for n, _ in users if _keeps(calls[n])]
+        kept = [n for n, _ in users if keeps(calls[n])]
         if not kept:
             return -1
         position = kept[0]
@@ -226,95 +220,6 @@ def _mixes(call: Call, slot: int) -> bool:
     return slot == 0 or call.kind == "einsum"
 
 
-def values_of(written: Written, calls: Sequence[Call], position: int) -> int:
-    """Return which input of the product behind a softmax are the values."""
-    call = calls[position]
-    if call.kind != "einsum":
-        return 1
-    return 0 if call.sources[1] != OUTSIDE and _comes_from(call.sources[1], written.softmax, calls) else 1
-
-
-def _comes_from(source: int, softmax: int, calls: Sequence[Call]) -> bool:
-    while source > softmax and _keeps(calls[source]):
-        source = calls[source].source if calls[source].source is not None else OUTSIDE
-    return source == softmax
-
-
-def _keeps(call: Call) -> bool:
+def keeps(call: Call) -> bool:
+    """Whether a call changes no number in evaluation mode."""
     return call.kind.lower() in _KEPT or isinstance(call.module, nn.Dropout) or _only_splits(call)
-
-
-def values_behind(call: Call, slot: int, values: Place) -> Place:
-    """Return where units are behind the product of weights and values.
-
-    Args:
-        call: The product.
-        slot: Which of its inputs are the values.
-        values: Where their units are.
-    """
-    if call.kind != "einsum":
-        return values.like(call.shape)
-    dims = [len(shape) + 1 - values.folded for shape in call.input_shapes]
-    terms = Equation.of(str(call.args[0]), dims[0], dims[1])
-    place = terms.place_behind(terms.right if slot else terms.left, values)
-    return Place(call.shape, place.axes, place.batch, place.folded)
-
-
-def attention_of(written: Written, queries: Place, keys: Place, product: Call) -> Attention:
-    """Return the rule of attention that is written out.
-
-    Args:
-        written: Its parts.
-        queries: The place of the queries.
-        keys: The place of the keys.
-        product: The call that multiplies them.
-
-    Raises:
-        NoRuleError: If it has none, with the reason.
-    """
-    if written.reason:
-        raise NoRuleError(written.reason)
-    count, units, tokens = _counted(queries, keys, product, is_turned=written.query[0] != product.sources[0])
-    pattern = None
-    if written.added is not None:
-        shape = np.broadcast_shapes(written.added.shape, (count, tokens))
-        pattern = pattern_from(np.broadcast_to(written.added, shape), queries.dims)
-    one = Unchanged()
-    scale = written.scale * math.sqrt(units)
-    return Attention(Given(units), one, one, one, tokens, queries=count, pattern=pattern, scale=scale)
-
-
-def _counted(queries: Place, keys: Place, product: Call, *, is_turned: bool) -> tuple[int, int, int]:
-    """Return how many queries, units and keys a product has.
-
-    Raises:
-        NoRuleError: If it does not sum over units.
-    """
-    if product.kind != "einsum":
-        rank = len(queries.shape)
-        if rank < 2 or rank - 1 not in queries.axes or len(keys.shape) - 2 not in keys.axes:
-            raise NoRuleError("no rule for attention whose queries and keys have their units elsewhere")
-        return queries.shape[-2], queries.shape[-1], keys.shape[-1]
-    dims = queries.dims, keys.dims
-    terms = Equation.of(str(product.args[0]), *(dims[::-1] if is_turned else dims))
-    terms = terms.turned if is_turned else terms
-    sizes = sizes_of(terms.left, queries) | sizes_of(terms.right, keys)
-    units = axes_of(terms.left, queries) & axes_of(terms.right, keys)
-    asking = set(terms.left) & set(terms.result) - set(terms.right)
-    answering = set(terms.right) & set(terms.result) - set(terms.left)
-    if not terms.summed or not terms.summed <= units or answering != {terms.result[-1]} or len(asking) != 1:
-        raise NoRuleError("no rule for attention whose queries and keys have their units elsewhere")
-    return sizes[asking.pop()], math.prod(sizes[letter] for letter in terms.summed), sizes[terms.result[-1]]
-
-
-def part_of(written: Written, position: int, attention: Attention) -> Rule | Join:
-    """Return what one call does in it.
-
-    Args:
-        written: Its parts.
-        position: The call.
-        attention: The rule of all parts together.
-    """
-    if position == written.softmax:
-        return AttentionWeights(attention)
-    return AttentionBetween(attention) if position == written.mixes else Unchanged()
