@@ -20,9 +20,9 @@ class Pattern:
     """What two queries see in common, of how many keys.
 
     Keys with unequal shares p, whose logits have a bias, count as `1/sum p^2` keys with equal ones, and two queries see
-    `sum p p'` in common: exact where logits do not vary, and where all biases are equal. For logits of standard deviation
-    1, A is up to 2 % too high for biases of standard deviation 1/4, up to 9 % for slopes of 1/2 (ALiBi) and up to a fifth
-    for biases of standard deviation 1; more where one key has most.
+    `sum p p'` in common: exact where logits do not vary, and where all biases are equal. For logits of standard
+    deviation 1, A is up to 2 % too high for biases of standard deviation 1/4, up to 9 % for slopes of 1/2 (ALiBi) and
+    up to a fifth for biases of standard deviation 1; more where one key has most.
 
     A query that sees n keys gives them `E[sum_j a_j^2] = A(n)`. Of two queries that see n and n' keys, c of them both,
     `E[sum_j a_j a'_j] = c m A(m)/(n n')` with `m = min(n, n')`: exact where their logits are independent (`A = 1/m`),

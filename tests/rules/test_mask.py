@@ -132,7 +132,7 @@ _TOKENS = np.arange(12)
 _BIASES = {
     "none": np.full((12, 12), 3.0),
     "random": np.random.default_rng(1).normal(size=(12, 12)),
-    "alibi": np.where(_TOKENS <= _TOKENS[:, None], -0.5 * abs(_TOKENS[:, None] - _TOKENS), -np.inf),
+    "alibi": np.where(_TOKENS[:, None] >= _TOKENS, -0.5 * abs(_TOKENS[:, None] - _TOKENS), -np.inf),
 }
 
 

@@ -66,14 +66,15 @@ def compositions(calls: Sequence[Call], steps: Sequence[Step]) -> tuple[Mapping[
         functions = _functions(one, step, steps, known)
         whole = dict(sorted(functions.items())[-_BACK:])
         known.append({position: _Function(Symbol("x"), 0, frozenset()), **whole})
-        # A product of two functions of one call is never one of independent factors.
-        least = 1 if isinstance(step.rule, Product) else 2
+        # Two functions of one call are never independent of each other.
+        least = 2 if isinstance(step.rule, Elementwise) else 1
         source = next((s for s, f in whole.items() if f.curved >= least), None)
-        if source is None or not isinstance(step.rule, Elementwise | Product):
+        if source is None or not isinstance(step.rule, Elementwise | Product | Add | Difference):
             continue
         function = whole[source]
         found[position] = Composition(source, Elementwise(Activation(one.kind, str_of(function.formula))))
-        follow |= function.inside
+        if not isinstance(step.rule, Add | Difference):  # which hand back what they get, whatever they received
+            follow |= function.inside
         if isinstance(step.rule, Elementwise):
             follow.add(position)
     return found, frozenset(follow)

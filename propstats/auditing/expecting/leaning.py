@@ -82,7 +82,8 @@ def inverse_variances(values: torch.Tensor, norm: GroupNorm) -> Inverse | None:
     divided = squares.clamp(min=0.0) + norm.eps
     if not bool((divided > 0.0).all()):
         return None
-    return Inverse((1.0 / divided).flatten(2).mean(dim=(0, 1)), 1.0 / float(divided.mean()))
+    each = (1.0 / divided).reshape(samples * len(divided[0]), -1).mean(dim=0)
+    return Inverse(each, 1.0 / float(divided.mean()))
 
 
 def leaning(
