@@ -15,10 +15,11 @@ class _Residual(nn.Module):
     def __init__(self, depth: int = 3, scale: float = 1.0) -> None:
         super().__init__()
         self.first = nn.Linear(16, 16)
-        self.branches = nn.ModuleList(nn.Linear(16, 16) for _ in range(depth))
-        self.last = nn.Linear(16, 4)
-        for layer in (self.first, *self.branches):
-            nn.init.normal_(layer.weight, std=(scale if layer in list(self.branches) else 1.0) / 4.0)
+        branches = [nn.Linear(16, 16) for _ in range(depth)]
+        self.branches, self.last = nn.ModuleList(branches), nn.Linear(16, 4)
+        nn.init.normal_(self.first.weight, std=1.0 / 4.0)
+        for layer in branches:
+            nn.init.normal_(layer.weight, std=scale / 4.0)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.first(x)
@@ -49,11 +50,10 @@ class _Pooled(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(3 if i == 0 else 24, 24, 3, padding=1) for i in range(3))
-        self.last = nn.Linear(24, 10)
-        for layer in (*self.convs, self.last):
+        convs = [nn.Conv2d(3 if i == 0 else 24, 24, 3, padding=1, bias=False) for i in range(3)]
+        self.convs, self.last = nn.ModuleList(convs), nn.Linear(24, 10, bias=False)
+        for layer in (*convs, self.last):
             nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for conv in self.convs:
