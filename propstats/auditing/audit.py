@@ -90,8 +90,8 @@ def audit(
         raise DataError("one sample has no variance over the data", "audit with at least 2 samples, better hundreds")
     some = next(subject.dataset.batches(SAMPLES))
     expectations = expect(measured, subject.network, some)
-    layers = _layers(measured, expectations)
-    slope = trend(layers)
+    layers = _layers(measured, expectations, _fixed(subject.network))
+    slope = trend(layers, measured.calls, measured.result)
     shaped = some.reshape(-1, *subject.data.shape) if isinstance(some, torch.Tensor) else None
     look = Closer(subject.network, some)
     findings = judge(Evidence(measured.calls, layers, slope, measured, subject.network, shaped, look), asked)
@@ -117,16 +117,28 @@ def _label(call: Call) -> str:
     return call.name if call.index == 0 else f"{call.name} (call {call.index})"
 
 
-def _layers(measured: Probe, expectations: Sequence[Expectation]) -> list[Layer]:
+def _fixed(network: nn.Module) -> set[int]:
+    """Return where the buffers of a network are stored: what multiplies by them has no weights to learn."""
+    return {buffer.untyped_storage().data_ptr() for buffer in network.buffers()}
+
+
+def _has_weights(call: Call, fixed: set[int]) -> bool:
+    if isinstance(call.module, NormProp):
+        return True
+    given = call.values.values() if call.module is None else ()
+    return isinstance(call.rule, Weights) and not any(t.untyped_storage().data_ptr() in fixed for t in given)
+
+
+def _layers(measured: Probe, expectations: Sequence[Expectation], fixed: set[int]) -> list[Layer]:
     """Return the calls that count as layers: functions do that have a rule and do more than rearrange numbers."""
     return [
-        _layer(call, expectation)
+        _layer(call, expectation, _has_weights(call, fixed))
         for call, expectation in zip(measured.calls, expectations, strict=True)
         if expectation.shown
     ]
 
 
-def _layer(call: Call, expectation: Expectation) -> Layer:
+def _layer(call: Call, expectation: Expectation, is_weights: bool) -> Layer:
     forward, rule, step = _forward(call), call.rule, expectation.one_step
     bad = forward.non_finite + call.gradient_input.non_finite + call.gradient_output.non_finite
     back = _estimate(call.gradient_input)
@@ -146,7 +158,7 @@ def _layer(call: Call, expectation: Expectation) -> Layer:
         call=call.index,
         type=call.kind,
         shape=call.shape,
-        is_weights=isinstance(rule, Weights) or isinstance(call.module, NormProp),
+        is_weights=is_weights,
         sigma_w=rule.sigma_w if isinstance(rule, Weights) else None,
         forward=forward,
         backward=BackwardStatistics(

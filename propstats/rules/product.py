@@ -60,11 +60,17 @@ class Inner:
         terms: n.
         left: For how many i there is one output.
         right: For how many j.
+        times: What each sum is multiplied by.
+        shift_mean: Mean of what is added, the same for all data.
+        shift_square: Its mean square.
     """
 
     terms: int
     left: int
     right: int
+    times: float = 1.0
+    shift_mean: float = 0.0
+    shift_square: float = 0.0
 
     def join(self, signals: Sequence[Signal]) -> Signal:
         """Return the signal after the layer."""
@@ -72,13 +78,15 @@ class Inner:
         n, constant = self.terms, self.terms * (self.terms - 1) * (x.mean * z.mean) ** 2
         q = n * x.q * z.q + constant
         overlap = n * x.overlap * z.overlap + constant
-        error = math.hypot(x.error, z.error, math.sqrt(2.0 / n))
-        return Signal(n * x.mean * z.mean, q, q - overlap, error=error)
+        error, square = math.hypot(x.error, z.error, math.sqrt(2.0 / n)), self.times**2
+        mean = self.times * n * x.mean * z.mean
+        added = self.shift_square + 2.0 * mean * self.shift_mean
+        return Signal(mean + self.shift_mean, square * q + added, square * (q - overlap), error=error)
 
     def split(self, gradient: Gradient, signals: Sequence[Signal]) -> Sequence[Gradient]:
         """Return the gradient at each input."""
         x, z = signals
         return [
-            Gradient(count * gradient.q * other.q, math.hypot(gradient.error, other.error))
+            Gradient(self.times**2 * count * gradient.q * other.q, math.hypot(gradient.error, other.error))
             for count, other in ((self.right, z), (self.left, x))
         ]

@@ -114,3 +114,49 @@ def test_attention_behind_a_mask_is_what_torch_does(name: str, scale: float) -> 
         # Theory is right to first order in 1/units: what is left is of the order of 2/units, the relative variance of
         # a query's length.
         assert abs(theory[what] - mean) <= STANDARD_ERRORS * error + 2.0 / units * mean, what
+
+
+def _products(bias: np.ndarray, std: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of squares of the weights of biased logits, and of products of those of two queries, draw by draw."""
+    generator = np.random.default_rng(0)
+    logits = bias + std * generator.normal(size=(4000, 1, bias.shape[1]))  # the same for all queries
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    own = np.square(weights).sum(axis=(1, 2))
+    pairs = np.square(weights.sum(axis=1)).sum(axis=1) - own
+    queries = len(bias)
+    return own / queries, pairs / (queries * (queries - 1))
+
+
+_TOKENS = np.arange(12)
+_BIASES = {
+    "none": np.full((12, 12), 3.0),
+    "random": np.random.default_rng(1).normal(size=(12, 12)),
+    "alibi": np.where(_TOKENS[:, None] >= _TOKENS, -0.5 * abs(_TOKENS[:, None] - _TOKENS), -np.inf),
+}
+
+
+@pytest.mark.parametrize("name", _BIASES)
+def test_biases_are_exact_where_logits_do_not_vary(name: str) -> None:
+    pattern, (own, pairs) = Pattern.of(_BIASES[name]), _products(_BIASES[name], 0.0)
+    assert sum(weight / n for n, weight in pattern.own) == pytest.approx(own[0])
+    assert sum(weight / n for n, weight in pattern.token) == pytest.approx(pairs[0])
+
+
+@pytest.mark.parametrize(("name", "off"), [("none", 0.0), ("random", 0.2), ("alibi", 0.1)])
+def test_biases_are_off_by_as_much_as_is_said(name: str, off: float) -> None:
+    """Logits of standard deviation 1; `off` is what the docstring says, and sampling adds its standard errors."""
+    pattern, (own, pairs) = Pattern.of(_BIASES[name]), _products(_BIASES[name], 1.0)
+    for shares, found in ((pattern.own, own), (pattern.token, pairs)):
+        theory = sum(weight * softmax_moments(n, 1.0).squares for n, weight in shares)
+        error = STANDARD_ERRORS * found.std() / math.sqrt(len(found))
+        assert abs(theory - found.mean()) <= off * found.mean() + error
+
+
+def test_heads_have_biases_of_their_own() -> None:
+    one, two = (Pattern.of(_BIASES[name]) for name in ("none", "alibi"))
+    both = Pattern.of(np.stack([_BIASES["none"], _BIASES["alibi"]] * 3), heads=2)
+    for name in ("own", "token", "inputs", "both"):
+        first, second, mean = (dict(getattr(pattern, name)) for pattern in (one, two, both))
+        for n in mean:
+            assert mean[n] == pytest.approx((first.get(n, 0.0) + second.get(n, 0.0)) / 2)

@@ -83,12 +83,18 @@ class Arguments:
         Raises:
             NoRuleError: If the tensor depends on the data.
         """
-        value = self.get(index, name)
-        if isinstance(value, Slot) and self.call.sources[value.position] == OUTSIDE:
-            value = self.call.values.get(value.position, value)
+        value = self.fixed(self.get(index, name))
         if value is None or isinstance(value, torch.Tensor):
             return value
         raise NoRuleError(f"no rule for {self.call.kind} with a {name} that depends on the data")
+
+    def fixed(self, value: object) -> object:
+        """Return the tensor itself in place of one that is the same for all samples; all else as it is."""
+        if isinstance(value, Slot):
+            is_made = self.call.sources[value.position] != OUTSIDE
+            if not (is_made and self.call.input_layouts[value.position] is not None):
+                return self.call.values.get(value.position, value)
+        return value
 
     def signals(self) -> list[int]:
         """Return the tensor inputs that are part of the signal."""

@@ -1,18 +1,22 @@
 """What positions have in common: measured in one more forward pass over a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
+from propstats.auditing.expecting.leaning import Inverse, inverse_variances
 from propstats.auditing.expecting.network import Step
 from propstats.auditing.expecting.places import Place
-from propstats.auditing.expecting.products import products
+from propstats.auditing.expecting.products import arranged_by, products, products_within
 from propstats.auditing.measuring.batches import Batch, arguments, part
+from propstats.auditing.measuring.call import Call
 from propstats.auditing.measuring.recorder import Recorder, Site
 from propstats.auditing.measuring.running import evaluating
 from propstats.auditing.measuring.trees import tensors_in, with_tensors
 from propstats.estimate import Positions
+from propstats.rules.attention import AttentionBetween
+from propstats.rules.norm import GroupNorm
 
 #: A batch is enough: means of products over all channels and pairs of positions vary little.
 SAMPLES = 256
@@ -20,35 +24,66 @@ SAMPLES = 256
 Key = tuple[int, int]
 
 
-def measure_positions(model: nn.Module, inputs: Batch, steps: Sequence[Step], start: Place) -> dict[Key, Positions]:
-    """Return mean products of two positions, of one input and of two, for each tensor that has positions.
+def measure_positions(
+    model: nn.Module,
+    inputs: Batch,
+    steps: Sequence[Step],
+    start: Place,
+    norms: Mapping[Key, GroupNorm],
+    attended: Mapping[Key, int],
+) -> tuple[dict[Key, Positions], dict[Key, Inverse]]:
+    """Return mean products of two positions, of one input and of two, for each tensor; and what norms divide by.
 
     Args:
         model: The network.
         inputs: Data; the first samples count.
         steps: What theory makes of its calls.
         start: The place of the input.
+        norms: The norms that take a tensor.
+        attended: The axis of tokens of what attention takes.
 
     Returns:
-        By the position of the call and the number of its output; -1 and 0 for the network's input.
+        Both by the position of the call and the number of its output; -1 and 0 for the network's input.
     """
     chunk = with_tensors(part(inputs, slice(SAMPLES)), torch.clone)  # which modules may change in place
     args, kwargs = arguments(chunk)
     tensors = tensors_in(chunk)
-    watch = _Watch(len(tensors[0]), steps)
+    watch = _Watch(len(tensors[0]), steps, norms, attended)
     watch.note((-1, 0), tensors[0], start)
     with evaluating(model), torch.no_grad():
         recorder = Recorder(model, watch)
         with recorder.recording(tensors):
             model(*args, **kwargs)
-    return watch.found
+    return watch.found, watch.inverses
+
+
+def attended_of(steps: Sequence[Step], calls: Sequence[Call]) -> dict[Key, int]:
+    """Return the axis of tokens of what attention takes, by who made it.
+
+    Args:
+        steps: What theory makes of the calls.
+        calls: The calls.
+    """
+    found = {}
+    for call, step in zip(calls, steps, strict=True):
+        if isinstance(step.rule, AttentionBetween) and call.kind != "einsum":
+            made = step.takes(call)
+            for slot, (source, output) in enumerate(made):
+                rank = len(steps[source].places[output].shape) if source >= 0 else 0
+                if rank > 2:  # keys that are written out come with their tokens last
+                    found[source, output] = rank - 1 - (slot != 1 or not step.sources)
+    return found
 
 
 class _Watch:
     """An observer that measures each tensor where it is made."""
 
-    def __init__(self, samples: int, steps: Sequence[Step]) -> None:
+    def __init__(
+        self, samples: int, steps: Sequence[Step], norms: Mapping[Key, GroupNorm], attended: Mapping[Key, int]
+    ) -> None:
         self.found: dict[Key, Positions] = {}
+        self.inverses: dict[Key, Inverse] = {}
+        self._norms, self._attended = norms, attended
         self._samples = samples
         self._steps = steps
 
@@ -70,7 +105,16 @@ class _Watch:
         if place.batch == 0 and tensor.ndim == len(place.shape) and len(tensor) == self._samples * place.shape[0]:
             tensor = tensor.reshape(self._samples, *place.shape)  # tokens of all samples one after the other
         by_sample = place.batch == 0 and tensor.shape == (self._samples, *place.shape)
-        if not (by_sample and tensor.is_floating_point() and place.count > 1 and place.axes):
+        wanted = place.count > 1 or key in self._norms
+        if not (by_sample and tensor.is_floating_point() and wanted and place.axes):
             return
-        if bool(torch.isfinite(tensor).all()):
-            self.found[key] = products(tensor, place)
+        if not bool(torch.isfinite(tensor).all()):
+            return
+        if place.count > 1:
+            tokens = self._attended.get(key)
+            found = products(tensor, place) if tokens is None else products_within(tensor, place, tokens)
+            self.found[key] = found
+        if key in self._norms:
+            inverse = inverse_variances(arranged_by(place, tensor), self._norms[key])
+            if inverse is not None:
+                self.inverses[key] = inverse

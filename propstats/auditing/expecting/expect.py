@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from propstats.auditing.expecting.companions import measure_positions
+from propstats.auditing.expecting.companions import attended_of, measure_positions
 from propstats.auditing.expecting.flow import Flow, Network
-from propstats.auditing.expecting.network import Step, graph_of, is_shown, place_of_input, steps_of
+from propstats.auditing.expecting.leaning import leaning, norms_of
+from propstats.auditing.expecting.network import Step, is_shown, place_of_input, steps_of
+from propstats.auditing.expecting.rule_graph import graph_of
 from propstats.auditing.layer_statistics import Expected
 from propstats.auditing.measuring.batches import Batch
 from propstats.auditing.measuring.call import INPUT, Call
@@ -57,14 +59,17 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
     shape = tuple(tensors_in(inputs)[0].shape[1:])
     calls = probe.calls
     steps, start = steps_of(calls, shape), place_of_input(calls, shape)
-    together = measure_positions(model, inputs, steps, start)
+    norms, attended = norms_of(steps, calls), attended_of(steps, calls)
+    together, inverses = measure_positions(model, inputs, steps, start, norms, attended)
     measured: dict[tuple[int, int], Signal | None] = {
         (INPUT, 0): measured_signal(probe.inputs, together.get((INPUT, 0)))
     }
     for position, call in enumerate(calls):
         for number, statistics in enumerate(call.outputs):
             measured[position, number] = measured_signal(statistics, together.get((position, number)))
-    network = Network(calls, steps, graph_of(calls, steps, start), measured, probe.result)
+    network = Network(
+        calls, steps, graph_of(calls, steps, start), measured, probe.result, leaning(calls, steps, inverses)
+    )
     theory = network.through()
     alone = network.one_by_one(theory)
     found = []
@@ -73,7 +78,7 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
         names = tuple(_label(calls[source]) for source in sorted(theory.since[position]))
         found.append(
             Expectation(
-                reason=step.reason or _unmeasured(call, step),
+                reason=step.reason or _unmeasured(call, step, calls),
                 shown=is_shown(step, call),
                 network=_expected(call, step, theory, position, names) if known else None,
                 one_step=_expected(call, step, alone, position, None) if known else None,
@@ -99,13 +104,20 @@ def measured_signal(statistics: UnitStatistics, positions: Positions | None = No
     return Signal(float(statistics.unit_means.mean()), q, statistics.var, error, positions)
 
 
-def _unmeasured(call: Call, step: Step) -> str | None:
-    """Say that a rule has nothing to start from, where an input is the same for all of the data."""
+def _unmeasured(call: Call, step: Step, calls: Sequence[Call]) -> str | None:
+    """Say that a rule has nothing to start from, where an input is the same for all of the data, or not by samples."""
     if isinstance(step.rule, Embedding) or (call.module is None and not call.carries_signal):
         return None
-    heard = [call.inputs[slot] for slot in step.heard if slot < len(call.inputs)]
-    is_empty = any(not statistics.is_finite and not statistics.non_finite for statistics in heard)
-    return "one of its inputs does not depend on the data" if is_empty else None
+    empty = [
+        call.sources[slot]
+        for slot in step.heard
+        if slot < len(call.inputs) and not call.inputs[slot].is_finite and not call.inputs[slot].non_finite
+    ]
+    if not empty:
+        return None
+    if any(source >= 0 and not calls[source].is_constant for source in empty):
+        return "what it gets has no entry for each sample, as where some of them are picked: nothing is measured of it"
+    return "one of its inputs does not depend on the data"
 
 
 def _expected(call: Call, step: Step, flow: Flow, position: int, since: Sequence[str] | None) -> Expected | None:

@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from propstats.auditing.expecting.compositions import compositions
 from propstats.auditing.expecting.network import Step
 from propstats.auditing.measuring.call import INPUT, Call
 from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Unchanged
+from propstats.rules.dense import Weights
 from propstats.rules.embedding import Embedding
 from propstats.rules.graph import Graph, meeting
 from propstats.rules.max_pooling import Pooled
@@ -45,13 +47,22 @@ class Network:
         graph: The graph of the rules.
         measured: The measured signal of each tensor, by the call that made it and the number of its output.
         result: The call that gives the network's output.
+        leaning: How many times more comes back at an input of a call than its rule says, because of where gradients
+            lie; by the position of the call and the number of the input.
     """
 
     def __init__(
-        self, calls: Sequence[Call], steps: Sequence[Step], graph: Graph, measured: Signals, result: int
+        self,
+        calls: Sequence[Call],
+        steps: Sequence[Step],
+        graph: Graph,
+        measured: Signals,
+        result: int,
+        leaning: Mapping[tuple[int, int], float],
     ) -> None:
         self.calls, self.steps, self.graph = calls, steps, graph
-        self.measured, self.result = measured, result
+        self.measured, self.result, self.leaning = measured, result, leaning
+        self._composed, self.follows = compositions(calls, steps)
         self._pools = {
             int(pool.at): (int(name), pool) for name, pool in graph.together.items() if isinstance(pool, Pooled)
         }
@@ -96,7 +107,8 @@ class Network:
             if gradient is not None and expected is not None and expected.q > 0.0:
                 gradient = replace(gradient, positions=expected.positions * gradient.q / expected.q)
             given.append(gradient)
-            back.append(self._before(position, gradient, self._seen))
+            # Of a part of a function that is written out, what comes back follows what it received.
+            back.append({} if position in self.follows else self._before(position, gradient, self._seen))
         self._correct(given, back, self._seen)
         return Flow(signals, given, back, theory.since)
 
@@ -120,9 +132,13 @@ class Network:
         heard = self._heard(position, before)
         if heard is None or rule is None:
             return None
+        composed = self._composed.get(position)
         if together is not None:
             source = before(_number(together.source), 0)
             after = together.forward(source) if source is not None else None
+        elif composed is not None:
+            source = before(composed.source, 0)
+            after = composed.whole.forward(source) if source is not None else None
         else:
             after = rule.join(heard) if isinstance(rule, Join) else rule.forward(heard[0])
         fine = after is not None and all(math.isfinite(value) for value in (after.mean, after.q, after.var))
@@ -137,9 +153,17 @@ class Network:
         if given is None or step.rule is None or heard is None:
             return {}
         rule = step.rule
+        if isinstance(step.rule_of_units, Weights) and len(heard) == 1:
+            # The mean over few units of what comes back scatters over draws of the weights.
+            heard = [replace(heard[0], units=min(heard[0].units, self._inputs(position)))]
         parts = rule.split(given, heard) if isinstance(rule, Join) else [rule.backward(given, heard[0])]
         slots = step.heard or range(len(parts))
-        return {slot: part for slot, part in zip(slots, parts, strict=True) if math.isfinite(part.q)}
+        found = {}
+        for slot, part in zip(slots, parts, strict=True):
+            times = self.leaning.get((position, slot), 1.0)
+            if math.isfinite(part.q):
+                found[slot] = replace(part, q=times * part.q, positions=times * part.positions)
+        return found
 
     def _backwards(
         self, before: Callable[[int, int], Signal | None]
@@ -172,6 +196,15 @@ class Network:
                 if source >= 0 and signal is not None:
                     arriving[source].append(together.correction(gradient, signal))
         return given, back
+
+    def _inputs(self, position: int) -> float:
+        """Return how many units a layer of weights takes."""
+        step = self.steps[position]
+        source, output = step.takes(self.calls[position])[0]
+        place = self.steps[source].places[output] if source >= 0 else None
+        units = place.units if place is not None else self.graph.units
+        count = place.count if place is not None else math.prod(self.graph.positions)
+        return count if step.rule is not step.rule_of_units else units
 
     def _units(self, position: int, before: Callable[[int, int], Signal | None]) -> float:
         signal = before(position, 0)

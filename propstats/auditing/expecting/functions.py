@@ -19,12 +19,12 @@ from propstats.auditing.expecting.pooling import POOLING
 from propstats.auditing.expecting.views import VIEWS
 from propstats.auditing.measuring.call import Slot
 from propstats.errors import ExpressionError
-from propstats.rules.affine import Affine, Unchanged
+from propstats.rules.affine import Affine, Chain, Unchanged
 from propstats.rules.broadcast import Broadcast
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch import NoRuleError
 from propstats.rules.join import Add, Concatenate, Difference
-from propstats.rules.parts import Beside, Part, PerUnit
+from propstats.rules.parts import Beside, Part, PerUnit, Repeat
 from propstats.rules.product import Product
 from propstats.rules.rule import Join, Rule
 
@@ -101,7 +101,7 @@ def _sum(given: Arguments, place: Place) -> Found:
     mean = shift.mean * (sign if one is None else 1.0)
     if isinstance(left if other is None else right, int | float):
         return Affine(scale, mean), place
-    return PerUnit(scale, 1.0, mean, shift.square, shift.same), place
+    return _spread(PerUnit(scale, 1.0, mean, shift.square, shift.same), given, place)
 
 
 def _product(given: Arguments, place: Place) -> Found:
@@ -112,7 +112,21 @@ def _product(given: Arguments, place: Place) -> Found:
         return _together(Product(), given)
     if isinstance(left if other is None else right, int | float):
         return Affine(factor.mean), place
-    return PerUnit(factor.mean, factor.square, scale_same=factor.same), place
+    return _spread(PerUnit(factor.mean, factor.square, scale_same=factor.same), given, place)
+
+
+def _spread(rule: PerUnit, given: Arguments, place: Place) -> Found:
+    """Return a rule for a signal that is repeated to meet all numbers of a constant."""
+    shape = given.call.shape
+    times = math.prod(shape) // max(math.prod(place.shape), 1)
+    if times <= 1:
+        return rule, place
+    if len(shape) != len(place.shape):
+        raise NoRuleError(f"no rule for {given.call.kind} with a tensor of more axes than the signal")
+    grown = {axis for axis, (old, new) in enumerate(zip(place.shape, shape, strict=True)) if new > old}
+    if grown & place.axes and not grown <= place.axes:
+        raise NoRuleError(f"no rule for {given.call.kind} with a tensor that has more units and more positions")
+    return Chain((Repeat(times, units=bool(grown & place.axes)), rule)), place.like(shape)
 
 
 def _quotient(given: Arguments, place: Place) -> Found:
@@ -147,14 +161,46 @@ def _concatenate(given: Arguments, place: Place) -> Found:
         raise NoRuleError("no rule for putting tensors beside each other along several axes")
     axis = place.axis(dim)
     if len(slots) < len(given.places):  # as the token that stands for a class
-        constants = [given.constant(part) for part in _parts(given) if given.constant(part) is not None]
-        share = place.shape[axis] / given.call.shape[axis]
-        if len(slots) > 1 or len(constants) > 1 or constants[0] is None:
-            raise NoRuleError("no rule for putting several constants and signals beside each other")
-        return Beside(share, constants[0].mean, constants[0].square), place.like(given.call.shape)
+        if len(slots) > 1:
+            raise NoRuleError("no rule for putting constants and several signals beside each other")
+        constants = [
+            (_size(given, part, axis, len(place.shape)), constant)
+            for part in _parts(given)
+            if (constant := given.constant(part)) is not None
+        ]
+        total = sum(size for size, _ in constants)
+        mean, square = (
+            sum(size * value for size, value in values) / total
+            for values in zip(*(((size, c.mean), (size, c.square)) for size, c in constants), strict=True)
+        )
+        return Beside(place.shape[axis] / given.call.shape[axis], mean, square), place.like(given.call.shape)
     # Units side by side, or positions: all statistics are means over both.
     sizes = tuple(other.shape[axis] for other in given.places if other is not None)
     return Concatenate(sizes), place.like(given.call.shape)
+
+
+def _size(given: Arguments, part: object, axis: int, dims: int) -> int:
+    """Return the size of a constant along an axis of the samples."""
+    tensor = given.fixed(part)
+    shape = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else ()
+    if isinstance(tensor, Slot):
+        shape = given.call.input_shapes[tensor.position]
+    if not shape:
+        raise NoRuleError("no rule for putting constants of unknown size beside a signal")
+    return shape[axis - dims]
+
+
+def _stack(given: Arguments, place: Place) -> Found:
+    """Signals beside each other along an axis of their own."""
+    slots, dim = given.signals(), given.get(1, "dim", 0)
+    if len(slots) < len(given.places) or not isinstance(dim, int):
+        raise NoRuleError("no rule for stacking constants beside signals")
+    rank = place.dims + 1
+    if dim % rank <= place.batch:
+        raise NoRuleError("no rule for what is done across the batch")
+    new = dim % rank - 1 + place.folded
+    axes = frozenset(axis + (axis >= new) for axis in place.axes)
+    return Concatenate((1,) * len(slots)), Place(given.call.shape, axes, place.batch, place.folded)
 
 
 def _parts(given: Arguments) -> list[object]:
@@ -178,6 +224,7 @@ _FUNCTIONS: Mapping[str, Callable[[Arguments, Place], Found]] = {
     **dict.fromkeys(("div", "truediv", "itruediv", "divide", "true_divide"), _quotient),
     **dict.fromkeys(("neg", "negative"), _negative),
     **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
+    "stack": _stack,
     "pad": _pad,
     "scaled_dot_product_attention": attention_of,
     **LAYERS,

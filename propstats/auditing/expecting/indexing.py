@@ -4,6 +4,7 @@ import math
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.places import Place
+from propstats.auditing.measuring.call import INPUT
 from propstats.rules.affine import Unchanged
 from propstats.rules.from_torch import NoRuleError
 from propstats.rules.parts import Part, Selected
@@ -33,7 +34,7 @@ def indexed(given: Arguments, place: Place) -> tuple[Rule, Place]:
     if math.prod(after.shape) == math.prod(place.shape):
         return Unchanged(), after
     share = math.prod(shape) / max(math.prod(place.shape), 1)
-    if after.count == place.count:
+    if after.count == place.count and given.call.source != INPUT:  # units of the data differ from each other
         return Part(share, positions=after.count > 1), after
     return selected(given, share, positions=after.count > 1), after
 
@@ -59,13 +60,15 @@ def selected(given: Arguments, share: float, *, positions: bool) -> Selected:
 
 def _after(given: Arguments, place: Place) -> Place:
     """Return where the units are in what is left."""
-    shape, index = given.call.shape, _index(given, len(place.shape) + 1)
+    shape, index = given.call.shape, _index(given, place.dims)
     if index is None:
         after = place.like(shape)
         if len(shape) < len(place.shape):  # an index took an axis: the sizes that are left say which
             gone = [a for a in range(len(place.shape)) if place.shape[:a] + place.shape[a + 1 :] == shape]
             after = place.without(gone[0]) if gone else Place.usual(shape)
         return after
+    if place.folded:
+        index = [index[0], _ALL, *index[1:]]
     axes, batch, dim, new = set[int](), place.batch, 0, 0
     for entry in index:
         if entry is None:

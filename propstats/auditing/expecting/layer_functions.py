@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from propstats.auditing.expecting.arguments import Arguments
+from propstats.auditing.expecting.einsum import summed
 from propstats.auditing.expecting.places import Place
 from propstats.rules.affine import Chain
 from propstats.rules.from_torch import (
@@ -17,12 +18,14 @@ from propstats.rules.from_torch import (
     prelu,
     scale_of,
 )
-from propstats.rules.norm import GroupNorm
+from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.parts import Turned
+from propstats.rules.pooling import AveragePool, Shares
 from propstats.rules.product import Inner
 from propstats.rules.rule import Join, Rule
 
 Found = tuple[Rule | Join, Place]
+_OVER_POSITIONS = "no rule for a product of matrices that sums over positions: its weights add up to what they do"
 
 
 def _linear(given: Arguments, place: Place) -> Found:
@@ -39,7 +42,10 @@ def turned(rule: Rule, place: Place, wanted: Place) -> Rule:
 
 
 def _matmul(given: Arguments, place: Place) -> Found:
-    right, call = given.get(1, "other"), given.call
+    call = given.call
+    first, right = given.fixed(given.get(0, "input")), given.fixed(given.get(1, "other"))
+    if isinstance(first, torch.Tensor) and first.ndim == 2 and len(place.shape) > 1 and place.batch == 0:
+        return _from_the_left(first, place, call.shape)
     if isinstance(right, torch.Tensor) and right.ndim == 2:
         inputs, outputs = right.shape
         rule = measured_weights(right.T, None, fan_in=inputs, fan_out=outputs, units=outputs)
@@ -50,7 +56,46 @@ def _matmul(given: Arguments, place: Place) -> Found:
         inner = len(left.shape) - 1
         if inner in left.axes and len(other.shape) - 2 in other.axes and len(call.shape) > 1:
             return Inner(left.shape[-1], call.shape[-2], call.shape[-1]), Place.last(call.shape)
-    raise NoRuleError("no rule for a product of matrices that sums over positions: its weights add up to what they do")
+    if any(one is not None and one.batch for one in given.places):
+        raise NoRuleError("no rule for what is done across the batch")
+    raise NoRuleError(_OVER_POSITIONS)
+
+
+def _add_matmul(given: Arguments, place: Place) -> Found:
+    """`beta c + alpha x y` of two signals, and of constants."""
+    slots, call = given.signals(), given.call
+    beta, alpha = (_number(given.get(index, name, 1)) for index, name in ((3, "beta"), (4, "alpha")))
+    if len(slots) != 2 or alpha is None or beta is None:
+        raise NoRuleError("no rule for baddbmm of other than two signals")
+    left, other = given.places[slots[0]], given.places[slots[1]]
+    assert left is not None
+    assert other is not None
+    if len(left.shape) - 1 not in left.axes or len(other.shape) - 2 not in other.axes:
+        raise NoRuleError(_OVER_POSITIONS)
+    added = given.constant(given.get(0, "input")) if beta else None
+    mean, square = (beta * added.mean, beta**2 * added.square) if added is not None else (0.0, 0.0)
+    rule = Inner(left.shape[-1], call.shape[-2], call.shape[-1], alpha, mean, square)
+    return rule, Place.last(call.shape)
+
+
+def _normalize(given: Arguments, place: Place) -> Found:
+    """Vectors of length one: an RMS norm that is divided by the root of the number of units."""
+    dim = given.integers(2, "dim", 1)
+    if given.get(1, "p", 2.0) != 2 or not isinstance(dim, int) or place.axes != {place.axis(dim)}:
+        raise NoRuleError("no rule for normalize over anything but the units")
+    scale = Scale(weight_mean=1.0 / math.sqrt(place.units), weight_second_moment=1.0 / place.units)
+    return GroupNorm(place.units, 1, scale, 0.0, centred=False), place
+
+
+def _from_the_left(matrix: torch.Tensor, place: Place, shape: tuple[int, ...]) -> Found:
+    """`A x`, with the same A for all samples: of positions, as neighbours in a graph are added, or of units."""
+    outputs, inputs = matrix.shape
+    axis, after = len(place.shape) - 2, place.like(shape)
+    if place.axes == {axis}:
+        return measured_weights(matrix, None, fan_in=inputs, fan_out=outputs, units=outputs), after
+    if axis in place.axes or inputs != place.count:
+        raise NoRuleError("no rule for a product of matrices that sums over some of the positions yet")
+    return AveragePool(Shares.of_weights([matrix.detach().double().T.cpu().numpy()])), after
 
 
 def _affine_map(given: Arguments, place: Place) -> Found:
@@ -124,6 +169,9 @@ def _number(value: object) -> float | None:
 LAYERS: Mapping[str, Callable[[Arguments, Place], Found]] = {
     "linear": _linear,
     **dict.fromkeys(("matmul", "rmatmul", "bmm", "mm"), _matmul),
+    "baddbmm": _add_matmul,
+    "einsum": summed,
+    "normalize": _normalize,
     "addmm": _affine_map,
     **dict.fromkeys([f"conv{axes}d" for axes in (1, 2, 3)], _convolve),
     **dict.fromkeys([f"conv_transpose{axes}d" for axes in (1, 2, 3)], _convolve),

@@ -12,16 +12,14 @@ from propstats.auditing.expecting.layer_functions import turned
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.views import VIEWS, reshape, upsampled
 from propstats.auditing.expecting.written_norm import Normed, find_norms, rule_of_norm
-from propstats.auditing.expecting.written_out import Made, Written, attention_of, find_written, part_of
+from propstats.auditing.expecting.written_out import Made, Written, find_written
+from propstats.auditing.expecting.written_rules import attention_of, part_of, values_behind, values_of
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
 from propstats.errors import DomainError
-from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Chain, Unchanged
 from propstats.rules.from_torch import NoRuleError, rule_for
 from propstats.rules.from_torch_modules import standing_rule
 from propstats.rules.from_torch_reader import UNITS_FIRST, UNITS_LAST
-from propstats.rules.graph import Graph, Node
-from propstats.rules.order import INPUT as NETWORK_INPUT
 from propstats.rules.parts import Turned
 from propstats.rules.rule import Join, Rule
 
@@ -58,18 +56,6 @@ class Step:
         return self.rule.rules[1] if is_turned and isinstance(self.rule, Chain) else self.rule
 
 
-class Unknown:
-    """Stands in the graph for a call without a rule: what follows begins anew, with what was measured."""
-
-    def forward(self, signal: Signal) -> Signal:
-        """Return the signal; never asked."""
-        return signal
-
-    def backward(self, gradient: Gradient, signal: Signal) -> Gradient:
-        """Return the gradient; never asked."""
-        return gradient
-
-
 def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
     """Return what theory makes of each call.
 
@@ -84,34 +70,50 @@ def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
         if position in written:
             one = written[position]
             heads = [_place(made, calls, steps, start) for made in (one.query, one.key)]
-            steps.append(_attention(call, position, one, places, heads))
+            steps.append(_attention(call, position, one, places, heads, calls))
         elif position in norms:
             norm = norms[position]
             steps.append(_norm(call, position, norm, _place(norm.source, calls, steps, start)))
         else:
             steps.append(_step(call, places))
+        steps[-1] = _folded(steps[-1], call)
     return steps
 
 
+def _folded(step: Step, call: Call) -> Step:
+    """Say of which outputs parts of samples lie with the samples in one dimension."""
+    is_folded = [layout is not None and layout.fold > 1 and layout.axis == 0 for layout in call.output_layouts]
+    if not any(is_folded):
+        return step
+    pairs = zip(step.places, is_folded, strict=False)
+    return replace(step, places=tuple(replace(place, folded=one and place.batch == 0) for place, one in pairs))
+
+
 def _attention(
-    call: Call, position: int, written: Written, places: tuple[Place | None, ...], heads: Sequence[Place | None]
+    call: Call,
+    position: int,
+    written: Written,
+    places: tuple[Place | None, ...],
+    heads: Sequence[Place | None],
+    calls: Sequence[Call],
 ) -> Step:
     """Return what theory makes of a part of attention that is written out."""
     place = next((place for place in places if place is not None), Place.usual(call.shape))
     after = (place.like(call.shape),)
-    queries, keys = heads
+    (queries, keys), product = heads, calls[written.product]
     try:
         if queries is None or keys is None:
             raise NoRuleError("no rule for attention of what is no signal of tokens")
-        rule = part_of(written, position, attention_of(written, queries, keys))
+        rule = part_of(written, position, attention_of(written, queries, keys, product))
     except NoRuleError as error:
         return Step(None, str(error), (), after)
     if position in written.masks:
         return Step(rule, None, (call.main or 0,), after)
     made = (written.query, written.key)
     if position == written.mixes:
-        after = ((places[1] or place).like(call.shape),)
-        return Step(rule, None, (), after, (*made, (call.sources[1], call.source_outputs[1])))
+        slot = values_of(written, calls, position)
+        after = (values_behind(call, slot, places[slot] or place),)
+        return Step(rule, None, (), after, (*made, (call.sources[slot], call.source_outputs[slot])))
     return Step(rule, None, (), after, made)
 
 
@@ -124,31 +126,6 @@ def _norm(call: Call, position: int, norm: Normed, source: Place | None) -> Step
         return Step(rule_of_norm(norm, source), None, (), after, (norm.source,))
     except NoRuleError as error:
         return Step(None, str(error), (), after)
-
-
-def graph_of(calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Graph:
-    """Return the graph of the rules; its layers are called by their positions, and the last joins all ends.
-
-    Args:
-        calls: The calls.
-        steps: What theory makes of them.
-        start: The place of the network's input.
-    """
-    nodes = []
-    for position, (call, step) in enumerate(zip(calls, steps, strict=True)):
-        place = step.places[0] if step.places else Place((), frozenset())
-        heard = tuple(name_of(source) for source, _ in step.takes(call)) if step.rule is not None else ()
-        rule = step.rule if step.rule is not None else Unknown()
-        nodes.append(Node(str(position), call.kind, rule, heard, place.units, place.positions))
-    used = {name for node in nodes for name in node.inputs}
-    ends = tuple(node.name for node in nodes if node.name not in used)
-    nodes.append(Node("ends", "ends", Unknown(), ends, 1))
-    return Graph(nodes, start.units, start.positions)
-
-
-def name_of(source: int) -> str:
-    """Return the name of a source in the graph."""
-    return NETWORK_INPUT if source == INPUT else str(source)
 
 
 def _made(call: Call) -> list[Made]:

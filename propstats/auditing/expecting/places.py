@@ -15,11 +15,14 @@ class Place:
         shape: Sizes of its axes.
         axes: Which of them count units: several where units are split among heads.
         batch: Which dimension of the whole tensor is the batch: the first, unless it was moved.
+        folded: Whether the first axis counts parts of a sample, as windows of an image, that lie with the samples in
+            the tensor's first dimension.
     """
 
     shape: tuple[int, ...]
     axes: frozenset[int]
     batch: int = 0
+    folded: bool = False
 
     @classmethod
     def last(cls, shape: Sequence[int]) -> "Place":
@@ -51,6 +54,11 @@ class Place:
         """How many positions there are."""
         return math.prod(self.positions)
 
+    @property
+    def dims(self) -> int:
+        """How many dimensions the whole tensor has."""
+        return len(self.shape) + 1 - self.folded
+
     def like(self, shape: Sequence[int]) -> "Place":
         """Return a tensor of another shape with its units along the same axes."""
         return Place(tuple(shape), self.axes, self.batch) if len(shape) == len(self.shape) else Place.usual(shape)
@@ -61,19 +69,29 @@ class Place:
         Raises:
             NoRuleError: If it is the batch.
         """
-        dim %= len(self.shape) + 1
+        dim %= self.dims
         if dim == self.batch:
             raise NoRuleError("no rule for what is done across the batch")
-        return dim - (dim > self.batch)
+        return dim if self.folded else dim - (dim > self.batch)
 
     def without(self, axis: int) -> "Place":
         """Return the place after one axis is gone."""
         kept = [other for other in range(len(self.shape)) if other != axis]
         axes = frozenset(new for new, old in enumerate(kept) if old in self.axes)
-        return Place(tuple(self.shape[other] for other in kept), axes, self.batch - (axis < self.batch))
+        shape = tuple(self.shape[other] for other in kept)
+        return Place(shape, axes, self.batch - (axis < self.batch), self.folded and axis > 0)
 
     def permuted(self, order: Sequence[int]) -> "Place":
-        """Return the place after dimensions have changed places: number k is that which was `order[k]`."""
+        """Return the place after dimensions have changed places: number k is that which was `order[k]`.
+
+        Raises:
+            NoRuleError: If that moves parts of samples with the batch.
+        """
+        if self.folded:
+            if order[0] != 0:
+                raise NoRuleError("no rule for moving samples whose parts lie with them in one dimension")
+            axes = frozenset(new for new, axis in enumerate(order) if axis in self.axes)
+            return Place(tuple(self.shape[axis] for axis in order), axes, self.batch, True)
         batch = order.index(self.batch)
         old = [dim - (dim > self.batch) for dim in order if dim != self.batch]
         axes = frozenset(new for new, axis in enumerate(old) if axis in self.axes)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from propstats.auditing.expecting.network import Step, name_of, place_of_input, steps_of
+from propstats.auditing.expecting.network import Step, place_of_input, steps_of
 from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.rule_graph import name_of
 from propstats.auditing.measuring.call import Call
 from propstats.auditing.measuring.probe import probe
 from propstats.errors import ModelError

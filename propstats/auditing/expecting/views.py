@@ -32,7 +32,7 @@ def reshape(place: Place, shape: tuple[int, ...]) -> Seen:
 
 
 def _transpose(given: Arguments, place: Place) -> Seen:
-    dims = len(place.shape) + 1
+    dims = place.dims
     first, second = (given.integers(index, name) for index, name in ((1, "dim0"), (2, "dim1")))
     if not isinstance(first, int) or not isinstance(second, int):
         first, second = -2, -1  # .T and .mT
@@ -44,7 +44,7 @@ def _transpose(given: Arguments, place: Place) -> Seen:
 def _permute(given: Arguments, place: Place) -> Seen:
     dims = given.call.args[1:] if len(given.call.args) > 2 else given.get(1, "dims")
     order = [dim for dim in dims if isinstance(dim, int)] if isinstance(dims, list | tuple) else []
-    if len(order) != len(place.shape) + 1:
+    if len(order) != place.dims:
         raise NoRuleError("no rule for permuting dimensions that are not known")
     return Unchanged(), place.permuted([dim % len(order) for dim in order])
 
@@ -124,7 +124,7 @@ VIEWS: Mapping[str, Callable[[Arguments, Place], Seen]] = {
     **dict.fromkeys(
         ("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as"), _reshape
     ),
-    **dict.fromkeys(("transpose", "swapaxes", "swapdims", "mT", "T"), _transpose),
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims", "mT", "T", "t"), _transpose),
     "permute": _permute,
     **dict.fromkeys(("getitem", "select", "narrow"), indexed),
     "unbind": _apart,

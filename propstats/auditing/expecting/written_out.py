@@ -4,7 +4,6 @@ What its softmax does to the signal takes more than its own input says: what two
 So the softmax and the product behind it are read together with the queries and keys that they come from.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,18 +11,13 @@ import numpy as np
 from torch import nn
 
 from propstats.auditing.expecting.arguments import Arguments
-from propstats.auditing.expecting.masks import LOW, Seen, shown, tensor_of
-from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.masks import LOW, Added, added, tensor_of
 from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
-from propstats.rules.affine import Unchanged
-from propstats.rules.attention import Attention, AttentionBetween, AttentionWeights, Given
 from propstats.rules.from_torch import NoRuleError
-from propstats.rules.mask import Pattern
-from propstats.rules.rule import Join, Rule
 
 #: What may stand between the parts of attention and changes no number in evaluation mode.
 _KEPT = ("dropout", "to", "type_as", "float", "contiguous", "clone", "type", "half", "bfloat16")
-_PRODUCTS = ("matmul", "bmm")
+_PRODUCTS = ("matmul", "bmm", "baddbmm", "einsum")
 #: Who made a tensor: the position of a call, and which of its outputs.
 Made = tuple[int, int]
 
@@ -34,9 +28,11 @@ class Written:
 
     Args:
         query: Who made the queries.
-        key: Who made the keys, the units of which are the last axis but one.
+        key: Who made the keys; in a product of matrices their units are the last axis but one.
+        product: The position of the call that multiplies them.
         scale: What the products were multiplied by.
-        seen: Which query sees which key; None if all see all.
+        added: What was added to them, minus infinity where a query does not see a key; None if nothing was.
+        heads: How many heads have an axis of their own behind the product; 0 if they have none.
         masks: The calls that hide keys.
         softmax: The softmax.
         mixes: The product of its weights with the values; -1 if there is none.
@@ -45,8 +41,10 @@ class Written:
 
     query: Made
     key: Made
+    product: int = -1
     scale: float = 1.0
-    seen: Seen | None = None
+    added: Added | None = None
+    heads: int = 0
     masks: list[int] = field(default_factory=list)
     softmax: int = -1
     mixes: int = -1
@@ -82,8 +80,11 @@ def _before(position: int, calls: Sequence[Call]) -> Written | None:
     current = _source(calls[position])
     while current is not None and current >= 0:
         call = calls[current]
-        if call.kind in _PRODUCTS and len(call.sources) == 2:
-            (written.query, written.key) = zip(call.sources, call.source_outputs, strict=True)
+        factors = _factors(call)
+        if factors is not None:
+            written.product = current
+            written.query, written.key = ((call.sources[slot], call.source_outputs[slot]) for slot in factors)
+            _add_to_product(call, written)
             return written
         try:
             _step_back(call, current, written)
@@ -93,33 +94,84 @@ def _before(position: int, calls: Sequence[Call]) -> Written | None:
     return None
 
 
+def _factors(call: Call) -> tuple[int, int] | None:
+    """Return which inputs of a call are queries and keys, if it multiplies two signals."""
+    if call.kind not in _PRODUCTS:
+        return None
+    signals = [slot for slot, made in enumerate(call.sources) if made != OUTSIDE and slot not in call.values]
+    if len(signals) != 2 or (call.kind != "baddbmm" and len(call.sources) != 2):
+        return None
+    if call.kind == "einsum":  # the last index of what comes out is that of the keys
+        left, arrow, result = str(call.args[0]).replace(" ", "").partition("->")
+        if arrow and result[-1:] and result[-1] in left.partition(",")[0]:
+            signals = signals[::-1]
+    return signals[0], signals[1]
+
+
+def _add_to_product(call: Call, written: Written) -> None:
+    """Take account of what a product is multiplied by and added to in one."""
+    if call.kind != "baddbmm":
+        return
+    arguments = Arguments(call, (None,) * len(call.sources))
+    beta, alpha = (arguments.get(index, name, 1) for index, name in ((3, "beta"), (4, "alpha")))
+    if not isinstance(beta, int | float) or not isinstance(alpha, int | float):
+        written.reason = "no rule for baddbmm with factors that are no numbers"
+        return
+    if beta:
+        try:
+            _hide(written, call, arguments.get(0, "input"), hides=False, times=float(beta))
+        except NoRuleError as error:
+            written.reason = str(error)
+    written.scale *= alpha
+
+
 def _step_back(call: Call, position: int, written: Written) -> None:
     """Take account of what stands between the product and the softmax."""
     kind, arguments = call.kind.removeprefix("i").rstrip("_").lower(), Arguments(call, (None,) * len(call.sources))
     other = arguments.get(1, "other")
     if kind in _KEPT or isinstance(call.module, nn.Dropout | nn.Identity):
         return
+    if _only_splits(call):
+        written.heads = call.shape[0] if len(call.shape) == 3 else 0
+        return
     if kind in ("mul", "rmul", "multiply") and (factor := _number(call, _other(arguments))) is not None:
         written.scale *= factor
     elif kind in ("div", "truediv", "divide", "true_divide") and (factor := _number(call, other)) is not None:
         written.scale /= factor
     elif kind == "masked_fill" and (_number(call, arguments.get(2, "value")) or 0.0) < LOW:
-        _hide(written, position, call, other, hides=True)
+        _hide_by(written, position, call, other, hides=True)
     elif kind == "where" and (_number(call, arguments.get(2, "other")) or 0.0) < LOW:
-        _hide(written, position, call, arguments.get(0, "condition"), hides=False)
+        _hide_by(written, position, call, arguments.get(0, "condition"), hides=False)
     elif kind in ("add", "radd"):
-        _hide(written, position, call, _other(arguments), hides=False)
+        _hide_by(written, position, call, _other(arguments), hides=False)
     else:
         raise NoRuleError(f"no rule for attention with {call.kind} before its softmax")
 
 
-def _hide(written: Written, position: int, call: Call, mask: object, *, hides: bool) -> None:
+def _only_splits(call: Call) -> bool:
+    """Whether a call leaves queries and keys where they are, and gives heads an axis of their own, or takes it away."""
+    before = call.input_shapes[call.main or 0]
+    return call.kind in ("view", "reshape", "unflatten", "flatten") and call.shape[-2:] == before[-2:]
+
+
+def _hide_by(written: Written, position: int, call: Call, mask: object, *, hides: bool) -> None:
     written.masks.append(position)
+    _hide(written, call, mask, hides=hides)
+
+
+def _hide(written: Written, call: Call, mask: object, *, hides: bool, times: float = 1.0) -> None:
     tensor = tensor_of(call, mask)
     if tensor is None:
         raise NoRuleError(f"no rule for attention with {call.kind} before its softmax")
-    seen = shown(tensor, hides=hides)
-    written.seen = seen if written.seen is None else np.logical_and(written.seen, seen)
+    found = added(tensor, hides=hides)
+    if written.heads and found.ndim == 3:  # of heads that follow each other
+        found = found.reshape(-1, written.heads, *found.shape[1:])
+    # What multiplies the logits later multiplies this too.
+    found = np.where(np.isneginf(found), found, times * written.scale * found)
+    try:
+        written.added = found if written.added is None else written.added + found
+    except ValueError:
+        raise NoRuleError("no rule for attention with masks that do not fit together") from None
 
 
 def _other(arguments: Arguments) -> object:
@@ -152,49 +204,22 @@ def _behind(position: int, calls: Sequence[Call]) -> int:
             for slot, source in enumerate(call.sources)
             if source == position
         ]
-        products = [n for n, slot in users if calls[n].kind in _PRODUCTS and slot == 0 and len(calls[n].sources) == 2]
+        products = [n for n, slot in users if _mixes(calls[n], slot)]
         if products:
             return products[0]
-        kept = [n for n, _ in users if calls[n].kind.lower() in _KEPT or isinstance(calls[n].module, nn.Dropout)]
+        kept = [n for n, _ in users if keeps(calls[n])]
         if not kept:
             return -1
         position = kept[0]
 
 
-def attention_of(written: Written, queries: Place, keys: Place) -> Attention:
-    """Return the rule of attention that is written out.
-
-    Args:
-        written: Its parts.
-        queries: The place of the queries.
-        keys: The place of the keys.
-
-    Raises:
-        NoRuleError: If it has none, with the reason.
-    """
-    if written.reason:
-        raise NoRuleError(written.reason)
-    rank = len(queries.shape)
-    if rank < 2 or rank - 1 not in queries.axes or len(keys.shape) - 2 not in keys.axes:
-        raise NoRuleError("no rule for attention whose queries and keys have their units elsewhere")
-    (count, units), tokens = queries.shape[-2:], keys.shape[-1]
-    pattern = None
-    if written.seen is not None and not written.seen.all():
-        shape = np.broadcast_shapes(written.seen.shape, (count, tokens))
-        pattern = Pattern.of(np.broadcast_to(written.seen, shape))
-    one = Unchanged()
-    scale = written.scale * math.sqrt(units)
-    return Attention(Given(units), one, one, one, tokens, queries=count, pattern=pattern, scale=scale)
+def _mixes(call: Call, slot: int) -> bool:
+    """Whether a call multiplies the weights of a softmax, its input of this number, with values."""
+    if call.kind not in _PRODUCTS or len(call.sources) != 2 or call.kind == "baddbmm":
+        return False
+    return slot == 0 or call.kind == "einsum"
 
 
-def part_of(written: Written, position: int, attention: Attention) -> Rule | Join:
-    """Return what one call does in it.
-
-    Args:
-        written: Its parts.
-        position: The call.
-        attention: The rule of all parts together.
-    """
-    if position == written.softmax:
-        return AttentionWeights(attention)
-    return AttentionBetween(attention) if position == written.mixes else Unchanged()
+def keeps(call: Call) -> bool:
+    """Whether a call changes no number in evaluation mode."""
+    return call.kind.lower() in _KEPT or isinstance(call.module, nn.Dropout) or _only_splits(call)

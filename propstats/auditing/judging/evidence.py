@@ -9,6 +9,7 @@ from torch import nn
 
 from propstats.auditing.judging.closer import Closer
 from propstats.auditing.judging.remedy import Remedies, rescale_all
+from propstats.auditing.judging.trend import Path, backward_path, forward_path
 from propstats.auditing.measuring.call import Call
 from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.records import Layer, Trend
@@ -40,6 +41,16 @@ class Evidence:
     def rescaling(self) -> Remedies:
         """How to draw all weights anew; several rules ask, and theory takes its time."""
         return rescale_all(self.probe, self.layers)
+
+    @cached_property
+    def forward_path(self) -> Path:
+        """The signal's way through the layers of weights."""
+        return forward_path(self.layers, self.calls, self.probe.result)
+
+    @cached_property
+    def backward_path(self) -> Path:
+        """The gradient's way back through them."""
+        return backward_path(self.layers, self.calls, self.probe.result)
 
     @property
     def outputs(self) -> int:

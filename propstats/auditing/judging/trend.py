@@ -1,13 +1,15 @@
 """Rates over depth: by what factor does signal, or gradient, change in each layer of weights?"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
 
 from propstats.auditing.judging.limits import Z95
+from propstats.auditing.judging.stream import averaged, stations
+from propstats.auditing.measuring.call import OUTSIDE, Call
 from propstats.auditing.records import Layer, Rate, Trend
 
 #: Below this share of the second moment a variance over the data is float32's rounding: where the signal has sunk into
@@ -30,33 +32,72 @@ class Path:
     expected: Sequence[float | None]
 
 
-def forward_path(layers: Sequence[Layer]) -> Path:
-    """Follow the signal: its variance over the data, in the mean over units."""
+def forward_path(layers: Sequence[Layer], calls: Sequence[Call] = (), result: int = OUTSIDE) -> Path:
+    """Follow the signal: its variance over the data, in the mean over units.
+
+    Where there is a way round a layer, what counts is the signal behind both; averages over positions count for nothing
+    (`propstats.auditing.judging.stream`).
+
+    Args:
+        layers: The layers.
+        calls: All calls of the network; none, for layers that follow each other.
+        result: The call that gives its output.
+    """
+    at, lost = stations(layers, calls, result), averaged(calls, result)
     weights = [layer for layer in layers if layer.is_weights]
-    audible = list(takewhile(lambda layer: layer.forward.var.value > _ROUNDING * layer.forward.q.value, weights))
+    audible = list(takewhile(lambda layer: _is_audible(at[layer.name, layer.call]), weights))
     known = audible or weights
+    back = _times(layers, {key: variance for key, (variance, _) in lost.items()})
+    seen = [at[layer.name, layer.call] for layer in known]
     return Path(
         known,
-        [layer.forward.var.value for layer in known],
-        [layer.expected.var if layer.expected else None for layer in known],
+        [layer.forward.var.value * back[layer.name, layer.call] for layer in seen],
+        [layer.expected.var * back[layer.name, layer.call] if layer.expected else None for layer in seen],
     )
 
 
-def backward_path(layers: Sequence[Layer]) -> Path:
+def _is_audible(layer: Layer) -> bool:
+    return layer.forward.var.value > _ROUNDING * layer.forward.q.value
+
+
+def backward_path(layers: Sequence[Layer], calls: Sequence[Call] = (), result: int = OUTSIDE) -> Path:
     """Follow the gradient: its squared norm, which layers that change the width, pool or reshape keep.
 
-    Where a layer of zeros cuts it off until the first step of training, there is no gradient to follow yet.
+    Where there is a way round a layer, what counts is the gradient behind both; averages over positions count for
+    nothing. Where a layer of zeros cuts it off until the first step of training, there is no gradient to follow yet.
+
+    Args:
+        layers: The layers.
+        calls: All calls of the network; none, for layers that follow each other.
+        result: The call that gives its output.
     """
+    at, lost = stations(layers, calls, result), averaged(calls, result)
     weights = _reached([layer for layer in layers if layer.is_weights])[::-1]
-    expected = [layer.expected.gradient_output if layer.expected else None for layer in weights]
+    back = _times(layers[::-1], {key: norm for key, (_, norm) in lost.items()}, after=True)
+    seen = [at[layer.name, layer.call] for layer in weights]
+    factors = [back[layer.name, layer.call] for layer in seen]
+    expected = [layer.expected.gradient_output if layer.expected else None for layer in seen]
     return Path(
         weights,
-        [gradient_norm(layer) for layer in weights],
+        [gradient_norm(layer) * factor for layer, factor in zip(seen, factors, strict=True)],
         [
-            math.prod(layer.shape) * value if value is not None else None
-            for layer, value in zip(weights, expected, strict=True)
+            math.prod(layer.shape) * value * factor if value is not None else None
+            for layer, value, factor in zip(seen, expected, factors, strict=True)
         ],
     )
+
+
+def _times(
+    layers: Sequence[Layer], factors: Mapping[tuple[str, int], float], *, after: bool = False
+) -> Mapping[tuple[str, int], float]:
+    """Return the product of the factors of all layers up to each one: with its own, or `after` it."""
+    product, found = 1.0, {}
+    for layer in layers:
+        key = layer.name, layer.call
+        own = factors.get(key, 1.0)
+        found[key] = product if after else product * own
+        product *= own
+    return found
 
 
 def _reached(weights: Sequence[Layer]) -> list[Layer]:
@@ -76,12 +117,17 @@ def _reached(weights: Sequence[Layer]) -> list[Layer]:
     return kept
 
 
-def trend(layers: Sequence[Layer]) -> Trend:
+def trend(layers: Sequence[Layer], calls: Sequence[Call] = (), result: int = OUTSIDE) -> Trend:
     """Fit the factor per layer of weights to what was measured, and to what theory expects.
 
     Rates are of root mean squares, so that they are scales of singular values.
+
+    Args:
+        layers: The layers.
+        calls: All calls of the network; none, for layers that follow each other.
+        result: The call that gives its output.
     """
-    return Trend(_rate(forward_path(layers)), _rate(backward_path(layers)))
+    return Trend(_rate(forward_path(layers, calls, result)), _rate(backward_path(layers, calls, result)))
 
 
 def gradient_norm(layer: Layer) -> float:

@@ -77,9 +77,16 @@ def duplicate_outputs(values: torch.Tensor) -> tuple[int, int]:
 
 
 def _rows(module: nn.Module) -> torch.Tensor:
-    weight = whole(module.get_parameter("weight")).flatten(1)
+    weight = _weight(module).flatten(1)
     bias = module.bias
     return torch.cat([weight, whole(bias)[:, None]], dim=1) if isinstance(bias, torch.Tensor) else weight
+
+
+def _weight(module: nn.Module) -> torch.Tensor:
+    """Return the weights of a layer; a parametrisation (weight norm) computes them."""
+    weight = module.weight
+    assert isinstance(weight, torch.Tensor)
+    return whole(weight)
 
 
 def _repeats(rows: torch.Tensor) -> int:
@@ -92,7 +99,7 @@ def _outgoing(after: nn.Module | None, units: int) -> torch.Tensor | None:
     """Return the weights that lead on from each unit, shape (units, ...), if the next layer takes just these units."""
     if after is None:
         return None
-    weight = whole(after.get_parameter("weight"))
+    weight = _weight(after)
     if weight.shape[1] != units:
         return None
     return weight.transpose(0, 1).flatten(1)

@@ -7,6 +7,7 @@ from itertools import chain, islice
 import torch
 from torch import nn
 
+from propstats.auditing.expecting.leaning import watch_norms
 from propstats.auditing.expecting.network import steps_of
 from propstats.auditing.expecting.values import look_at_masks
 from propstats.auditing.measuring.batches import Batch, Data, arguments, batches_of, part, samples_in
@@ -81,7 +82,9 @@ def probe(
         if not calls:
             raise ModelError("the model has no layers")
         look_at_masks(model, first, calls)
-        for call, step in zip(calls, steps_of(calls, tensors_in(first)[0].shape[1:]), strict=True):
+        steps = steps_of(calls, tensors_in(first)[0].shape[1:])
+        watch_norms(steps, calls)
+        for call, step in zip(calls, steps, strict=True):
             call.obey(step.rule_of_units, step.reason)
         measure = Measure(calls, made)
         recorder.observer = measure

@@ -16,6 +16,12 @@ from propstats.auditing.measuring.trees import tensors_in, with_tensors
 
 Function = Callable[..., object]
 
+#: Functions that take of a tensor its shape and kind, and none of its numbers.
+_SHAPED = frozenset(
+    ["new_zeros", "new_ones", "new_full", "new_empty"]
+    + [f"{kind}_like" for kind in ("zeros", "ones", "full", "empty", "rand", "randn", "randint")]
+)
+
 
 @dataclass(slots=True)
 class Site:
@@ -116,7 +122,7 @@ class Recorder(TorchFunctionMode):
         tensors = tensors_in((args, kwargs))
         self.used.update(tensor for tensor in tensors if isinstance(tensor, nn.Parameter))
         origins = [self.origins.of(tensor) for tensor in tensors]
-        if not tensors or all(origin.position == OUTSIDE for origin in origins):
+        if not tensors or all(origin.position == OUTSIDE for origin in origins) or function_name(func) in _SHAPED:
             return func(*args, **kwargs)
         scope = self._names[self._stack[-1]] if self._stack else ""
         name = f"{scope}.{function_name(func)}".lstrip(".")

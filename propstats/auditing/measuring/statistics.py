@@ -228,7 +228,10 @@ class SquareMean:
         if rows.numel() == 0:
             return
         size = rows.shape[1]
-        squares = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square() / size
+        self.take(torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square() / size, rows)
+
+    def take(self, squares: torch.Tensor, rows: torch.Tensor) -> None:
+        """Add the mean square of each of some samples; where one is not finite, count numbers that are not."""
         if not math.isfinite(float(squares.sum())):
             self.non_finite += rows.numel() - int(torch.isfinite(rows).sum())
         if not self.non_finite:

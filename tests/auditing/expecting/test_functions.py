@@ -132,9 +132,10 @@ def test_arithmetic(function: Callable[..., Any], q: float) -> None:
         (lambda m, x: x.mean(-1), "over units"),
         (lambda m, x: x.cumsum(1), "cumsum"),
         (lambda m, x: x.transpose(1, 2) @ x, "sums over positions"),
+        (lambda m, x: x @ x.flatten(1).t()[:6], "across the batch"),
         (
-            lambda m, x: functional.scaled_dot_product_attention(x, x, x, attn_mask=m.weight[:4, :4]),
-            "bias for each pair",
+            lambda m, x: functional.scaled_dot_product_attention(x, x, x, attn_mask=x @ x.transpose(1, 2)),
+            "depends on the signal",
         ),
     ],
 )
@@ -198,6 +199,49 @@ def test_positions_that_are_taken_are_as_they_were_measured(select: Callable[...
     assert (theory.mean, theory.q, theory.var) == pytest.approx((after.mean, after.q, after.var))
     assert step.rule.backward(Gradient(1.0), before).q == share
     assert step.places[0].units == 6
+
+
+def test_units_of_the_data_are_as_they_were_measured() -> None:
+    """Coordinates and directions beside each other have nothing in common."""
+
+    class Parts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(3, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.last(x[:, :3])
+            return out
+
+    found = probe(Parts(), torch.randn(50, 6) * torch.tensor([1.0, 2.0, 3.0, 10.0, 10.0, 10.0]))
+    step, before, after = steps_of(found.calls, (6,))[0], measured_signal(found.inputs), found.calls[0].output
+    assert isinstance(step.rule, Selected)
+    assert before is not None
+    assert step.rule.forward(before).q == pytest.approx(after.q)
+
+
+def test_a_signal_that_is_repeated_to_meet_constants() -> None:
+    """Each unit meets a grid of six numbers: what comes back is the sum of six gradients."""
+    step = _step(lambda m, x: x[:, 0, :, None] - torch.linspace(-1.0, 1.0, 6))
+    assert step.rule is not None
+    assert not isinstance(step.rule, Join)
+    assert step.rule.backward(Gradient(1.0), _SIGNAL).q == pytest.approx(6.0)
+    assert (step.places[0].units, step.places[0].count) == (6, 6)
+
+
+@pytest.mark.parametrize("dim", [1, 2, -1])
+def test_signals_that_are_stacked(dim: int) -> None:
+    step = _step(lambda m, x: torch.stack([x, 2.0 * x], dim=dim))
+    assert isinstance(step.rule, Join)
+    assert step.rule.join([_SIGNAL, _SIGNAL]).q == pytest.approx(_SIGNAL.q)
+    assert (step.places[0].units, step.places[0].count) == (6, 8)
+
+
+def test_vectors_of_length_one() -> None:
+    step = _step(lambda m, x: functional.normalize(x, dim=-1))
+    assert step.rule is not None
+    assert not isinstance(step.rule, Join)
+    assert step.rule.forward(_SIGNAL).q == pytest.approx(1 / 6)
 
 
 def test_units_that_are_taken_are_like_the_rest() -> None:

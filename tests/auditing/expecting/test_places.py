@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from propstats.auditing.expecting.places import Place, reshaped
-from propstats.auditing.expecting.products import products
+from propstats.auditing.expecting.products import products, products_within
 from propstats.rules.from_torch import NoRuleError
 
 
@@ -84,3 +84,25 @@ def test_products_of_positions(samples: int, positions: int, units: int, seed: i
     assert math.isclose(found.other, sum(other) / len(other), abs_tol=1e-12)
     turned = products(x.transpose(1, 2), Place.last((positions, units)))
     assert math.isclose(found.other, turned.other, abs_tol=1e-12)
+
+
+def test_parts_of_samples_lie_with_the_samples() -> None:
+    """Windows of an image: the tensor has one dimension for samples and windows, the place an axis for windows."""
+    place = Place((4, 9, 2, 8), frozenset([2, 3]), folded=True)
+    assert (place.dims, place.axis(1), place.axis(-1)) == (4, 1, 3)
+    assert place.permuted([0, 2, 1, 3]) == Place((4, 2, 9, 8), frozenset([1, 3]), folded=True)
+    with pytest.raises(NoRuleError, match="samples"):
+        place.permuted([1, 0, 2, 3])
+
+
+def test_tokens_meet_those_of_their_own_window() -> None:
+    """Two windows of two tokens: each window has a number of its own, the same for both tokens."""
+    windows = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+    rows = windows[:, :, None, None].expand(500, 2, 2, 3)
+    place = Place((2, 2, 3), frozenset([2]))
+    within, everywhere = products_within(rows, place, 1), products(rows, place)
+    square = float(windows.square().mean())
+    assert within.same == pytest.approx(square)
+    # One pair in three lies in one window; windows are independent but for chance.
+    assert everywhere.same == pytest.approx(square / 3, abs=5 * square / 500**0.5)
+    assert within.other == everywhere.other

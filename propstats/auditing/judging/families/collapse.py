@@ -8,7 +8,7 @@ from propstats.auditing.judging.evidence import Evidence, channels
 from propstats.auditing.judging.limits import FAIL_FACTOR, WARN_FACTOR
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
 from propstats.auditing.judging.simultaneous import Measured, above, interval
-from propstats.auditing.judging.trend import forward_path
+from propstats.auditing.judging.stream import stations
 from propstats.auditing.records import Finding, Layer, Severity
 
 #: Fewer than two directions are a line.
@@ -38,7 +38,12 @@ LINE_RULE = FindingRule(
 
 
 def _alike(evidence: Evidence) -> Iterator[Finding]:
-    hidden = [layer for layer in evidence.layers if layer.is_weights][:-1]
+    at = stations(evidence.layers, evidence.calls, evidence.probe.result)
+    last = max((place for place, layer in enumerate(evidence.layers) if layer.is_weights), default=0)
+    before = {(layer.name, layer.call) for layer in evidence.layers[:last]}
+    weighted = [at[layer.name, layer.call] for layer in evidence.layers[:last] if layer.is_weights]
+    # Where something goes round all that is hidden, nothing is lost for good.
+    hidden = [layer for layer in weighted if (layer.name, layer.call) in before]
     known = [layer for layer in hidden if math.isfinite(layer.forward.q.value) and layer.forward.q.value > 0]
     # What is left of the second moment once that which all inputs share is gone.
     alike = [Measured(layer.name, layer.forward.c, _error_of_c(layer)) for layer in known]
@@ -71,7 +76,7 @@ def _error_of_c(layer: Layer) -> float:
 
 
 def _line(evidence: Evidence) -> Iterator[Finding]:
-    path = forward_path(evidence.layers).layers
+    path = evidence.forward_path.layers
     hidden = [layer for layer in path if layer.call == 0][:-1]
     if evidence.closer is None or not hidden or evidence.outputs <= LINE or channels(hidden[-1].shape) <= LINE:
         return

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator
 
+from torch import nn
+
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.limits import DEPARTURE
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
@@ -30,10 +32,13 @@ def departs(measured: float, expected: float, relative_error: float) -> bool:
 
 
 def _check(evidence: Evidence) -> Iterator[Finding]:
-    tests = len(evidence.layers)
+    tests, tied = len(evidence.layers), set(_tied(evidence))
     for layer in evidence.layers:
         # What a batch norm carries is judged channel by channel, in a family of its own.
         if layer.verdict != "departs" or layer.one_step is None or layer.type.startswith("BatchNorm"):
+            continue
+        # What shares its weights with an embedding meets them again in its input, also before training.
+        if layer.name in tied:
             continue
         measured, expected, what = layer.forward.q, layer.one_step.q, "a signal of second moment"
         back, back_expected = layer.backward.input, layer.one_step.gradient_input
@@ -48,6 +53,15 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
             interval=interval(measured.value, measured.error, tests),
             expected=expected,
         )
+
+
+def _tied(evidence: Evidence) -> Iterator[str]:
+    """Yield the layers whose weights are those of an embedding."""
+    tables = [call.module.weight for call in evidence.calls if isinstance(call.module, nn.Embedding)]
+    for call in evidence.calls:
+        weight = getattr(call.module, "weight", None)
+        if not isinstance(call.module, nn.Embedding) and any(weight is table for table in tables):
+            yield call.name
 
 
 def _gap(measured: float, expected: float) -> float:

@@ -10,7 +10,6 @@ from propstats.auditing.judging.chain import joining
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.limits import FAIL_FACTOR
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
-from propstats.auditing.judging.trend import backward_path
 from propstats.auditing.records import Finding, Severity
 from propstats.errors import PropstatsError
 from propstats.rules.affine import Flatten, Unchanged
@@ -86,7 +85,7 @@ def _is_chain(evidence: Evidence) -> bool:
 
 def _typical(evidence: Evidence) -> float:
     """Return the median chi of a layer: a phase is what all layers have in common, and not the fault of one."""
-    squares = backward_path(evidence.layers).squares
+    squares = evidence.backward_path.squares
     return median(after / before if before > 0.0 else 0.0 for before, after in pairwise(squares))
 
 

@@ -9,7 +9,7 @@ from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.limits import FAIL_FACTOR, WARN_FACTOR
 from propstats.auditing.judging.remedy import rescale_one
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
-from propstats.auditing.judging.trend import Path, backward_path, forward_path
+from propstats.auditing.judging.trend import Path
 from propstats.auditing.records import Finding, Rate, Severity
 
 _DERIVATION: Final = (
@@ -41,8 +41,8 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
     inputs = evidence.probe.inputs
     is_constant = inputs.is_finite and inputs.var == 0.0
     for direction, rate, path in (
-        ("forward", evidence.trend.forward_rate, forward_path(evidence.layers)),
-        ("backward", evidence.trend.backward_rate, backward_path(evidence.layers)),
+        ("forward", evidence.trend.forward_rate, evidence.forward_path),
+        ("backward", evidence.trend.backward_rate, evidence.backward_path),
     ):
         if rate is None or (direction == "forward" and is_constant):
             continue
