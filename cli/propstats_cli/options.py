@@ -29,6 +29,15 @@ def _figure_file(path: str | None) -> str | None:
         from propstats.report.style import kind_of
 
         kind_of(path)
+    return output_file(path)
+
+
+def output_file(path: str | None) -> str | None:
+    """Refuse a place where nothing can be written before the work is done, not after it."""
+    if path is not None:
+        from propstats.files import check_can_write
+
+        check_can_write(path)
     return path
 
 

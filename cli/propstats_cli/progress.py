@@ -48,10 +48,11 @@ class Waiting:
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         with self._lock:
-            if self._timer is None:  # paused while this thread started
+            err = console(stderr=True)
+            if self._timer is None or not err.is_interactive:  # paused while this thread started
                 return
             columns = (SpinnerColumn("line"), TextColumn("{task.description}"), TimeElapsedColumn())
-            self._line = Progress(*columns, console=console(stderr=True), transient=True)
+            self._line = Progress(*columns, console=err, transient=True)
             self._line.add_task(f"{self._command}: at work")
             self._line.start()
 
@@ -79,7 +80,7 @@ def waiting(command: str | None, *, quiet: bool = False) -> Iterator[None]:
 def bars(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     """Show one bar per phase; the function takes a phase, what is done and what there is. Nothing off a terminal."""
     err = console(stderr=True)
-    if quiet or not err.is_terminal:
+    if quiet or not err.is_interactive:  # a terminal that can take a line back
         yield lambda phase, done, total: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
