@@ -46,7 +46,8 @@ class Outputs:
             DomainError: If the figure has no known format, or GitHub names no file.
             OutputError: If a place cannot be written to.
         """
-        path = {name: Path(value) for name, value in (("html", html), ("junit", junit), ("plot", plot)) if value is not None}
+        named = {"html": html, "junit": junit, "plot": plot}
+        path = {name: Path(value) for name, value in named.items() if value is not None}
         found = cls(**path, summary=summary_file() if github else None)
         if folder is not None:
             place = _made(folder)

@@ -64,6 +64,10 @@ def pretrain_(
 
     References:
         Bengio et al. 2007, "Greedy layer-wise training of deep networks".
+
+    >>> model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+    >>> [layer.name for layer in pretrain_(model, torch.eye(4), steps=1, batch=4)]  # all but the last
+    ['0']
     """
     parts = list(_chain("", model))
     weighted = [k for k, (_, part) in enumerate(parts) if isinstance(part, WEIGHTED)]
