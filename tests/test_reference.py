@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Any
 
 import pytest
@@ -73,9 +74,14 @@ def _faults(name: str, thing: Any) -> list[str]:
             faults.append("shows no example")
         return faults
     start = vars(thing).get("__init__")
-    if inspect.isfunction(start) and start.__module__.startswith("propstats") and "**" not in sections.get("Args", ""):
+    if (
+        inspect.isfunction(start)
+        and start.__module__.startswith("propstats")
+        and not is_dataclass(thing)
+        and name not in _SHOWN_ELSEWHERE
+    ):
         for parameter in list(inspect.signature(start).parameters)[1:]:
-            if not re.search(rf"^    \*?{parameter}: \S", sections.get("Args", ""), re.MULTILINE):
+            if not re.search(rf"^    \*{{0,2}}{parameter}: \S", sections.get("Args", ""), re.MULTILINE):
                 faults.append(f"does not explain {parameter}")
         if _raises(start) and "Raises" not in sections:
             faults.append("does not say what it raises")
