@@ -29,7 +29,7 @@ from propstats_cli.lesson import lesson
 from propstats_cli.list import list_
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
-from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_memory, fail_usage
 from propstats_cli.phase import phase
 from propstats_cli.pool import pool
 from propstats_cli.progress import waiting
@@ -150,6 +150,8 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
             return _output_failed(error)
+        if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+            return fail_memory(command, error, as_json=as_json)
         if os.environ.get("PROPSTATS_DEBUG"):
             raise
         return fail_fault(command, error, as_json=as_json)

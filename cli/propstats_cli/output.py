@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from propstats.errors import PropstatsError
+from propstats.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -144,6 +145,12 @@ def fail_fault(command: str | None, error: Exception, *, as_json: bool) -> int:
     message = f"{type(error).__name__}: {' '.join(str(error).split())}"
     hint = "this is a fault of propstats: please report it; PROPSTATS_DEBUG=1 shows where it happened"
     return _fail(command, ExitCode.FAULT, "fault", message, hint, as_json=as_json)
+
+
+def fail_memory(command: str | None, error: Exception, *, as_json: bool) -> int:
+    """Report that something was asked for that does not fit into this machine."""
+    message = f"not enough memory: {printable(error, limit=160)}" if str(error) else "not enough memory"
+    return _fail(command, ExitCode.INPUT, "memory", message, "ask for something smaller", as_json=as_json)
 
 
 def fail_interrupted(command: str | None, *, as_json: bool) -> int:

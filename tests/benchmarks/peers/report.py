@@ -1,7 +1,7 @@
 """All comparisons with peers in one report: the same work by propstats, by other packages, and as little as it can be.
 
 Peers come with `pip install -c constraints.txt -e ".[peers]"`, in an empty virtual environment: all of them install
-beside torch 2.13. On Linux pip then takes the torch with CUDA; for the CPU build, install torch==2.13.0 first as torch's
+beside torch 2.13. On Linux pip then takes the torch with CUDA; for the CPU build, install torch==2.13.0 first as its
 own instructions say, and pip keeps it. neural-tangents needs an environment of its own:
 
     bash tests/benchmarks/peers/neural_tangents_environment.sh DIR
