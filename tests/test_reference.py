@@ -80,9 +80,9 @@ def _faults(name: str, thing: Any) -> list[str]:
         and not is_dataclass(thing)
         and name not in _SHOWN_ELSEWHERE
     ):
-        for parameter in list(inspect.signature(start).parameters)[1:]:
-            if not re.search(rf"^    \*{{0,2}}{parameter}: \S", sections.get("Args", ""), re.MULTILINE):
-                faults.append(f"does not explain {parameter}")
+        for given in list(inspect.signature(start).parameters)[1:]:
+            if not re.search(rf"^    \*{{0,2}}{given}: \S", sections.get("Args", ""), re.MULTILINE):
+                faults.append(f"does not explain {given}")
         if _raises(start) and "Raises" not in sections:
             faults.append("does not say what it raises")
     methods = [(key, own) for key, own in _methods(thing) if not _HOOKS.fullmatch(key)]
@@ -102,7 +102,7 @@ def _makers(record: str) -> list[str]:
 
 def _methods(record: type) -> list[tuple[str, Callable[..., object]]]:
     """Return the public methods and properties that a class defines itself, each as a function."""
-    found = []
+    found: list[tuple[str, Callable[..., object]]] = []
     for name, value in vars(record).items():
         inner = getattr(value, "fget", None) or getattr(value, "func", None) or getattr(value, "__func__", value)
         if not name.startswith("_") and inspect.isfunction(inner) and inner.__module__.startswith("propstats"):

@@ -83,7 +83,7 @@ def bars(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     if quiet or not err.is_interactive:  # a terminal that can take a line back
         yield lambda phase, done, total: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
     from rich.progress import TimeRemainingColumn as Left
     from rich.text import Text
 
@@ -95,7 +95,7 @@ def bars(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), Left())
     progress = Progress(*columns, console=err, transient=True)
-    tasks = {}
+    tasks: dict[str, TaskID] = {}
 
     def show(phase: str, done: int, total: int) -> None:
         if not tasks:
