@@ -66,6 +66,9 @@ class Estimate:
         three samples as for a million. Deterministic errors are bounds: they are taken off the distance first. Two
         deterministic estimates are 0 apart when their bounds touch, and infinitely far when they do not.
 
+        Args:
+            other: An estimate of the same quantity; the distance is positive where it is the larger.
+
         References:
             Student 1908, Biometrika 6, 1. Satterthwaite 1946, Biometrics Bulletin 2, 110 (degrees of freedom of a sum).
 
@@ -97,6 +100,13 @@ class Estimate:
         """Decide whether two estimates can be the same number; everything in propstats asks here.
 
         An undefined estimate claims nothing and contradicts nothing.
+
+        Args:
+            other: Another estimate of the same quantity.
+
+        >>> exact = Estimate(0.5, 0.0, Route.CLOSED_FORM)
+        >>> [exact.agrees_with(Estimate(0.54, error, Route.SAMPLING)) for error in (0.01, 0.001)]
+        [True, False]
         """
         if not (self.is_defined and other.is_defined):
             return True
@@ -160,6 +170,10 @@ class Quantity:
         """Join the estimates of one quantity, choose the best and compare the others with it.
 
         A formula is preferred to a quadrature that is no more than a digit better.
+
+        Args:
+            routes: The estimates, at least one.
+            formula: The closed form, if there is one.
         """
 
         def rank(estimate: Estimate) -> tuple[bool, bool, float]:

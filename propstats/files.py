@@ -5,6 +5,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from propstats.errors import OutputError
@@ -36,23 +37,60 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
         OutputError: If that is not possible; what was there before is still there.
     """
     data = content if isinstance(content, bytes) else content.encode("utf-8", errors="backslashreplace")
+    with _explained(path):
+        target, mode = _target(path)
+        if target is None:
+            Path(path).write_bytes(data)
+        else:
+            _replace(target, data, mode)
+
+
+def check_can_write(path: str | os.PathLike[str]) -> None:
+    """Refuse a place where nothing can be written, before hours of work are lost for it.
+
+    Args:
+        path: Where something is to be written later.
+
+    Raises:
+        OutputError: If that will not be possible.
+
+    >>> check_can_write("no/such/folder/report.md")
+    Traceback (most recent call last):
+    propstats.errors.OutputError: cannot write no/such/folder/report.md: ... (create that directory first)
+    """
+    with _explained(path):
+        target, _ = _target(path)
+        if target is not None and not os.access(target.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def _target(path: str | os.PathLike[str]) -> tuple[Path | None, int | None]:
+    """Return what a new file will take the place of, None for a device, and the mode of what is there, if anything."""
+    shown = printable(os.fspath(path))
+    if not os.fspath(path):
+        raise OutputError("cannot write: the name is empty", "name a file")
+    mode = _mode(path)
+    if mode is not None and stat.S_ISDIR(mode):
+        raise OutputError(f"cannot write {shown}: it is a directory", "name a file in it")
+    if mode is not None and not stat.S_ISREG(mode):
+        return None, mode
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        what = "is not a directory" if target.parent.exists() else "does not exist"
+        raise OutputError(
+            f"cannot write {shown}: {printable(str(target.parent))} {what}", "create that directory first"
+        )
+    if mode is not None and not os.access(target, os.W_OK):  # the rename alone would not ask
+        raise PermissionError(errno.EACCES, "the file is read-only")
+    return target, mode
+
+
+@contextlib.contextmanager
+def _explained(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the system says of a file into what people can act on."""
     shown = printable(os.fspath(path))
     try:
-        mode = _mode(path)
-        if mode is not None and stat.S_ISDIR(mode):
-            raise OutputError(f"cannot write {shown}: it is a directory", "name a file in it")
-        if mode is not None and not stat.S_ISREG(mode):
-            Path(path).write_bytes(data)
-            return
-        target = Path(os.path.realpath(path))
-        if not target.parent.is_dir():
-            what = "is not a directory" if target.parent.exists() else "does not exist"
-            raise OutputError(
-                f"cannot write {shown}: {printable(str(target.parent))} {what}", "create that directory first"
-            )
-        if mode is not None and not os.access(target, os.W_OK):  # the rename alone would not ask
-            raise PermissionError(errno.EACCES, "the file is read-only")
-        _replace(target, data, mode)
+        yield
     except OSError as error:
         why = error.strerror or type(error).__name__
         hint = _HINTS.get(error.errno or 0, "write somewhere else")

@@ -40,7 +40,13 @@ def audit(
         typer.Option("--policy", help="signal: does it survive? canonical: is every layer canonical?"),
     ] = "signal",
     fix: Annotated[
-        str | None, typer.Option("--fix", metavar="FILE", help="Rescale the weights, audit again, write the network.")
+        str | None,
+        typer.Option(
+            "--fix",
+            metavar="FILE",
+            callback=options.output_file,
+            help="Rescale the weights, audit again, write the network.",
+        ),
     ] = None,
     method: Annotated[
         str, typer.Option("--method", help="How to fix: theory (edge of chaos), lsuv, backward, or normprop.")

@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
 def claims(
     match: Annotated[str, typer.Option("--match", metavar="TEXT", help="Only claims that contain this text.")] = "",
-    write: Annotated[str | None, typer.Option("--write", metavar="FILE", help="Write them as Markdown.")] = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="FILE", callback=options.output_file, help="Write them as Markdown."),
+    ] = None,
     corrections: Annotated[
         str | None,
         typer.Option(
-            "--corrections", metavar="FILE", help="Write what could be sent to four projects: theirs, and exact."
+            "--corrections",
+            metavar="FILE",
+            callback=options.output_file,
+            help="Write what could be sent to four projects: theirs, and exact.",
         ),
     ] = None,
     json: options.Json = False,

@@ -31,7 +31,10 @@ def constants(
     check: Annotated[
         str | None, typer.Option("--check", metavar="FILE", help="Recompute the constants of a file, yours or ours.")
     ] = None,
-    write: Annotated[str | None, typer.Option("--write", metavar="FILE", help="Write all constants to a file.")] = None,
+    write: Annotated[
+        str | None,
+        typer.Option("--write", metavar="FILE", callback=options.output_file, help="Write all constants to a file."),
+    ] = None,
     json: options.Json = False,
 ) -> Answer:
     """Constants of initialisers and normalisers.

@@ -1,5 +1,6 @@
 """`propstats jacobian`."""
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -113,7 +114,8 @@ def _render(out: "Console", result: "JacobianSpectrum") -> None:
     for name, z in result.z().items():
         theory, simulation = getattr(result.theory, name), getattr(result.simulation, name)
         error = "-" if theory.error <= 1e-9 * abs(theory.value) + 1e-12 else f"±{theory.error:.2g}"
-        table.add_row(name.replace("_", " "), f"{theory.value:.6g}", error, sampled(simulation), f"{z:+.1f}")
+        distance = f"{z:+.1f}" if math.isfinite(z) else "-"
+        table.add_row(name.replace("_", " "), f"{theory.value:.6g}", error, sampled(simulation), distance)
     print_table(out, table)
     out.print("z: standard errors between theory and simulation, beyond the finite-width error", soft_wrap=True)
     bins = result.histogram

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from propstats.errors import PropstatsError
+from propstats.text import printable
 from propstats_cli.audit import audit
 from propstats_cli.bound import bound
 from propstats_cli.claims import claims
@@ -27,9 +29,10 @@ from propstats_cli.lesson import lesson
 from propstats_cli.list import list_
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
-from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_usage
+from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_memory, fail_usage
 from propstats_cli.phase import phase
 from propstats_cli.pool import pool
+from propstats_cli.progress import waiting
 from propstats_cli.propagate import propagate
 from propstats_cli.reproduce import reproduce
 from propstats_cli.scales import scales
@@ -128,7 +131,8 @@ def run(arguments: list[str]) -> int:
     command = next((argument for argument in arguments if argument in _COMMANDS), None)
     try:
         # Typer parses and calls; what it returns is printed out here, where no one else catches what goes wrong.
-        answer = app(arguments or ["--help"], prog_name="propstats", standalone_mode=False)
+        with waiting(command, quiet="-q" in arguments or "--quiet" in arguments):
+            answer = app(arguments or ["--help"], prog_name="propstats", standalone_mode=False)
         if isinstance(answer, Answer):
             return answer.print()
         sys.stdout.flush()
@@ -142,14 +146,26 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.BROKEN_PIPE
     except _UsageProblem as error:
-        message = str(getattr(error, "format_message", error.__str__)())
-        return fail_usage(command, " ".join(message.split()).rstrip("."), as_json=as_json)
+        return fail_usage(command, _complaint(error), as_json=as_json)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
             return _output_failed(error)
+        if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+            return fail_memory(command, error, as_json=as_json)
         if os.environ.get("PROPSTATS_DEBUG"):
             raise
         return fail_fault(command, error, as_json=as_json)
+
+
+def _complaint(error: Exception) -> str:
+    """Say in one line what typer finds wrong, and with which value."""
+    message = " ".join(str(getattr(error, "format_message", error.__str__)()).split()).rstrip(".")
+    found = getattr(error.__cause__, "errors", None)  # newer typers let pydantic judge, which does not quote the value
+    if found is None:
+        return message
+    plain = re.sub(", unable to parse string as an? [a-z]+|Value error, ", "", message)
+    value = str(found()[0].get("input"))
+    return plain if repr(value) in plain else f"{plain}, got '{printable(value, limit=40)}'"
 
 
 def _output_failed(error: OSError) -> int:

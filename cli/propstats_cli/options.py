@@ -29,9 +29,28 @@ def _figure_file(path: str | None) -> str | None:
         from propstats.report.style import kind_of
 
         kind_of(path)
+    return output_file(path)
+
+
+def output_file(path: str | None) -> str | None:
+    """Refuse a place where nothing can be written before the work is done, not after it."""
+    if path is not None:
+        from propstats.files import check_can_write
+
+        check_can_write(path)
     return path
 
 
+def _device(name: str) -> str:
+    """Refuse a device that is none, also where nothing is sampled; whether it is there is seen when it is used."""
+    if name.partition(":")[0] not in _DEVICES:
+        from propstats.errors import unknown_name
+
+        raise unknown_name("device", name, _DEVICES)
+    return name
+
+
+_DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
 Act = Annotated[
     str | None,
     typer.Option("--act", help="Activation: relu, prelu, gelu, tanh, ...", autocompletion=complete_activation),
@@ -48,7 +67,7 @@ A = Annotated[float | None, typer.Option("--a", help="Short for --param a=VALUE.
 Depth = Annotated[int, typer.Option("--depth", help="Layers.")]
 Width = Annotated[int, typer.Option("--width", help="Units per layer.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or auto.")]
+Device = Annotated[str, typer.Option("--device", callback=_device, help="cpu, cuda or auto.")]
 Digits = Annotated[int, typer.Option("--digits", min=1, max=1000, help="Digits that the certified route proves.")]
 ProvenDigits = Annotated[
     int, typer.Option("--digits", min=0, max=1000, help="Digits to prove in ball arithmetic; 0 leaves that out.")

@@ -8,10 +8,12 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from propstats.errors import PropstatsError
+from propstats.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 
 class ExitCode(IntEnum):
@@ -30,10 +32,19 @@ class ExitCode(IntEnum):
 def console(*, stderr: bool = False) -> "Console":
     """Return a console that decides about colour and width now, not at import."""
     from rich.console import Console
+    from rich.text import Text
 
     class Plain(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # rich would exit with 1, which says "findings"
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            # A terminal would break a long line within a word; in files and pipes it stays one line.
+            if options.get("soft_wrap") and self.file.isatty():
+                text = self.render_str("".join(map(str, objects)), markup=options.get("markup"), highlight=False)
+                options |= {"markup": None, "soft_wrap": True}
+                objects = (Text("\n").join(wrapped(self, text)),)
+            super().print(*objects, **options)
 
     stream = sys.stderr if stderr else sys.stdout
     # In a pipe there is no width to fit into: lines are not wrapped at 80 columns for nobody.
@@ -41,11 +52,39 @@ def console(*, stderr: bool = False) -> "Console":
     return Plain(stderr=stderr, width=width, highlight=False, soft_wrap=False)
 
 
+def wrapped(out: "Console", text: "Text") -> "list[Text]":
+    """Break a line between words, what follows further in; numbers and paths that are wider stay whole.
+
+    >>> from rich.console import Console
+    >>> from rich.text import Text
+    >>> print(*wrapped(Console(width=24), Text("  mean = 3/(2*sqrt(pi)) + sqrt(3)/pi")), sep="\\n")
+      mean = 3/(2*sqrt(pi))
+        + sqrt(3)/pi
+    """
+    from rich.text import Text
+
+    words = text.plain.split()
+    indent = " " * (len(text.plain) - len(text.plain.lstrip()) + 2)
+    room = out.width - len(indent)
+    if text.cell_len <= out.width or max(map(len, words)) > room:
+        return [text]
+    first, *others = text.wrap(out, room)
+    for line in (first, *others):
+        line.rstrip()
+    return [first, *(Text(indent).append_text(line) for line in others)]
+
+
 def print_table(out: "Console", table: "Table") -> None:
-    """Print a table whole: in a narrow terminal its lines run over, but no number is cut off."""
+    """Print a table whole: in a narrow terminal columns move closer, lines may run over, but no number is cut off."""
     from rich.measure import Measurement
 
-    needed = Measurement.get(out, out.options.update(max_width=1000), table).maximum
+    def width() -> int:
+        return Measurement.get(out, out.options.update(max_width=1000), table).maximum
+
+    needed = width()
+    if needed > out.width:
+        table.padding = (0, 1, 0, 0)
+        needed = width()
     # Rich fits a table into its console whatever it is told, so it gets one that is wide enough.
     type(out)(file=out.file, width=max(needed, out.width), highlight=False).print(table)
 
@@ -106,6 +145,12 @@ def fail_fault(command: str | None, error: Exception, *, as_json: bool) -> int:
     message = f"{type(error).__name__}: {' '.join(str(error).split())}"
     hint = "this is a fault of propstats: please report it; PROPSTATS_DEBUG=1 shows where it happened"
     return _fail(command, ExitCode.FAULT, "fault", message, hint, as_json=as_json)
+
+
+def fail_memory(command: str | None, error: Exception, *, as_json: bool) -> int:
+    """Report that something was asked for that does not fit into this machine."""
+    message = f"not enough memory: {printable(error, limit=160)}" if str(error) else "not enough memory"
+    return _fail(command, ExitCode.INPUT, "memory", message, "ask for something smaller", as_json=as_json)
 
 
 def fail_interrupted(command: str | None, *, as_json: bool) -> int:

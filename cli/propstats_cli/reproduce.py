@@ -62,6 +62,7 @@ def reproduce(
         if write is not None:
             write_reproductions(whole, write)
         return Answer("reproduce", whole, True, json, lambda out: _render(out, whole.experiments, write))
+    options.output_file(write)
     with bars() as show:
         result = repeat(experiment, data, budget=budget, progress=show, **shared)
     if write is not None:

@@ -28,7 +28,13 @@ def ways(
     seed: options.Seed = 0,
     out: Annotated[str, typer.Option("--out", metavar="DIR", help="Folder of what is finished.")] = "propstats-ways",
     write: Annotated[
-        str | None, typer.Option("--write", metavar="FILE", help="Write the report as Markdown, with its figure.")
+        str | None,
+        typer.Option(
+            "--write",
+            metavar="FILE",
+            callback=options.output_file,
+            help="Write the report as Markdown, with its figure.",
+        ),
     ] = None,
     device: options.Device = "auto",
     data_dir: options.DataDir = None,

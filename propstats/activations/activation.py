@@ -103,7 +103,11 @@ class Activation:
         return self._apply(self.formula, x)
 
     def slope(self, x: Any) -> Any:
-        """Apply the derivative, elementwise; at a kink it is that of one of the sides."""
+        """Apply the derivative, elementwise; at a kink it is that of one of the sides.
+
+        Args:
+            x: A number, an array or a tensor of any shape; the result is of its kind and shape.
+        """
         return self._apply(self.slope_formula, x)
 
     def _apply(self, formula: Expr, x: Any) -> Any:
@@ -113,6 +117,9 @@ class Activation:
 
     def with_params(self, **params: float) -> "Activation":
         """Return the same activation with other parameters.
+
+        Args:
+            **params: New values of those that change, as torch names them.
 
         Raises:
             UnknownNameError: If the activation has no such parameter.

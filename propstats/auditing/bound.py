@@ -17,7 +17,7 @@ from propstats.auditing.matrices import Matrices, Matrix, read_matrices
 from propstats.auditing.provenance import DataInfo, ModelInfo
 from propstats.auditing.records import Skipped
 from propstats.errors import DomainError, ModelError
-from propstats.theory.weights.coherence import CanonicalError, canonical_error
+from propstats.theory.weights.coherence import CanonicalError, canonical_error, check_std
 
 _ROWS_AS_STORED: Final = (
     "the file names no layers: rows are taken as they are stored, those of transposed or grouped convolutions and of "
@@ -104,8 +104,7 @@ def bound(
     >>> round(found.canonical.coherence.value, 12), round(found.canonical.off_diagonal.value, 12)  # 0.6, 0.6 sqrt(2)
     (0.6, 0.848528137424)
     """
-    if not 0 < std < float("inf"):
-        raise DomainError(f"std must be a positive number, got {std:g}")
+    check_std(std)
     if normalize is not None and data is None:
         raise DomainError("--normalize is for data", "add --data")
     matrices = read_matrices(path, access)

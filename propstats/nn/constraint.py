@@ -22,6 +22,11 @@ def normalize_rows_(model: nn.Module) -> None:
 
     References:
         Arpit et al. 2016, arXiv:1603.01431, section 4.4, "Constraints".
+
+    >>> from propstats.nn import NormPropLinear
+    >>> normalize_rows_(layer := NormPropLinear(3, 2))
+    >>> [round(length, 5) for length in row_lengths(layer).tolist()]
+    [1.0, 1.0]
     """
     with torch.no_grad():
         for layer in model.modules():
@@ -41,6 +46,18 @@ def constrain_rows(optimizer: torch.optim.Optimizer, model: nn.Module) -> Remova
 
     Raises:
         ModelError: If the model has no NormProp layers.
+
+    References:
+        Arpit et al. 2016, arXiv:1603.01431, section 4.4, "Constraints".
+
+    >>> from propstats.nn import NormPropLinear
+    >>> layer = NormPropLinear(3, 2, generator=torch.Generator().manual_seed(0))
+    >>> optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    >>> handle = constrain_rows(optimizer, layer)
+    >>> layer(torch.ones(1, 3)).sum().backward()
+    >>> optimizer.step()
+    >>> [round(length, 5) for length in row_lengths(layer).tolist()]
+    [1.0, 1.0]
     """
     if not any(isinstance(layer, NormProp) for layer in model.modules()):
         raise ModelError(f"{type(model).__name__} has no NormProp layers whose rows could be constrained")

@@ -18,6 +18,9 @@ class GlobalNormalization(nn.Module):
         mean: Mean of each feature element, of the shape of one example.
         std: Standard deviation of each, of the same shape.
 
+    Raises:
+        DataError: If their shapes differ, numbers are not finite, or a standard deviation is below 0.
+
     References:
         Arpit et al. 2016, arXiv:1603.01431, section 4.1, first strategy.
 
@@ -67,7 +70,11 @@ class GlobalNormalization(nn.Module):
         return cls(mean.to(dtype), (squares / count).sqrt().to(dtype))
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Apply it."""
+        """Return the examples normalised.
+
+        Args:
+            input: Examples, shape (examples, ...).
+        """
         return (input - self.mean) / self.std
 
     def extra_repr(self) -> str:
@@ -101,7 +108,10 @@ class BatchNormalization(nn.Module):
         self.register_buffer("running_var", torch.ones(shape))
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Apply it.
+        """Return the examples normalised.
+
+        Args:
+            input: Examples, shape (examples, ...).
 
         Raises:
             DataError: If a batch to train on has one example, which says nothing of a variance.

@@ -63,7 +63,11 @@ class ScaleGradient(nn.Module):
         self.factor = factor
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Return the input."""
+        """Return the input.
+
+        Args:
+            input: A tensor of any shape.
+        """
         result: torch.Tensor = _Scale.apply(input, self.factor)  # type: ignore[no-untyped-call]
         return result
 
@@ -156,6 +160,20 @@ def check_gradient_scales(model: nn.Module) -> None:
 
     Raises:
         ModelError: If a value goes ways with different factors, named in the message, or the network cannot be traced.
+
+    References:
+        Blake, Orr & Luschi 2023, arXiv:2303.11257, section 3.
+
+    >>> class Residual(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.branch = nn.Sequential(ScaleGradient(0.5), nn.Linear(4, 4))
+    ...     def forward(self, x):
+    ...         return x + self.branch(x)
+    >>> check_gradient_scales(nn.Sequential(ScaleGradient(0.5), nn.Linear(4, 4)))  # a chain: nothing meets
+    >>> check_gradient_scales(Residual())
+    Traceback (most recent call last):
+    propstats.errors.ModelError: the gradients of x come back with different factors: 0.5 through ..., 1 through add ...
     """
     try:
         graph = _Tracer().trace(model)

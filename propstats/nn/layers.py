@@ -46,7 +46,11 @@ class _Convolution(NormProp):
 
 
 class NormPropConv1d(_Convolution, nn.Conv1d):
-    """A NormProp convolution along one axis, with the arguments of `torch.nn.Conv1d` and those of `NormProp`."""
+    """A NormProp convolution along one axis, with the arguments of `torch.nn.Conv1d` and those of `NormProp`.
+
+    >>> NormPropConv1d(3, 8, 5, padding=2)(torch.zeros(1, 3, 20)).shape
+    torch.Size([1, 8, 20])
+    """
 
 
 class NormPropConv2d(_Convolution, nn.Conv2d):
@@ -59,7 +63,11 @@ class NormPropConv2d(_Convolution, nn.Conv2d):
 
 
 class NormPropConv3d(_Convolution, nn.Conv3d):
-    """A NormProp convolution of volumes, with the arguments of `torch.nn.Conv3d` and those of `NormProp`."""
+    """A NormProp convolution of volumes, with the arguments of `torch.nn.Conv3d` and those of `NormProp`.
+
+    >>> NormPropConv3d(1, 4, 3)(torch.zeros(1, 1, 6, 6, 6)).shape
+    torch.Size([1, 4, 4, 4, 4])
+    """
 
 
 class _Transposed(_Convolution):
@@ -77,7 +85,11 @@ class _Transposed(_Convolution):
         return convolve[len(self.stride) - 1](input, weight, bias, *where)
 
     def forward(self, input: torch.Tensor, output_size: Sequence[int] | None = None) -> torch.Tensor:
-        """Apply the layer.
+        """Return what the layer makes of its input.
+
+        Args:
+            input: As for torch's layer of the same name: (examples, channels, ...).
+            output_size: Not taken; there to be refused.
 
         Raises:
             DomainError: If an output size is asked for.
@@ -88,12 +100,24 @@ class _Transposed(_Convolution):
 
 
 class NormPropConvTranspose1d(_Transposed, nn.ConvTranspose1d):
-    """The transposed NormProp convolution along one axis, with the arguments of `torch.nn.ConvTranspose1d`."""
+    """The transposed NormProp convolution along one axis, with the arguments of `torch.nn.ConvTranspose1d`.
+
+    >>> NormPropConvTranspose1d(3, 8, 4, stride=2)(torch.zeros(1, 3, 10)).shape
+    torch.Size([1, 8, 22])
+    """
 
 
 class NormPropConvTranspose2d(_Transposed, nn.ConvTranspose2d):
-    """The transposed NormProp convolution of images, with the arguments of `torch.nn.ConvTranspose2d`."""
+    """The transposed NormProp convolution of images, with the arguments of `torch.nn.ConvTranspose2d`.
+
+    >>> NormPropConvTranspose2d(3, 8, 4, stride=2)(torch.zeros(1, 3, 10, 10)).shape
+    torch.Size([1, 8, 22, 22])
+    """
 
 
 class NormPropConvTranspose3d(_Transposed, nn.ConvTranspose3d):
-    """The transposed NormProp convolution of volumes, with the arguments of `torch.nn.ConvTranspose3d`."""
+    """The transposed NormProp convolution of volumes, with the arguments of `torch.nn.ConvTranspose3d`.
+
+    >>> NormPropConvTranspose3d(1, 2, 2, stride=2)(torch.zeros(1, 1, 3, 3, 3)).shape
+    torch.Size([1, 2, 6, 6, 6])
+    """

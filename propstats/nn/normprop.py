@@ -50,6 +50,11 @@ class NormProp(nn.Module):
 
     References:
         Arpit et al. 2016, arXiv:1603.01431, Eqs. 9, 11 and 12.
+
+    >>> from propstats.nn import NormPropLinear
+    >>> layer = NormPropLinear(4, 2, gamma=1.0)
+    >>> isinstance(layer, NormProp), round(layer.c1, 6), round(layer.c2, 6)  # std and mean of max(0, z)
+    (True, 0.583819, 0.398942)
     """
 
     weight: torch.Tensor
@@ -177,7 +182,12 @@ class NormProp(nn.Module):
         return 1.0
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Apply the layer."""
+        """Return what the layer makes of its input.
+
+        Args:
+            input: As for torch's layer of the same name: (examples, features) for a fully connected one,
+                (examples, channels, ...) for a convolution.
+        """
         c1, c2 = self.current_constants()
         if isinstance(c1, float) and isinstance(c2, float) and is_rectifier(self.activation):
             # (max(h, 0) - c2)/c1 = max((h - c2)/c1, -c2/c1): the constants go into weights and bias, at no cost.
@@ -207,6 +217,9 @@ class NormProp(nn.Module):
 
     def set_extra_state(self, state: torch.Tensor) -> None:
         """Check that a checkpoint is of such a layer.
+
+        Args:
+            state: What `get_extra_state` returned when it was saved: bytes, shape (n,).
 
         Raises:
             ModelError: If it is of another activation or of other constants.

@@ -75,7 +75,11 @@ class NormPropPool(nn.Module):
         self.std = found.forward.std.value / c1
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Apply it."""
+        """Return the pooled and normalised input.
+
+        Args:
+            input: Images, as for the pooling of torch: shape (examples, channels, ...).
+        """
         pooled: torch.Tensor = self.pooling(input)
         return (pooled - self.mean) / self.std
 

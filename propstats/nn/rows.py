@@ -67,11 +67,19 @@ class UnitRows(nn.Module):
         self._layer = (layer,)  # in a tuple, or it would be a part of its own part
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return the weights with rows of length one."""
+        """Return the weights with rows of length one.
+
+        Args:
+            weight: Of the shape of the layer's weight, as is what comes back.
+        """
         (layer,) = self._layer
         lengths = torch.linalg.vector_norm(rows_first(layer, weight), dim=1)
         return scale_rows(layer, weight, 1.0 / torch.where(lengths > 0, lengths, 1.0))
 
     def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return what to store for weights to begin with: themselves."""
+        """Return what to store for weights to begin with: themselves.
+
+        Args:
+            weight: Of the shape of the layer's weight.
+        """
         return weight

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from propstats.report.style import THEORY, styled
 
@@ -24,6 +25,8 @@ def lesson_figure(lesson: "Lesson") -> Figure:
         axes.set_ylabel(panel.y)
         axes.set_xscale("log" if panel.log_x else "linear")
         axes.set_yscale("log" if panel.log_y else "linear")
+        if not panel.log_x and all(float(x).is_integer() for curve in panel.curves for x in curve.x):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no layer 2.5
         colours = iter(_COLOURS)
         for curve in panel.curves:
             marker = "o" if len(curve.x) < 30 and not curve.is_theory else None

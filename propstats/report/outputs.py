@@ -5,7 +5,7 @@ from pathlib import Path
 
 from propstats.auditing.records import AuditReport
 from propstats.errors import OutputError
-from propstats.files import write_atomically
+from propstats.files import check_can_write, write_atomically
 from propstats.report.github import append_summary, summary, summary_file
 from propstats.report.jsonable import Json, dump
 from propstats.text import printable
@@ -46,7 +46,8 @@ class Outputs:
             DomainError: If the figure has no known format, or GitHub names no file.
             OutputError: If a place cannot be written to.
         """
-        path = {name: Path(value) for name, value in (("html", html), ("junit", junit), ("plot", plot)) if value}
+        named = {"html": html, "junit": junit, "plot": plot}
+        path = {name: Path(value) for name, value in named.items() if value is not None}
         found = cls(**path, summary=summary_file() if github else None)
         if folder is not None:
             place = _made(folder)
@@ -61,10 +62,9 @@ class Outputs:
             from propstats.report.style import kind_of
 
             kind_of(found.plot)
-        for target in (found.html, found.junit, found.plot):
-            if target is not None and not target.parent.is_dir():
-                shown = printable(str(target.parent))
-                raise OutputError(f"cannot write {printable(str(target))}: {shown} is no directory", "create it first")
+        for target in (found.html, found.junit, found.plot, found.json):
+            if target is not None:
+                check_can_write(target)
         return found
 
     @property

@@ -71,7 +71,9 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     """
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in _METADATA:
-        raise DomainError(f"no format for {printable(os.fspath(path))}", "end the name in .png, .svg or .pdf")
+        raise DomainError(
+            f"no format for {printable(os.fspath(path)) or repr('')}", "end the name in .png, .svg or .pdf"
+        )
     return kind
 
 

@@ -39,7 +39,7 @@ def sweep_figure(result: "Sweep") -> Figure:
         square.set_ylabel("of the Jacobian")
         legend_below(figure, columns=4)
         what = f"{result.activation}{given(result.params)}, {result.scheme} weights, width {result.width}"
-        title(figure, f"{what}: lines theory, points {result.draws} draws")
+        title(figure, f"{what}: lines join theory's values, points {result.draws} draws")
         figure.draw_without_rendering()
     return figure
 

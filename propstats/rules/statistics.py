@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from propstats.errors import DomainError
 from propstats.estimate import Positions, Signal
 
+_LARGEST = 1e70
+
 
 @dataclass(frozen=True, slots=True)
 class InputStatistics:
@@ -28,12 +30,15 @@ class InputStatistics:
         """Refuse what no data can be like.
 
         Raises:
-            DomainError: If a number is not finite, the standard deviation is not positive, or a correlation is outside
-                the range that a covariance of many inputs (positions) allows.
+            DomainError: If a number is not finite or out of range, the standard deviation is not positive, or a
+                correlation is outside the range that a covariance of many inputs (positions) allows.
         """
         for name, value in (("mean", self.mean), ("std", self.std)):
             if not math.isfinite(value):
                 raise DomainError(f"the {name} of the data must be a finite number, got {value}")
+        if max(abs(self.mean), self.std) > _LARGEST or 0.0 < self.std < 1.0 / _LARGEST:
+            hint = f"fourth powers of them are computed: from {1 / _LARGEST:g} to {_LARGEST:g}"
+            raise DomainError(f"data of mean {self.mean:g} and std {self.std:g} are beyond double precision", hint)
         if self.std <= 0.0:
             hint = "data that do not vary carry no signal"
             raise DomainError(f"the std of the data must be positive, got {self.std:g}", hint)

@@ -13,7 +13,7 @@ from propstats.estimate import Estimate
 from propstats.expectation import quadrature
 from propstats.simulation.averages import mean_of, mean_of_counts, mean_of_products, normalised_variance_of
 from propstats.simulation.network import draw_jacobians
-from propstats.theory.network import DenseNetwork
+from propstats.theory.network import DenseNetwork, check_depth
 from propstats.theory.spectra.free_product import FreeProduct
 from propstats.theory.spectra.summary import SpectrumSummary, free_product, predict
 from propstats.theory.weights.schemes import Law, WeightScheme, weight_scheme
@@ -131,7 +131,9 @@ def jacobian(
     kind = _scheme(scheme, sigma_w)
     if beta != 0.0 and kind.law is not Law.UNIT_ROWS:
         raise DomainError(f"beta belongs to normprop, not to {scheme}")
-    shape = tuple(widths) if widths is not None else (width,) * (max(depth, 0) + 1)
+    if widths is None:
+        check_depth(depth)
+    shape = tuple(widths) if widths is not None else (width,) * (depth + 1)
     network = DenseNetwork(unit, kind, shape, _gamma(gamma, unit, kind.law), beta, sigma_b)
     free = free_product(network)
     drawn = []
@@ -199,10 +201,13 @@ def summarise(values: NDArray[np.float64], ranks: NDArray[np.int64]) -> Spectrum
     # In units of the root mean square, whose powers then stay in range.
     unit = math.sqrt(float((values**2).mean())) or 1.0
     square, fourth = ((values / unit) ** 2).mean(axis=1), ((values / unit) ** 4).mean(axis=1)
+    mean_square, largest = mean_of_products(square * unit**2), mean_of(values[:, 0])
+    if not values.any():  # of the rare networks that let something through these draws say nothing
+        mean_square, largest = replace(mean_square, error=math.inf), replace(largest, error=math.inf)
     return SpectrumSummary(
-        mean_square=mean_of_products(square * unit**2),
+        mean_square=mean_square,
         normalised_variance=normalised_variance_of(square, fourth, products=True),
-        max=mean_of(values[:, 0]),
+        max=largest,
         zero_fraction=mean_of_counts(values.shape[1] - ranks, values.shape[1]),
     )
 

@@ -12,6 +12,20 @@ from propstats.expectation.quadrature import SlopeLaw
 from propstats.theory.weights.fans import Connections, dense
 from propstats.theory.weights.schemes import Law, WeightScheme
 
+_MAX_DEPTH = 10_000
+
+
+def check_depth(depth: int) -> None:
+    """Refuse a depth that no network has.
+
+    Raises:
+        DomainError: If it is not between 1 and 10,000.
+    """
+    if depth < 1:
+        raise DomainError(f"depth must be at least 1, got {depth}")
+    if depth > _MAX_DEPTH:
+        raise DomainError(f"depth must be at most {_MAX_DEPTH:,}, got {depth:,}")
+
 
 @dataclass(frozen=True)
 class DenseNetwork:
@@ -37,14 +51,13 @@ class DenseNetwork:
     sigma_b: float | None = None
 
     def __post_init__(self) -> None:
-        if self.depth < 1:
-            raise DomainError(f"depth must be at least 1, got {self.depth}")
+        check_depth(self.depth)
         if min(self.widths) < 1:
             raise DomainError(f"width must be at least 1, got {min(self.widths)}")
         if not (math.isfinite(self.gamma) and self.gamma > 0):
             raise DomainError(f"gamma must be a positive number, got {self.gamma:g}")
-        if not math.isfinite(self.beta):
-            raise DomainError(f"beta must be a finite number, got {self.beta:g}")
+        if not abs(self.beta) <= 1e100:
+            raise DomainError(f"beta must be a finite number, got {self.beta:g}", "it is a mean, of 1e100 at most")
         if self.sigma_b is not None and not 0 <= self.sigma_b < math.inf:
             raise DomainError(f"sigma_b must be a number of at least 0, got {self.sigma_b:g}")
 

@@ -26,7 +26,7 @@ def test_what_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DomainError, match=r"\.png, \.svg or \.pdf"):
         Outputs.of(None, None, "figure.bmp", None, github=False)
-    with pytest.raises(OutputError, match="is no directory"):
+    with pytest.raises(OutputError, match="does not exist"):
         Outputs.of(str(tmp_path / "absent" / "a.html"), None, None, None, github=False)
     with pytest.raises(OutputError, match="cannot make the directory"):
         Outputs.of(None, None, None, str(tmp_path / "file" / "x"), github=False)

@@ -85,7 +85,11 @@ class Access:
 
     @property
     def renamed(self) -> dict[str, Reference]:
-        """The classes of `classes`, by what a file calls them."""
+        """The classes of `classes`, by what a file calls them.
+
+        Raises:
+            DomainError: If one is not of the form `OLD.NAME=package.module:Class`.
+        """
         found = {}
         for text in self.classes:
             label, equals, target = text.partition("=")
@@ -96,7 +100,11 @@ class Access:
 
     @property
     def architecture(self) -> Architecture | None:
-        """What `arch` says."""
+        """What `arch` says.
+
+        Raises:
+            DomainError: If it is not of the form `package.module:factory` or `package.module:factory({...})`.
+        """
         if self.arch is None:
             return None
         form, example = "package.module:factory", 'mypackage.models:make, or mypackage.models:make({"depth": 3})'

@@ -69,7 +69,11 @@ class LightningMonitor(_Callback):
         return {}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Take back what a checkpoint kept."""
+        """Take back what a checkpoint kept.
+
+        Args:
+            state: What `state_dict` returned.
+        """
 
     def on_train_start(self, trainer: Any, pl_module: nn.Module) -> None:
         """Begin to watch."""

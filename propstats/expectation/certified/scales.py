@@ -68,7 +68,7 @@ def _points(low: float, high: float, near: int, far: int, mean: float, std: floa
     step = (far - near) / 32 if near else 0.5
     marks = [side * (near + k * step) for k in range(round((far - near) / step) + 1) for side in (1.0, -1.0)]
     if std > 1.0 and not near:
-        powers = [2.0**k for k in range(-3, math.ceil(math.log2(std)) + 4)]
+        powers = [2.0**k for k in range(-3, min(math.ceil(math.log2(std)) + 4, 1024))]
         marks += [(x - mean) / std for power in powers for x in (power, -power)]
     inside = sorted({low, high, *(z for z in marks if low < z < high)})
     return [((a + b) / 2, b - a) for a, b in pairwise(inside) if abs(a + b) / 2 >= near]

@@ -1,6 +1,5 @@
 """An activation together with the law of its input, as the routes to the dual need it."""
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TypeAlias
@@ -25,6 +24,8 @@ Phi: TypeAlias = str | Activation
 #: The part of a formula's parameters that can be a key.
 Params = tuple[tuple[str, float], ...]
 
+#: Of means and standard deviations: fourth powers of them are computed.
+_LARGEST = 1e70
 #: How far from 0 and from its kinks in x an activation is looked at besides: wide inputs may overlook all of that.
 _AROUND = np.outer([-1.0, 1.0], [0.1, 0.3, 1.0, 3.0, 10.0]).ravel()
 
@@ -105,11 +106,12 @@ def inputs(
     psi = psi if psi is None or isinstance(psi, Activation) else activation(psi)
     means, stds = (value if isinstance(value, tuple) else (value, value) for value in (mean, std))
     for value in means:
-        if not math.isfinite(value):
-            raise DomainError(f"the mean must be a finite number, got {value}")
+        if not abs(value) <= _LARGEST:
+            raise DomainError(f"the mean must be a finite number, got {value}", f"of {_LARGEST:g} at most")
     for value in stds:
-        if not (math.isfinite(value) and value >= 0):
-            raise DomainError(f"the standard deviation must be a finite number and not negative, got {value}")
+        if not (value == 0 or 1 / _LARGEST <= value <= _LARGEST):
+            hint = f"0, or from {1 / _LARGEST:g} to {_LARGEST:g}"
+            raise DomainError(f"the standard deviation must be a finite number and not negative, got {value}", hint)
     first = Input(phi, means[0], stds[0])
     if psi is None and means[0] == means[1] and stds[0] == stds[1]:
         return first, first

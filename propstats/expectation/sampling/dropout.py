@@ -7,9 +7,15 @@ from functools import reduce
 import numpy as np
 import torch
 
-from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
-from propstats.expectation.sampling.draws import BLOCK, fill_normal, in_order, resolve_device, workers_for
+from propstats.expectation.sampling.draws import (
+    BLOCK,
+    check_samples,
+    fill_normal,
+    in_order,
+    resolve_device,
+    workers_for,
+)
 from propstats.expectation.sampling.running import RunningMoments
 
 #: What is expected fewer times than this among the samples may not be seen.
@@ -57,8 +63,7 @@ def dropout_moments(
     >>> abs(e.value - 2.0) < 5 * e.error < 1.0
     True
     """
-    if samples < 2:
-        raise DomainError(f"sampling needs at least 2 samples, got {samples}")
+    check_samples(samples)
     where = resolve_device(device)
 
     def one_block(block: int) -> RunningMoments:

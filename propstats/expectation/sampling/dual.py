@@ -10,7 +10,7 @@ from propstats.estimate import Estimate, Route
 from propstats.expectation.dual.expect import density
 from propstats.expectation.dual.input import Input
 from propstats.expectation.dual.panels import Array
-from propstats.expectation.sampling.draws import generator
+from propstats.expectation.sampling.draws import check_samples, generator
 from propstats.expectation.sampling.running import RunningMoments
 from propstats.expectation.sampling.unseen import tails_of
 
@@ -57,8 +57,7 @@ def dual_moments(
     >>> found is not None and abs(found.value - 1 / 3) <= 5 * found.error < 0.05
     True
     """
-    if samples < 2:
-        raise DomainError(f"sampling needs at least 2 samples, got {samples}", "0 leaves the sampling route out")
+    check_samples(samples)
     if seed < 0:
         raise DomainError(f"a seed must be at least 0, got {seed}")
     pairs = [_Pairs(first, second, float(r)) for r in rho]

@@ -9,9 +9,15 @@ import numpy as np
 import torch
 
 from propstats.activations.gates import Gate
-from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
-from propstats.expectation.sampling.draws import BLOCK, fill_normal, in_order, resolve_device, workers_for
+from propstats.expectation.sampling.draws import (
+    BLOCK,
+    check_samples,
+    fill_normal,
+    in_order,
+    resolve_device,
+    workers_for,
+)
 from propstats.expectation.sampling.running import RunningMoments
 from propstats.expectation.sampling.unseen import density, integral_where_unseen, tails_of
 
@@ -44,8 +50,7 @@ def gate_moments(
     >>> abs(e.value - 0.5) <= 5 * e.error < 0.2
     True
     """
-    if samples < 2:
-        raise DomainError(f"sampling needs at least 2 samples, got {samples}")
+    check_samples(samples)
     where = resolve_device(device)
 
     def one_block(block: int) -> RunningMoments:

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.activations.activation import Activation
-from propstats.errors import DomainError, unknown_name
+from propstats.errors import unknown_name
 from propstats.estimate import Estimate, Route
 from propstats.expectation.moments import BASE, DERIVED
 from propstats.expectation.sampling.delta import Averages, is_of_values, quantities
-from propstats.expectation.sampling.draws import independent, resolve_device, workers_for
+from propstats.expectation.sampling.draws import check_samples, independent, resolve_device, workers_for
 from propstats.expectation.sampling.integrand import Integrand
 from propstats.expectation.sampling.stratified import REPLICATES, stratified
 from propstats.expectation.sampling.unseen import density, integral_where_unseen, tails_of
@@ -85,8 +85,7 @@ def moments(
 def _by_independent(
     integrand: Integrand, samples: int, seed: int, device: torch.device, slopes: bool
 ) -> tuple[Averages, int]:
-    if samples < 2:
-        raise DomainError(f"sampling needs at least 2 samples, got {samples}")
+    check_samples(samples)
     running = independent(integrand, samples, seed, device, workers_for(device), slopes=slopes)
     at_zero = samples * density(integrand.mean / max(integrand.std, sys.float_info.min))
     law = integrand.mean, integrand.std

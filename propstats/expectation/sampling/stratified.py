@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from propstats.errors import DomainError
 from propstats.expectation.sampling.delta import AVERAGED
-from propstats.expectation.sampling.draws import PIECE, generator, in_order
+from propstats.expectation.sampling.draws import PIECE, check_samples, generator, in_order
 from propstats.expectation.sampling.integrand import Integrand
 from propstats.expectation.sampling.running import RunningMoments
 
@@ -62,6 +62,7 @@ def stratified(
             f"stratified sampling needs at least {MIN_SAMPLES} samples, got {samples}",
             f"they form {REPLICATES} replicates",
         )
+    check_samples(samples)
     size = samples // REPLICATES
     shifts = (np.arange(REPLICATES) + generator(seed, 0).random(REPLICATES)) / REPLICATES
     # Counted from the middle, so that the points around mu keep all digits.

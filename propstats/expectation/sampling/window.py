@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from propstats.errors import DomainError
-from propstats.expectation.sampling.draws import fill_normal, in_order, resolve_device, workers_for
+from propstats.expectation.sampling.draws import check_samples, fill_normal, in_order, resolve_device, workers_for
 from propstats.expectation.sampling.running import RunningMoments
 
 Array = NDArray[np.float64]
@@ -94,8 +93,7 @@ def sample_window(
     >>> abs(found.value("mean") - 1 / math.sqrt(math.pi)) < 5 * math.sqrt(found.variance(found.row("mean"))) < 0.1
     True
     """
-    if samples < 2:
-        raise DomainError(f"sampling needs at least 2 samples, got {samples}")
+    check_samples(samples)
     where = resolve_device(device)
     samples = min(samples, max(_MOST // (inputs + 1), 2))
     size = max(_BLOCK // (inputs + 1), 1)

@@ -84,6 +84,11 @@ def lsuv_backward_(
 
     References:
         Wang 2016, "Normalizing All Layers: Back-Propagation": dx of unit standard deviation for each layer.
+
+    >>> model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8))
+    >>> sizes = lsuv_backward_(model, torch.randn(64, 8, generator=torch.Generator().manual_seed(0)))
+    >>> sorted(sizes), all(abs(size - 1) <= 0.01 for size in sizes.values())
+    (['0', '2'], True)
     """
     return _scaled(model, inputs, std, tolerance, orthogonal, generator, backward=True)
 

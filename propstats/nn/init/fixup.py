@@ -28,7 +28,11 @@ class Residual(nn.Module):
         self.shortcut = nn.Identity() if shortcut is None else shortcut
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Apply it."""
+        """Return the sum of both ways.
+
+        Args:
+            input: What both take, shape (examples, ...).
+        """
         result: torch.Tensor = self.shortcut(input) + self.branch(input)
         return result
 

@@ -63,6 +63,10 @@ def pretrain_(
 
     References:
         Bengio et al. 2007, "Greedy layer-wise training of deep networks".
+
+    >>> model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+    >>> [layer.name for layer in pretrain_(model, torch.eye(4), steps=1, batch=4)]  # all but the last
+    ['0']
     """
     parts = list(along(model))
     for name, part in parts:

@@ -66,8 +66,8 @@ class SecondMomentMap:
             if not 0.0 <= value <= 1e100:
                 hint = "it is a standard deviation, from 0 to 1e100"
                 raise DomainError(f"{name} must be a finite number and not negative, got {value:g}", hint)
-        if not math.isfinite(self.beta):
-            raise DomainError(f"beta must be a finite number, got {self.beta:g}")
+        if not abs(self.beta) <= 1e100:
+            raise DomainError(f"beta must be a finite number, got {self.beta:g}", "it is a mean, of 1e100 at most")
         pole = pole_in_reach(self.activation.formula, self.activation.params, mean=self.beta, std=1.0)
         if pole is not None:
             raise DomainError(pole, "mean field theory needs the second moment of the activation")

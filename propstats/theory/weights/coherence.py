@@ -171,13 +171,22 @@ def products_of_pairs(p: Array) -> float:
     return 2.0 * float((p[:-1] * after[1:]).sum())
 
 
+def check_std(std: float) -> None:
+    """Refuse a standard deviation that is none, or whose square and fourth power double precision cannot hold.
+
+    Raises:
+        DomainError: If it is not positive, or beyond 1e-50 to 1e50.
+    """
+    if not 1e-50 <= std <= 1e50:
+        raise DomainError(f"std must be a positive number, got {std:g}", "from 1e-50 to 1e50")
+
+
 def _checked(weight: NDArray[np.generic], std: float, groups: int) -> NDArray[Any]:
     if weight.ndim < 1 or weight.size == 0:
         raise DomainError(f"weights of shape {weight.shape} have no rows")
     if weight.dtype.kind not in "biuf":
         raise DomainError(f"weights must be real numbers, got {weight.dtype}")
-    if not (math.isfinite(std) and std > 0):
-        raise DomainError(f"std must be a positive number, got {std:g}")
+    check_std(std)
     if groups < 1 or len(weight) % groups:
         raise DomainError(f"{groups} groups do not divide {len(weight)} rows")
     if not np.issubdtype(weight.dtype, np.floating):

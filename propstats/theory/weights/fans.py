@@ -14,6 +14,9 @@ import numpy as np
 from propstats.errors import DomainError
 from propstats.theory.geometry import Axis, Counts
 
+#: Products of two of them, and of a kernel's taps, are whole numbers of 64 bits.
+_MAX_COUNT = 10**9
+
 
 @dataclass(frozen=True)
 class Connections:
@@ -42,8 +45,7 @@ class Connections:
 
     def __post_init__(self) -> None:
         for name in ("channels_in", "channels_out", "groups"):
-            if getattr(self, name) < 1:
-                raise DomainError(f"{name} must be at least 1, got {getattr(self, name)}")
+            _check_count(name, getattr(self, name))
         if self.channels_in % self.groups or self.channels_out % self.groups:
             raise DomainError(
                 f"{self.groups} groups do not divide {self.channels_in} input and {self.channels_out} output channels"
@@ -112,12 +114,18 @@ def dense(fan_in: int, fan_out: int) -> Connections:
     """Return the connections of a fully connected layer.
 
     Raises:
-        DomainError: If there are no inputs or no outputs.
+        DomainError: If there are no inputs or no outputs, or more than a billion.
     """
     for name, value in (("fan_in", fan_in), ("fan_out", fan_out)):
-        if value < 1:
-            raise DomainError(f"{name} must be at least 1, got {value}")
+        _check_count(name, value)
     return Connections(fan_in, fan_out)
+
+
+def _check_count(name: str, value: int) -> None:
+    if value < 1:
+        raise DomainError(f"{name} must be at least 1, got {value}")
+    if value > _MAX_COUNT:
+        raise DomainError(f"{name} must be at most {_MAX_COUNT:,}, got {value}")
 
 
 def _mean(counts: Counts) -> float:

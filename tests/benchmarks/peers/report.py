@@ -1,7 +1,13 @@
 """All comparisons with peers in one report: the same work by propstats, by other packages, and as little as it can be.
 
-Peers come with `pip install -c constraints.txt -e ".[peers]"`; neural-tangents needs an environment of its own, which
-neural_tangents_environment.sh makes. A peer that is not there is named as missing.
+Peers come with `pip install -c constraints.txt -e ".[peers]"`, in an empty virtual environment: all of them install
+beside torch 2.13. On Linux pip then takes the torch with CUDA; for the CPU build, install torch==2.13.0 first as its
+own instructions say, and pip keeps it. neural-tangents needs an environment of its own:
+
+    bash tests/benchmarks/peers/neural_tangents_environment.sh DIR
+    export PROPSTATS_NEURAL_TANGENTS=DIR/bin/python
+
+A peer that is not there is named as missing. All of it takes about ten minutes of one core.
 
 Run from the repository, with propstats installed: python tests/benchmarks/peers/report.py --write reports/peers.md
 """
