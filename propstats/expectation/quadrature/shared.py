@@ -15,12 +15,14 @@ from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.grid import CELL, MARGIN, grid
 from propstats.expectation.quadrature.panels import EPS, SQRT_2PI
 from propstats.expectation.quadrature.rule import Array
-from propstats.expectation.quadrature.sums import Sums
+from propstats.expectation.quadrature.sums import UNDERFLOW, Sums
 
 #: So many inputs are worth nodes of their own.
 _ENOUGH = 24
 #: How many cells from 0 means may be: beyond, the window would be rounded.
 _FARTHEST = 2.0**20
+#: How many octaves from 1 standard deviations may be: beyond, products of phi and the weights underflow.
+_OCTAVES = 64
 #: Windows begin and end at multiples of so many units.
 _STEP = 8
 
@@ -70,7 +72,8 @@ def sums(
     dd, ff, one = (density[0] * left + density[1] * right for left, right in zip(*[iter(beyond)] * 2, strict=True))
     ours = centred(dict(zip(tables[0].names, rows, strict=True)), mu, s)
     y, d, slopes, var, lean = ours.sums
-    errors = tuple(EPS * a + missed * b for a, b in zip(ours.rounding, ours.natural, strict=True))
+    lost = UNDERFLOW / s
+    errors = tuple(EPS * a + missed * b + lost for a, b in zip(ours.rounding, ours.natural, strict=True))
     # (f - shift)^2 is at most 2 (f^2 + shift^2).
     yield which, Sums(shift + y, d, slopes, var, lean, ours.dzdz, errors, 2 * (ff + one * shift * shift), dd)
 
@@ -80,8 +83,7 @@ def _groups(branches: Branches, mean: Array, std: Array, reach: float) -> Iterat
     octave, cell = _cells(mean, std)
     new = np.flatnonzero((octave[1:] != octave[:-1]) | (cell[1:] != cell[:-1])) + 1
     for start, stop in pairwise([0, *new.tolist(), mean.size]):
-        # So far out, the window would be rounded.
-        if stop - start >= _ENOUGH and abs(cell[start]) < _FARTHEST:
+        if stop - start >= _ENOUGH and abs(cell[start]) < _FARTHEST and abs(octave[start]) < _OCTAVES:
             own, unit = slice(start, stop), math.ldexp(0.5, int(octave[start]))
             far = (reach + MARGIN) * std[own]
             low, high = float((mean[own] - far).min()), float((mean[own] + far).max())

@@ -93,7 +93,8 @@ def moments_of_many(
         names: Which moments; fewer are faster.
     """
     rates = not _RATES.isdisjoint(names)
-    order = shared.order(mean, std)
+    with np.errstate(all="ignore"):
+        order = shared.order(mean, std)
     mean, std = mean[order], std[order]
     params = {name: value[order] if isinstance(value, np.ndarray) else value for name, value in params.items()}
     result = np.full((2, len(names), mean.size), np.nan)
