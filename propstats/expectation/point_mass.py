@@ -1,11 +1,13 @@
 """The input that is a single number: every expectation is the function itself."""
 
+import math
 from collections.abc import Mapping
+from sys import float_info
 
 from propstats.activations.activation import Activation
 from propstats.estimate import Estimate, Route
 from propstats.expectation.derived import complete
-from propstats.expectation.rounding import Rounded, evaluate_rounded
+from propstats.expectation.rounding import UNDEFINED, Rounded, evaluate_rounded
 
 
 def point_mass(activation: Activation, x: float, route: Route) -> Mapping[str, Estimate]:
@@ -31,4 +33,6 @@ def point_mass(activation: Activation, x: float, route: Route) -> Mapping[str, E
 
 
 def _square(number: Rounded) -> Rounded:
-    return Rounded(number.value**2, 2 * abs(number.value) * number.error)
+    square = number.value * number.value
+    error = number.error * (2 * abs(number.value) + number.error) + float_info.epsilon * square
+    return Rounded(square, error) if math.isfinite(square + error) else UNDEFINED

@@ -13,6 +13,9 @@ from propstats.expectation.certified.growth import obstacle
 from propstats.expectation.moments import BASE, DERIVED, needs
 from propstats.expectation.spread import missing, without_variance
 
+#: So many standard deviations from its mean, nothing is left of a Gaussian in floats.
+REACH = 40.0
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -206,6 +209,8 @@ def quantities(
         raise DomainError(f"std must be at least 0, got {std:g}", "it is a standard deviation, not a variance")
     if samples < 0:
         raise DomainError(f"samples must be at least 0, got {samples}", "0 leaves the sampling route out")
+    if not math.isfinite(abs(mean) + REACH * std):
+        raise DomainError(f"N({mean:g}, {std:g}^2) reaches beyond the largest float, 1.8e308", "give a smaller std")
     reason = obstacle(unit.formula, unit.params, mean=mean, std=std)
     if reason is not None:
         raise DomainError(reason)

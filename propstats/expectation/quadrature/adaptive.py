@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from propstats.expectation.moments import BASE
 from propstats.expectation.quadrature import singular
+from propstats.expectation.quadrature.blind import hidden
 from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.panels import COARSE, EPS, FINE, Z_MAX, Panels, breakpoints, evaluate_on
-from propstats.expectation.quadrature.primitive import primitive
+from propstats.expectation.quadrature.primitive import blur_of, primitive
 from propstats.expectation.quadrature.rule import Array, gauss_legendre
-from propstats.expectation.quadrature.sums import add_kink
+from propstats.expectation.quadrature.sums import UNDERFLOW, add_kink
 
 #: A function that is noisy in its last digits never converges; its error then says so.
 _MAX_PANELS = 4_000
-#: Bisection ends here: at an unknown kink or a singularity.
-_NARROWEST = 1e-14
+#: Bisection ends here, at an unknown kink or a singularity; for wide inputs at a part of the shortest length on which
+#: something happens.
+_NARROWEST, _NARROWEST_OF_LENGTH = 1e-14, 1e-6
 #: An integral that is still so uncertain then, relative to its size, has no value.
 _DIVERGENT = 1e-3
 #: At how many points to look for what the panels do not see.
@@ -74,12 +76,18 @@ class _Integrals:
 
     def __init__(self, branches: Branches, mean: float, std: float) -> None:
         self.branches, self.mean, self.std = branches, mean, std
-        edges = breakpoints(mean, std, tuple(kink.at for kink in branches.kinks), tuple(branches.centres()))
+        centres = tuple(branches.centres())
+        lengths = [_NARROWEST_OF_LENGTH * length / std for _, length in centres]
+        self.narrowest = min([_NARROWEST, *lengths])
+        kinks = branches.suspects or tuple(kink.at for kink in branches.kinks)
+        edges = breakpoints(mean, std, kinks, centres)
         panels = evaluate_on(branches, mean, std, edges[:-1], np.diff(edges))
         while True:
             with np.errstate(all="ignore"):
                 self._integrate(panels)
                 poor = self._unresolved()
+                if not branches.is_settled and not poor.any():
+                    poor = self._hidden()
             if not poor.any() or panels.width.size + poor.sum() > _MAX_PANELS:
                 break
             half, left = panels.width[poor] / 2, panels.left[poor]
@@ -95,7 +103,8 @@ class _Integrals:
         self.inner = primitive(panels, self.branches, mean, std)
         self.mass = density[:, :FINE] * fine
         # phi and x = mean + std z are rounded; d says what the latter does.
-        f_error = 4 * EPS * np.abs(f) + np.abs(d) * EPS * (np.abs(mean + std * z) + np.abs(std * z))
+        steep = np.abs(d) + blur_of(self.branches, mean, std) * np.abs(f)
+        f_error = 4 * EPS * np.abs(f) + steep * EPS * (np.abs(mean + std * z) + np.abs(std * z))
         self.f_mean = float((f[:, :FINE] * self.mass).sum())
         self.y_mean = float((self.inner.y[:, :FINE] * self.mass).sum())
         self.trusts_slope = self._trusts_slope(f_error)
@@ -132,19 +141,25 @@ class _Integrals:
 
     def _unresolved(self) -> NDArray[np.bool_]:
         total = self.size.sum(axis=1, keepdims=True)
-        rough = (self.gap > EPS / 4 * total) & (self.gap > 16 * EPS * self.size + 4 * self.noise)
+        rough = (self.gap > EPS / 4 * total) & (self.gap > 16 * EPS * self.size + 4 * self.noise + UNDERFLOW)
         poor = rough.any(axis=0)
         if self.trusts_slope:
             levers = np.abs(self.y[:, :FINE] * self.mass).sum(axis=1)
             poor |= ~self.inner.is_smooth & (self.inner.missed * levers > EPS / 4 * total[_YY, 0])
-        return np.asarray(poor & (self.panels.width > _NARROWEST))
+        return np.asarray(poor & (self.panels.width > self.narrowest))
+
+    def _hidden(self) -> NDArray[np.bool_]:
+        """Return the panels that may hide a kink, and can be halved."""
+        found = hidden(self.panels, self.branches, self.mean, self.std, self.size[[_F, _FF, _D, _DD]].sum(axis=1))
+        return np.asarray(found & (self.panels.width > self.narrowest))
 
     def _integral(self, row: int) -> tuple[float, float]:
         """Return an integral and the bound on its error; NaN and infinity where it does not exist."""
         value, size = float(self.value[row].sum()), float(self.size[row].sum())
         error = float(self.gap[row].sum() + self.noise[row].sum()) + 4 * EPS * size + self._beyond(row, size)
+        error += UNDERFLOW * (1 + self.panels.width.size / 64)
         # Where bisection ended, an unknown kink is resolved; of an integrable singularity, the last panel is left.
-        narrow = self.panels.width <= _NARROWEST
+        narrow = self.panels.width <= self.narrowest
         error += float(self.size[row, narrow].sum())
         is_singular = error > _DIVERGENT * size and bool(narrow.any())
         if is_singular or not math.isfinite(value + error):

@@ -60,6 +60,7 @@ class Branches:
         undefined: The moments that do not exist under any Gaussian.
         spans: Its smooth spans, if phi or phi' may be infinite at some points.
         kinks: The kinks for these parameters.
+        suspects: Where there may be kinks, if not all are certain.
         scales: How fast each branch changes, for these parameters.
     """
 
@@ -74,6 +75,7 @@ class Branches:
     undefined: frozenset[str]
     spans: tuple[Span, ...]
     kinks: tuple[Kink, ...]
+    suspects: tuple[float, ...]
     scales: tuple[Scale, ...]
 
     def centres(self) -> Iterator[tuple[float, float]]:
@@ -136,7 +138,10 @@ def _branches(text: str, items: tuple[tuple[str, float], ...]) -> Branches:
     scales = scales_at(features, [kink.at for kink in kinks], params)
     steep, undefined = _is_steep(whole, params), undefined_moments(activation)
     spans = spans_of(activation, both)
-    return Branches(whole, parts, ends, features, degrees, params, settled, steep, undefined, spans, kinks, scales)
+    suspects = () if settled else activation.kinks
+    return Branches(
+        whole, parts, ends, features, degrees, params, settled, steep, undefined, spans, kinks, suspects, scales
+    )
 
 
 def _is_steep(whole: Both, params: Mapping[str, float]) -> bool:

@@ -9,6 +9,9 @@ from propstats.expectation.quadrature.branches import Branches
 from propstats.expectation.quadrature.panels import COARSE, EPS, FINE, Panels
 from propstats.expectation.quadrature.rule import Array, antiderivative, derivative, gauss_legendre, interpolation
 
+#: By how much x may be rounded, in standard deviations, before nodes are no longer told apart.
+_BLURRED = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -58,6 +61,8 @@ def primitive(panels: Panels, branches: Branches, mean: float, std: float) -> Pr
     slope = panels.d[:, :FINE]
     length = (std * panels.width)[:, None]
     bend = np.abs(slope @ derivative(FINE)) / panels.width[:, None]
+    blur = blur_of(branches, mean, std)
+    bend += std * blur * (np.abs(slope) + blur * np.abs(panels.f[:, :FINE])).max(axis=1, keepdims=True)
     # x = mean + std z is rounded twice.
     x_error = EPS * (np.abs(mean + std * panels.z[:, :FINE]) / std + np.abs(panels.z[:, :FINE]))
     slope_error = 4 * EPS * np.abs(slope) + bend * x_error
@@ -87,6 +92,16 @@ def primitive(panels: Panels, branches: Branches, mean: float, std: float) -> Pr
     noise = 64 * EPS * np.abs(slope).max(axis=1) + 4 * slope_error.max(axis=1)
     y = offsets[:, None] + length * (slope @ antiderivative(FINE, COARSE))
     return Primitive(y, bound[:, None], slope_error, length[:, 0] * rough, rough <= noise, steps)
+
+
+def blur_of(branches: Branches, mean: float, std: float) -> float:
+    """Return the inverse of the length on which phi changes where x is rounded so much that nodes do not show it, or 0.
+
+    cos(x) under N(10^20, 1), say: all x are the same number, and so are all values of the cosine.
+    """
+    if EPS * abs(mean) <= _BLURRED * std:
+        return 0.0
+    return float(max(scale.rate for scale in branches.scales))
 
 
 def _offsets(inside: Array, jumps: Array, middle: int) -> Array:

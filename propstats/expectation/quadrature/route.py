@@ -13,8 +13,10 @@ from propstats.estimate import Estimate, Route
 from propstats.expectation.derived import complete
 from propstats.expectation.moments import BASE
 from propstats.expectation.point_mass import point_mass
+from propstats.expectation.quadrature import straight
 from propstats.expectation.quadrature.branches import Branches, branches
 from propstats.expectation.quadrature.rule import Array
+from propstats.expectation.quadrature.sums import Moments
 from propstats.expectation.quadrature.vectorised import moments_of_many, moments_of_one, moments_of_points
 from propstats.expectation.rounding import Rounded
 
@@ -75,7 +77,7 @@ def values(activation: Activation, mean: Any, std: Any, *, names: Sequence[str] 
         if name not in BASE:
             raise unknown_name("moment", name, list(BASE))
     if not params and isinstance(mean, float) and isinstance(std, float) and _is_spread(mean, std):
-        one, bounds = (np.array([row[name] for name in names]) for row in moments_of_one(own, mean, std))
+        one, bounds = (np.array([row[name] for name in names]) for row in _of_one(activation, mean, std))
         return Values(one, bounds, names)
     activation.with_params(**dict.fromkeys(params, 0.0))  # complains of names that it does not know
     arrays = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (mean, std, *params.values())))
@@ -89,23 +91,38 @@ def values(activation: Activation, mean: Any, std: Any, *, names: Sequence[str] 
     def those(which: Any) -> dict[str, Any]:
         return {name: value[which] if name in params else value for name, value in table.items()}
 
+    def at(i: int) -> Activation:
+        return activation.with_params(**{name: float(table[name][i]) for name in params})
+
     def of_spread(which: Any) -> Array:
-        def at(i: int) -> Branches:
-            return branches(activation.with_params(**{name: float(table[name][which][i]) for name in params}))
+        index = np.arange(means.size)[which]
 
-        return moments_of_many(own, means[which], stds[which], those(which), at, names)
+        def with_own(i: int) -> Branches:
+            return branches(at(int(index[i])))
 
-    points = np.flatnonzero(stds == 0.0)
-    if points.size:
-        spread = np.flatnonzero(stds)
+        return moments_of_many(own, means[which], stds[which], those(which), with_own, names)
+
+    narrow = straight.is_narrow(means, stds)
+    if narrow.any():
         result = np.empty((2, len(names), means.size))
-        result[:, :, spread] = of_spread(spread)
+        wide, points = np.flatnonzero(~narrow), np.flatnonzero(stds == 0.0)
+        result[:, :, wide] = of_spread(wide)
         which = [list(BASE).index(name) for name in names]
         result[:, :, points] = moments_of_points(own, means[points], those(points))[:, which]
+        for i in np.flatnonzero(narrow & (stds > 0.0)).tolist():
+            result[:, :, i] = [[row[name] for name in names] for row in _of_one(at(i), float(means[i]), float(stds[i]))]
     else:
         result = of_spread(slice(None))
     found, errors = result.reshape(2, len(names), *arrays[0].shape)
     return Values(found, errors, names)
+
+
+def _of_one(activation: Activation, mean: float, std: float) -> Moments:
+    """Return the base moments for one input that is no number, and bounds on their errors."""
+    line = straight.line(activation, mean, std) if straight.is_narrow(mean, std) else None
+    if line is not None:
+        return {name: line.base[name].value for name in BASE}, {name: line.base[name].error for name in BASE}
+    return moments_of_one(branches(activation), mean, std)
 
 
 def _is_spread(mean: float, std: float) -> bool:
@@ -141,6 +158,10 @@ def moments(activation: Activation, *, mean: float = 0.0, std: float = 1.0) -> M
         _check("mean", np.array([mean]))
         _check("standard deviation", np.array([std]), 0.0)
         return point_mass(activation, mean, Route.QUADRATURE)
+    line = straight.line(activation, mean, std) if straight.is_narrow(mean, std) else None
+    if line is not None:
+        scales = {name: Estimate(own.value, own.error, Route.QUADRATURE) for name, own in line.scales.items()}
+        return {**complete(line.base, std, Route.QUADRATURE), **scales}
     found, errors = moments_of_one(branches(activation), mean, std)
     base = {name: Rounded(float(found[name]), float(errors[name]) + _TINY) for name in BASE}
     return complete(base, std, Route.QUADRATURE)

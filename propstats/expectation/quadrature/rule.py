@@ -58,8 +58,12 @@ def _coefficients(n: int) -> Array:
 @cache
 def interpolation(n: int, m: int) -> Array:
     """Return the matrix from values at n nodes to those of their polynomial at m other nodes; shape (n, m)."""
-    points = 2 * gauss_legendre(m)[0] - 1
-    return np.asarray(_coefficients(n) @ np.polynomial.legendre.legvander(points, n - 1).T)
+    return interpolation_at(n, gauss_legendre(m)[0])
+
+
+def interpolation_at(n: int, places: Array) -> Array:
+    """Return the matrix from values at n nodes to those of their polynomial at places of [0, 1]; shape (n, places)."""
+    return np.asarray(_coefficients(n) @ np.polynomial.legendre.legvander(2 * places - 1, n - 1).T)
 
 
 @cache

@@ -18,6 +18,8 @@ _PROBES = ((0.0, 1.5), (2.5, 4.0), (8.0, 8.0), (18.0, 13.0))
 PROBES = len(_PROBES)
 #: The probability of |z| > 9, where the nodes end at the earliest.
 _OUTSIDE = 2.3e-19
+#: What may be lost of a sum whose terms underflow, each by the smallest double.
+UNDERFLOW = 1e-320
 #: How exact, relative to the size of what is averaged, a result must be to be left as it is; where y = phi - E[phi]
 #: is small against phi, rounding may take another digit, for y is a difference.
 _GOOD, _GOOD_DIFFERENCE = 1e-13, 1e-12
@@ -119,7 +121,7 @@ class Sums(NamedTuple):
             rates: Whether to return `linear_slope` and `var_rate`, too.
         """
         m, var, dd, dzdz = self.mean, self.yy, self.dd, self.dzdz
-        mean_missed, d_missed, dd_missed, yy_missed, ydz_missed = self.missed
+        mean_missed, d_missed, dd_missed, yy_missed, ydz_missed = (number + UNDERFLOW for number in self.missed)
         second = var + m * m
         size, spread, slope, lever = root(second), root(var), root(dd), root(dzdz)
         # phi is rounded (a few operations, one sum), and so is x = mean + std z: in z, the product and the sum.

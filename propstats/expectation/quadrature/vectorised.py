@@ -93,7 +93,8 @@ def moments_of_many(
         names: Which moments; fewer are faster.
     """
     rates = not _RATES.isdisjoint(names)
-    order = shared.order(mean, std)
+    with np.errstate(all="ignore"):
+        order = shared.order(mean, std)
     mean, std = mean[order], std[order]
     params = {name: value[order] if isinstance(value, np.ndarray) else value for name, value in params.items()}
     result = np.full((2, len(names), mean.size), np.nan)
@@ -105,7 +106,7 @@ def moments_of_many(
             part = case if is_all else case.take(todo)
             done = np.zeros(todo.size, dtype=bool)
             for which, found, bounds, good in attempt(branches, part, reach, split, rates) if todo.size else ():
-                where = order[which if is_all else todo[which]]
+                where = which if is_all else todo[which]
                 for rows, moments in zip(result, (found, bounds), strict=True):
                     for row, name in zip(rows, names, strict=True):
                         row[where] = moments[name]
@@ -113,8 +114,10 @@ def moments_of_many(
             todo = todo[~done]
     for i in todo.tolist():
         one = adaptive.integrate(own(int(order[i])), float(mean[i]), float(std[i]))
-        result[:, :, order[i]] = [[row[name] for name in names] for row in one]
-    return result
+        result[:, :, i] = [[row[name] for name in names] for row in one]
+    back = np.empty_like(order)
+    back[order] = np.arange(order.size)
+    return np.take(result, back, axis=-1)
 
 
 def moments_of_points(branches: Branches, mean: Array, params: Mapping[str, Any]) -> Array:
@@ -156,7 +159,7 @@ _Found = tuple[Any, dict[str, Any], dict[str, Any], NDArray[np.bool_]]
 def _on_shared_nodes(branches: Branches, case: Case, reach: float, split: int, rates: bool) -> Iterator[_Found]:
     """Integrate those inputs that can share their nodes."""
     if not any(isinstance(value, np.ndarray) for value in case.params):
-        for which, sums in shared.sums(branches, case.mean, case.std, reach, split, rates):
+        for which, sums in shared.sums(branches, case.mean, case.std, reach, rates):
             yield which, *case.take(which).moments(sums, rates)
 
 
