@@ -17,12 +17,12 @@ from propstats.rules.affine import Unchanged
 from propstats.rules.batch_norm import BatchNorm, RunningNorm
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
+from propstats.rules.from_torch_parts import whole
 from propstats.rules.gate import Gated
 from propstats.rules.meetings import meetings
 from propstats.rules.mixture import Mixture
 from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.rule import Rule
-from propstats.rules.whole import whole
 from propstats.theory.geometry import Axis, same_padding
 
 Shape = Sequence[int]

@@ -3,6 +3,7 @@
 import gzip
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -81,11 +82,12 @@ def read_file(path: str | os.PathLike[str]) -> Array:
 
 
 def _unpacked(path: Path) -> bytes:
-    try:
-        with gzip.open(path) as file:
-            return file.read(1024)
-    except (OSError, EOFError, zlib.error):
-        return b""
+    """Return how a packed file begins, as far as it can be unpacked."""
+    head = b""
+    with suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
+        head = file.read(4)
+        head += file.read(1020)
+    return head
 
 
 def _zip(path: Path, shown: str) -> Array:

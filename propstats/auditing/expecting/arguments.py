@@ -9,7 +9,7 @@ from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.products import products
 from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
 from propstats.rules.from_torch import NoRuleError
-from propstats.rules.whole import whole
+from propstats.rules.from_torch_parts import whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from propstats.auditing.measuring.call import Call
-from propstats.rules.whole import whole
+from propstats.rules.from_torch_parts import whole
 
 _WEIGHTS = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 

@@ -35,9 +35,17 @@ def global_names(file: IO[bytes], *, pickles: int = 1) -> frozenset[str]:
 
 def _names(file: IO[bytes]) -> Iterator[str]:
     strings = ["", ""]
+    memo: dict[int, str | None] = {}
+    last: str | None = None
     for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name in _STRINGS:
-            strings = [strings[1], str(argument)]
+        if opcode.name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
+            memo[len(memo) if argument is None else int(argument)] = last
+            continue
+        last = str(argument) if opcode.name in _STRINGS else None
+        if opcode.name in ("BINGET", "LONG_BINGET"):
+            last = memo.get(int(argument or 0))
+        if last is not None:
+            strings = [strings[1], last]
         elif opcode.name in ("GLOBAL", "INST"):
             yield dotted(*str(argument).split(" ", 1))
         elif opcode.name == "STACK_GLOBAL":

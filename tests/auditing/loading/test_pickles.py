@@ -1,5 +1,6 @@
 """Pickles that would run code: nothing of them runs."""
 
+import io
 import os
 import pickle
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 from model_files import Evil, rezip, weights
 from refusals import refused
 from torch import nn
+
+from propstats.auditing.loading.pickles import global_names
 
 
 @pytest.mark.parametrize("modern", [True, False])
@@ -60,3 +63,10 @@ def test_protocol_four_is_refused_in_one_line(tmp_path: Path) -> None:
     for modern in (True, False):
         torch.save(weights(), tmp_path / "m.pt", pickle_protocol=4, _use_new_zipfile_serialization=modern)
         refused(tmp_path / "m.pt", "was saved with pickle protocol 4")
+
+
+def test_names_that_are_said_once_and_meant_twice() -> None:
+    """From protocol 4 on a module's name is written once and taken from the memo after that."""
+    for protocol in (2, 4, 5):
+        file = io.BytesIO(pickle.dumps([os.path.join, os.path.split, os.path.join], protocol=protocol))
+        assert global_names(file) == {"posixpath.join", "posixpath.split"}

@@ -150,7 +150,7 @@ def test_weights_that_do_not_fit(tmp_path: Path, arch: str) -> None:
     ("content", "word"),
     [
         ([1, 2], "holds a list"),
-        (torch.ones(2), "holds a Tensor"),
+        (torch.ones(2), "holds one tensor"),
         ({}, "holds no weights that can be told from its keys (nothing)"),
         ({"epoch": 1}, "holds no weights that can be told from its keys (epoch)"),
         ({"state_dict": {}}, "holds no weights"),

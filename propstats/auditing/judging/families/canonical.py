@@ -13,7 +13,7 @@ from propstats.auditing.judging.rule import CANONICAL, Family, FindingRule
 from propstats.auditing.judging.simultaneous import Beyond, Measured, above
 from propstats.auditing.records import Finding, Layer, Severity
 from propstats.errors import DomainError
-from propstats.rules.whole import whole
+from propstats.rules.from_torch_parts import whole
 from propstats.theory.weights.coherence import canonical_error
 
 _ARPIT = "Arpit et al. 2016, arXiv:1603.01431, section 3.1 and Eq. 12"
