@@ -190,6 +190,6 @@ def _cases() -> Iterator[object]:
             yield pytest.param(name, quantity, marks=() if is_seen else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("name", "quantity"), _cases())
+@pytest.mark.parametrize(("name", "quantity"), list(_cases()))
 def test_every_line_is_true(name: str, quantity: str) -> None:
     _check_every_line(activation(name), _derived(name, quantity))
