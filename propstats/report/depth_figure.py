@@ -9,25 +9,16 @@ from matplotlib.figure import Figure, SubFigure
 
 from propstats.auditing.judging.limits import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
-from propstats.report.style import INK, MEASURED, THEORY, band, fitted, limit, positive, styled
+from propstats.report.style import INK, MEASURED, THEORY, band, fitted, limit, positive
 
 _TICKS = 14
 
 
-def depth_figure(report: AuditReport) -> Figure:
-    """Draw an audit over depth: the signal's spread at every layer of weights, and the gradient's norm.
+def draw_depth(figure: Figure | SubFigure, report: AuditReport) -> None:
+    """Draw the signal's spread at every layer of weights, and the gradient's norm, into a figure or a part of one.
 
     Points are measured, lines expected from the network's input and output alone; both show 95 % intervals.
     """
-    with styled():
-        figure = Figure(figsize=(9.0, 3.8))
-        draw_depth(figure, report)
-        figure.draw_without_rendering()
-    return figure
-
-
-def draw_depth(figure: Figure | SubFigure, report: AuditReport) -> None:
-    """Draw the two panels and their legend into a figure, or a part of one."""
     layers = [layer for layer in report.layers if layer.is_weights]
     forward, backward = figure.subplots(1, 2)
     forward.set_title("(a) signal: standard deviation over the data")

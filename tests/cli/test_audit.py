@@ -78,7 +78,7 @@ def test_shortened() -> None:
 
 @pytest.mark.parametrize(("fail_on", "code"), [("error", 1), ("never", 0), ("warning", 1), ("change", 1)])
 def test_fail_on(models: Path, fail_on: str, code: int) -> None:
-    assert run(["audit", str(models / "dying.pt"), "-q", "--fail-on", fail_on]) == code
+    assert run(["audit", str(models / "dying.pt"), "-q", "--samples", "256", "--fail-on", fail_on]) == code
 
 
 def test_fail_on_counts_what_is_as_bad() -> None:
@@ -94,7 +94,7 @@ def test_fail_on_counts_what_is_as_bad() -> None:
 
 
 def test_quiet_says_the_verdict_alone(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["audit", str(models / "sound.pt"), "-q"]) == 0
+    assert run(["audit", str(models / "sound.pt"), "-q", "--samples", "256"]) == 0
     out, err = capsys.readouterr()
     assert (out, err) == ("verdict   PASS: signal survives\n", "")
 

@@ -16,8 +16,9 @@ from propstats.auditing.judging.limits import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
 from propstats.errors import DomainError, OutputError
 from propstats.estimate import Estimate
-from propstats.report.depth_figure import depth_figure
-from propstats.report.style import fitted, render, save
+from propstats.report.depth_figure import draw_depth
+from propstats.report.overview_figure import overview_figure
+from propstats.report.style import fitted, render, save, styled
 
 
 def _network(names: Sequence[str] = ("a", "b", "c"), weight: float = 0.1) -> AuditReport:
@@ -34,6 +35,14 @@ def _network(names: Sequence[str] = ("a", "b", "c"), weight: float = 0.1) -> Aud
     for name, layer in layers.items():
         network.add_module(name, layer)
     return audit(network, torch.randn(50, 4, generator=generator))
+
+
+def depth_figure(report: AuditReport) -> Figure:
+    with styled():
+        figure = Figure(figsize=(9.0, 3.8))
+        draw_depth(figure, report)
+        figure.draw_without_rendering()
+    return figure
 
 
 def _without_expectations(report: AuditReport, var: float) -> AuditReport:
@@ -127,10 +136,10 @@ def test_other_formats_are_refused(tmp_path: Path) -> None:
 def test_nothing_global_changes_and_nothing_global_leaks_in() -> None:
     report = _network()
     before = dict(mpl.rcParams)
-    plain = render(depth_figure(report), "svg")
+    plain = render(overview_figure(report), "svg")
     assert dict(mpl.rcParams) == before
     with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "lines.linewidth": 9}):
-        assert render(depth_figure(report), "svg") == plain
+        assert render(overview_figure(report), "svg") == plain
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from propstats.theory.network import DenseNetwork
 from propstats.theory.weights.schemes import weight_scheme
 
 
-@pytest.mark.parametrize("name", ["relu", "tanh"])
+@pytest.mark.parametrize("name", ["relu", pytest.param("tanh", marks=pytest.mark.slow)])
 def test_the_law_is_that_of_networks_with_weights(name: str) -> None:
     """Means and variances of the logarithm after three layers, of both ways to draw."""
     act, width, draws = activation(name), 12, 1500

@@ -99,7 +99,7 @@ class Call:
         """Take a rule, or the reason why there is none."""
         self.rule, self.reason = rule, reason
         if isinstance(rule, Elementwise):
-            left, self.steepest, right = rule.activation.slope(np.array([-40.0, 0.5, 40.0])).__abs__().tolist()
+            left, self.steepest, right = np.abs(rule.activation.slope(np.array([-40.0, 0.5, 40.0]))).tolist()
             self.saturates = max(left, right) < FLAT * self.steepest
 
     @property
