@@ -19,7 +19,9 @@ from propstats.nn import (
     NormPropConv3d,
     NormPropConvTranspose2d,
     NormPropLinear,
+    ScaleGradient,
     fold,
+    separate_scales,
 )
 from propstats.nn.affine import Affine
 from propstats.nn.models import nin
@@ -169,6 +171,13 @@ def test_each_layer_keeps_its_type() -> None:
 def test_layers_that_are_applied_twice_are_applied_twice() -> None:
     twice, flat = NormPropLinear(4, 4, activation="silu"), nn.Flatten()
     _same(nn.Sequential(twice, flat, nn.Sequential(twice, flat), nn.Linear(4, 2)), 4)
+
+
+def test_scales_of_gradients_are_left_out() -> None:
+    layers = [NormPropLinear(4, 4, gamma=1.0, activation="gelu") for _ in range(2)]
+    model = separate_scales(nn.Sequential(*layers, nn.Linear(4, 2)))
+    assert not any(isinstance(part, ScaleGradient) for part in _same(model, 4).modules())
+    assert isinstance(fold(_Reversed(ScaleGradient(0.5), NormPropLinear(4, 4)))[0], nn.Identity)  # type: ignore[index]
 
 
 def test_hooks_are_refused_where_they_would_be_lost_and_kept_elsewhere() -> None:
