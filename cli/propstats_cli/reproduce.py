@@ -48,7 +48,7 @@ def reproduce(
     Examples:
       propstats reproduce fig3 --data fashion-mnist --budget 600
       propstats reproduce table1 --data cifar10 --device cuda --write table1.md
-      propstats reproduce all --data fashion-mnist --thin 8 --budget 1600 --write reports
+      propstats reproduce all --data fashion-mnist --budget 1600 --write reports
     """
     from propstats.experiments.reproduce.protocol import EXPERIMENTS
     from propstats.experiments.reproduce.reproduce import reproduce as repeat

@@ -55,7 +55,7 @@ def _same(model: nn.Module, *shape: int, affine: int = 0) -> nn.Module:
 
 @pytest.mark.parametrize("name", ["relu", "prelu", "tanh", "gelu", "abs", "leaky_relu"])
 @pytest.mark.parametrize("options", [{}, _PER_UNIT], ids=["paper", "matched"])
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(kernel=st.integers(1, 3), stride=st.integers(1, 2), dilation=st.integers(1, 2), grouped=st.booleans())
 def test_chains_of_convolutions(
     name: str, options: dict[str, Any], kernel: int, stride: int, dilation: int, grouped: bool
@@ -126,8 +126,8 @@ def test_the_network_of_the_paper_is_plain_when_folded() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"activation": "prelu"}, {"activation": "tanh"}, _PER_UNIT], ids=str)
 def test_the_network_of_the_paper_stays_the_same_to_a_millionth_in_single_precision(options: dict[str, Any]) -> None:
-    model = nin(thin=4, generator=torch.Generator().manual_seed(0), **options)
-    x = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    model = nin(thin=8, generator=torch.Generator().manual_seed(0), **options)
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = model(x)
         assert float((fold(model)(x) - expected).abs().max()) <= 1e-6 * float(expected.abs().max())
