@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from propstats.errors import unknown_name
 from propstats_cli import options
 from propstats_cli.output import Answer, print_table
 
@@ -47,13 +48,16 @@ def reproduce(
     Examples:
       propstats reproduce fig3 --data fashion-mnist --budget 600
       propstats reproduce table1 --data cifar10 --device cuda --write table1.md
-      propstats reproduce all --data fashion-mnist --thin 8 --budget 1600 --write reports
+      propstats reproduce all --data fashion-mnist --budget 1600 --write reports
     """
+    from propstats.experiments.reproduce.protocol import EXPERIMENTS
     from propstats.experiments.reproduce.reproduce import reproduce as repeat
     from propstats.experiments.reproduce.reproduce import reproduce_all
     from propstats.report.reproduction import write_reproduction, write_reproductions
     from propstats_cli.progress import bars
 
+    if experiment not in (*EXPERIMENTS, "all"):
+        raise unknown_name("experiment", experiment, [*EXPERIMENTS, "all"])
     place = options.places(data_dir, offline)
     shared: dict[str, Any] = {"out": out, "thin": thin, "seeds": seeds, "seed": seed, "device": device, "places": place}
     if experiment == "all":
@@ -83,7 +87,8 @@ def _render_one(out: "Console", result: "Reproduction") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    out.print(f"{result.name}: {result.title} ({result.section}), on {escape(result.data)}, {result.device}")
+    heading = f"{result.name}: {result.title} ({result.section}), on {escape(result.data)}, {result.device}"
+    out.print(heading, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "networks", "accuracy", "±", "best", "full epoch"):
         table.add_column(heading, no_wrap=True, justify="left" if heading == "run" else "right")

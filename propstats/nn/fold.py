@@ -14,6 +14,7 @@ from propstats.errors import ModelError
 from propstats.nn.activations import activation_module, is_rectifier
 from propstats.nn.affine import ABSORBING, Affine, moved_behind
 from propstats.nn.constants import widest
+from propstats.nn.gradient import ScaleGradient
 from propstats.nn.normprop import NormProp
 from propstats.nn.plain import along, geometry_of, has_hooks, is_chain, plain_kind, with_weights
 
@@ -26,7 +27,7 @@ def fold(model: nn.Module) -> nn.Module:
     Lengths, gamma and beta go into weights and biases. A ReLU takes its constants along, `max((h - c2)/c1, -c2/c1)`,
     so that zeros around an image stay what they were; other activations hand theirs to the next layer's weights, if a
     chain leads there, and zeros around an image become what phi must be for them. Where neither can be, a scale and a
-    shift stay.
+    shift stay. Scales of gradients are left out.
 
     Args:
         model: The model, which stays as it is.
@@ -52,6 +53,8 @@ def _folded(module: nn.Module) -> nn.Module:
     if isinstance(module, NormProp) or is_chain(module):
         layers = _without_affine(list(_chain(module)))
         return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+    if isinstance(module, ScaleGradient):
+        return nn.Identity()
     for name, child in module._modules.items():
         if child is not None:
             module.add_module(name, _folded(child))
@@ -61,6 +64,8 @@ def _folded(module: nn.Module) -> nn.Module:
 def _chain(module: nn.Module) -> Iterator[_Typed]:
     """Yield what is applied one after the other, and the type that it is to be rounded to if it changes."""
     for name, part in along(module):
+        if isinstance(part, ScaleGradient):
+            continue  # nothing forwards, and an affine part may go on
         if isinstance(part, NormProp):
             yield from ((plain, part.weight.dtype) for plain in _parts(name, part))
         else:

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from propstats.estimate import Estimate, Route
-from propstats.experiments.lessons.networks import accuracy, dense, digits, gaussian, generator, mean_over, train
+from propstats.experiments.keeping import mean_over_networks
+from propstats.experiments.lessons.networks import accuracy, dense, digits, gaussian, generator, train
 from propstats.experiments.lessons.record import Curve, Lesson, Panel
 from propstats.theory.unit import moments
 
@@ -25,7 +26,7 @@ def batch_norm(seed: int) -> Lesson:
                 for _ in train(model, inputs, labels, steps=_STEPS, rate=rate, seed=own):
                     pass
                 reached.append(accuracy(model, inputs, labels))
-            results.append(mean_over(reached))
+            results.append(mean_over_networks(reached))
     top = {name: max(_RATES[i] for i, estimate in enumerate(results) if estimate.value > 0.85) if
            any(estimate.value > 0.85 for estimate in results) else 0.0 for name, results in found.items()}  # fmt: skip
     linear = 1.0 - moments("tanh", samples=0, digits=None).scales.nonlinear_share.value
@@ -66,4 +67,4 @@ def _gap(seed: int) -> Estimate:
     mean, std = h.mean(dim=0), h.std(dim=0)
     errors = [float(((part.mean(dim=0) - mean) / std).square().mean().sqrt()) for part in h.split(8)[:-1]]
     assert np.isfinite(errors).all()
-    return mean_over(errors)
+    return mean_over_networks(errors)

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from propstats.estimate import Estimate
-from propstats.experiments.lessons.networks import accuracy, digits, gaussian, generator, mean_over, stack, train
+from propstats.experiments.keeping import mean_over_networks
+from propstats.experiments.lessons.networks import accuracy, digits, gaussian, generator, stack, train
 from propstats.experiments.lessons.record import Curve, Lesson, Panel
 from propstats.nn import NormPropLinear
 from propstats.nn.backward import backward_normalized
@@ -104,8 +105,8 @@ def _scales(build: Callable[[torch.Generator], nn.Sequential], seed: int) -> tup
         signals.append([float(value.detach().var(dim=0).mean()) for value in values[1:]])
         gradients.append([float(gradient.square().mean()) for gradient in back])
     return (
-        [mean_over(list(column)) for column in np.array(signals).T],
-        [mean_over(list(column)) for column in np.array(gradients).T],
+        [mean_over_networks(list(column)) for column in np.array(signals).T],
+        [mean_over_networks(list(column)) for column in np.array(gradients).T],
     )
 
 
@@ -120,5 +121,5 @@ def _best_accuracy(build: Callable[[torch.Generator], nn.Sequential], seed: int)
             for _ in train(model, inputs, labels, steps=_STEPS, rate=rate, seed=own):
                 pass
             reached.append(accuracy(model, inputs, labels))
-        results.append(mean_over(reached))
+        results.append(mean_over_networks(reached))
     return max(results, key=lambda estimate: estimate.value)

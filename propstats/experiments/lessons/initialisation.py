@@ -7,7 +7,8 @@ from torch import nn
 
 from propstats.auditing.audit import audit
 from propstats.auditing.records import AuditReport
-from propstats.experiments.lessons.networks import accuracy, dense, digits, gaussian, generator, mean_over, stack, train
+from propstats.experiments.keeping import mean_over_networks
+from propstats.experiments.lessons.networks import accuracy, dense, digits, gaussian, generator, stack, train
 from propstats.experiments.lessons.record import Curve, Lesson, Panel
 from propstats.nn.init import Residual, fixup_, pretrain_
 
@@ -32,7 +33,7 @@ def pretraining(seed: int) -> Lesson:
             losses = list(train(model, few, names, steps=_STEPS, rate=0.02, seed=own))
             curves.setdefault(name, losses)
             reached.append(accuracy(model, few, names))
-    scores = {name: mean_over(values) for name, values in found.items()}
+    scores = {name: mean_over_networks(values) for name, values in found.items()}
     steps = tuple(float(step) for step in range(1, _STEPS + 1))
     gap = scores["pre-trained"].value - scores["random, 0.1/n"].value
     return Lesson(
@@ -70,7 +71,7 @@ def fixup(seed: int) -> Lesson:
             losses = list(train(model, inputs, labels, steps=_STEPS, rate=0.05, seed=own))
             curves.setdefault(name, losses)
             found[name].append(accuracy(model, inputs, labels))
-    scores = {name: mean_over(values) for name, values in found.items()}
+    scores = {name: mean_over_networks(values) for name, values in found.items()}
     steps = tuple(float(step) for step in range(1, _STEPS + 1))
     warned = next((finding for finding in audits["He"].findings if finding.rule == "forward-exploding"), None)
     rate = audits["He"].trend.forward_rate

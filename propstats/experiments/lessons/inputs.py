@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from propstats.estimate import Estimate, Route
-from propstats.experiments.lessons.networks import dense, digits, gaussian, generator, mean_over, train, training_part
+from propstats.experiments.keeping import mean_over_networks
+from propstats.experiments.lessons.networks import dense, digits, gaussian, generator, train, training_part
 from propstats.experiments.lessons.record import Curve, Lesson, Panel
 
 _STEPS, _WIDTH, _SMOOTH = 300, 32, 20
@@ -84,7 +85,7 @@ def _sign_agreement(inputs: torch.Tensor, labels: torch.Tensor, seed: int) -> Es
         alive = gradient.ne(0).any(dim=1)
         signs = torch.stack([(gradient[alive] > 0).sum(1), (gradient[alive] < 0).sum(1)]).double()
         found.append(float((signs.max(dim=0).values / signs.sum(dim=0)).mean()))
-    return mean_over(found)
+    return mean_over_networks(found)
 
 
 def _curvatures(inputs: torch.Tensor) -> torch.Tensor:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import nn
 
 from propstats.auditing.data.load import load_data
-from propstats.estimate import Estimate, Route
+from propstats.estimate import Estimate
 from propstats.expectation.sampling import block_seed
+from propstats.experiments.keeping import mean_over_networks
 
 _HELD_OUT = 297
 BATCH = 64
@@ -102,10 +102,4 @@ def trained_accuracy(
         for _ in train(model, inputs, labels, steps=steps, rate=rate, seed=seed):
             pass
         found.append(accuracy(model, inputs, labels))
-    return mean_over(found)
-
-
-def mean_over(values: Sequence[float]) -> Estimate:
-    """Return a mean over independent networks with its standard error."""
-    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("inf")
-    return Estimate(float(np.mean(values)), error, Route.MEASURED, len(values))
+    return mean_over_networks(found)

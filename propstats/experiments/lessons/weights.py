@@ -10,13 +10,13 @@ from torch import nn
 from propstats.activations import activation
 from propstats.estimate import Estimate, Route
 from propstats.expectation import quadrature
+from propstats.experiments.keeping import mean_over_networks
 from propstats.experiments.lessons.networks import (
     Draw,
     accuracy,
     digits,
     gaussian,
     generator,
-    mean_over,
     stack,
     train,
     trained_accuracy,
@@ -162,7 +162,7 @@ def _both_ways(widths: list[int], variance: Callable[[int, int], float], seed: i
         (gradient,) = torch.autograd.grad(y, x, direction)
         forward.append(float(y.detach().square().mean() / x.detach().square().mean()))
         backward.append(float(gradient.square().mean() / direction.square().mean()))
-    return mean_over(forward), mean_over(backward)
+    return mean_over_networks(forward), mean_over_networks(backward)
 
 
 def _expected(widths: list[int], variance: Callable[[int, int], float]) -> tuple[float, float]:
@@ -190,7 +190,7 @@ def he(seed: int) -> Lesson:
                 x = torch.relu(h)
             rows.append(row)
         values = np.array(rows)
-        ends[name] = mean_over(list(values[:, -1]))
+        ends[name] = mean_over_networks(list(values[:, -1]))
         found.append(Curve(name, layers, tuple(values.mean(axis=0))))
         theory = tuple(factor * (factor * half) ** (layer - 1) for layer in layers)
         found.append(Curve(f"{name}, theory", layers, theory, is_theory=True))
