@@ -95,10 +95,29 @@ def test_a_refusal_of_the_whole_process() -> None:
         ("jacobian --width 8 --draws 2 --plot spectrum.bmp", 2, ["png"]),
         ("jacobian --width 8 --draws 2 --plot no/such/folder/a.png", 3, ["folder"]),
         ("frobnicate", 2, ["frobnicate", "propstats --help"]),
+        ("moments --mean x", 2, ["'--mean'", "valid", "'x'"]),
+        ("moments --act relu --samples 0 --device cuba", 2, ["did you mean cuda"]),
+        ("moments --act relu --samples 99999999999999999999", 2, ["at most 10,000,000,000,000 samples"]),
+        ("scales --act relu --fan-in 99999999999999999999", 2, ["at most 1,000,000,000"]),
+        ("jacobian --depth 1000000000", 2, ["at most 10,000"]),
+        ("jacobian --beta 1e308", 2, ["finite"]),
+        ("phase --act tanh --beta 1e308", 2, ["finite"]),
+        ("dual --act relu --correlation 0.5 --std 1e308", 2, ["1e+70"]),
+        ("derive --act relu --std 1e308", 2, ["does not exist"]),
+        ("ways --steps 1 --write no/such/folder/a.md", 3, ["folder"]),
+        ("claims --write=", 3, ["the name is empty"]),
     ],
 )
 def test_wrong_use_is_one_line(refused: Callable[..., None], command: str, code: int, words: list[str]) -> None:
     refused(command.split(), code, *words)
+
+
+def test_what_does_not_fit_into_memory(refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def large(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 74.5 GiB")
+
+    monkeypatch.setattr("propstats.theory.weights.scales.scales", large)
+    refused(["scales", "--act", "relu"], 3, "not enough memory: Unable to allocate 74.5 GiB", "something smaller")
 
 
 def test_files_that_are_no_models(tmp_path: Path, refused: Callable[..., None]) -> None:
