@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from propstats.errors import OutputError
-from propstats.files import write_atomically
+from propstats.files import check_can_write, write_atomically
 
 
 def _refused(path: str | Path, word: str) -> None:
@@ -99,3 +99,11 @@ def test_devices_are_written_to_and_not_replaced() -> None:
     write_atomically("/dev/null", "x")
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     _refused("/dev/full", "No space left")
+
+
+def test_a_place_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    check_can_write(tmp_path / "new.md")
+    assert list(tmp_path.iterdir()) == []
+    for place, why in ((tmp_path, "directory"), (tmp_path / "no" / "new.md", "does not exist"), ("", "empty")):
+        with pytest.raises(OutputError, match=why):
+            check_can_write(place)

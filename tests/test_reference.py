@@ -100,7 +100,7 @@ def _makers(record: str) -> list[str]:
     return [name for name, f in shown if record in re.findall(r"\w+", str(f.__annotations__.get("return", "")))]
 
 
-def _methods(record: type) -> list[tuple[str, Callable[..., object]]]:
+def _methods(record: Any) -> list[tuple[str, Callable[..., object]]]:
     """Return the public methods and properties that a class defines itself, each as a function."""
     found: list[tuple[str, Callable[..., object]]] = []
     for name, value in vars(record).items():

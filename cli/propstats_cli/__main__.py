@@ -1,5 +1,5 @@
 """`python -m propstats_cli`."""
 
-from propstats_cli.main import main
+from propstats_cli.start import main
 
 main()

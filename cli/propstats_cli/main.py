@@ -116,8 +116,12 @@ def main() -> NoReturn:
 class Interrupted(BaseException):
     """Ctrl-C; not a KeyboardInterrupt, which typer would take for itself."""
 
+    #: Whether it came: from code in C it may come out as another exception.
+    came = False
+
 
 def _interrupt(number: int, frame: object) -> NoReturn:
+    Interrupted.came = True
     raise Interrupted
 
 
@@ -148,6 +152,8 @@ def run(arguments: list[str]) -> int:
     except _UsageProblem as error:
         return fail_usage(command, _complaint(error), as_json=as_json)
     except Exception as error:
+        if Interrupted.came:
+            return fail_interrupted(command, as_json=as_json)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
             return _output_failed(error)
         if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):

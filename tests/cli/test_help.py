@@ -79,10 +79,11 @@ def test_examples_run(command: str, folder: Path, capsys: pytest.CaptureFixture[
     """In their order, as later ones use what earlier ones wrote."""
     if command == "propagate":
         torch.save(nn.Sequential(nn.Flatten(), nn.Linear(3072, 64), nn.ReLU()), "model.pt")
-    for example in _examples(command):
+    for number, example in enumerate(_examples(command)):
         smaller = list(_SMALLER.get(command, []))
         if command == "ways":
             smaller += ["--steps", "2"] if "--steps" in example else ["--budget", "10"]
+            smaller += ["--out", f"ways-{number}"]
         assert run([command, *example, *smaller]) == 0, (example, capsys.readouterr().err)
         out, err = capsys.readouterr()
         assert out

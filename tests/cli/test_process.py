@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from networks import mlp
+from propstats_cli.main import Interrupted
 from propstats_cli.main import run as in_this_process
 
 PROPSTATS = [sys.executable, "-m", "propstats"]
@@ -95,10 +96,29 @@ def test_a_refusal_of_the_whole_process() -> None:
         ("jacobian --width 8 --draws 2 --plot spectrum.bmp", 2, ["png"]),
         ("jacobian --width 8 --draws 2 --plot no/such/folder/a.png", 3, ["folder"]),
         ("frobnicate", 2, ["frobnicate", "propstats --help"]),
+        ("moments --mean x", 2, ["'--mean'", "valid", "'x'"]),
+        ("moments --act relu --samples 0 --device cuba", 2, ["did you mean cuda"]),
+        ("moments --act relu --samples 99999999999999999999", 2, ["at most 10,000,000,000,000 samples"]),
+        ("scales --act relu --fan-in 99999999999999999999", 2, ["at most 1,000,000,000"]),
+        ("jacobian --depth 1000000000", 2, ["at most 10,000"]),
+        ("jacobian --beta 1e308", 2, ["finite"]),
+        ("phase --act tanh --beta 1e308", 2, ["finite"]),
+        ("dual --act relu --correlation 0.5 --std 1e308", 2, ["1e+70"]),
+        ("derive --act relu --std 1e308", 2, ["does not exist"]),
+        ("ways --steps 1 --write no/such/folder/a.md", 3, ["folder"]),
+        ("claims --write=", 3, ["the name is empty"]),
     ],
 )
 def test_wrong_use_is_one_line(refused: Callable[..., None], command: str, code: int, words: list[str]) -> None:
     refused(command.split(), code, *words)
+
+
+def test_what_does_not_fit_into_memory(refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def large(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 74.5 GiB")
+
+    monkeypatch.setattr("propstats.theory.weights.scales.scales", large)
+    refused(["scales", "--act", "relu"], 3, "not enough memory: Unable to allocate 74.5 GiB", "something smaller")
 
 
 def test_files_that_are_no_models(tmp_path: Path, refused: Callable[..., None]) -> None:
@@ -160,6 +180,33 @@ def test_ctrl_c() -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "propstats: error: interrupted\n")
+
+
+def test_ctrl_c_before_anything_is_loaded() -> None:
+    """The first thing that loads, in the place of what takes a fifth of a second, sends the signal."""
+    module = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    program = (
+        "import importlib.abc, sys\n"
+        "class Loading(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == 'propstats_cli.main': {module}\n"
+        "sys.meta_path.insert(0, Loading())\n"
+        "from propstats_cli.start import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "propstats: error: interrupted\n")
+
+
+def test_ctrl_c_that_code_in_c_turns_into_something_else(
+    refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def returned_with_an_exception_set(*_: object, **__: object) -> None:
+        monkeypatch.setattr(Interrupted, "came", True)
+        raise SystemError("returned a result with an exception set")
+
+    monkeypatch.setattr("propstats.theory.unit.moments", returned_with_an_exception_set)
+    refused(["moments", "--act", "relu"], 130, "interrupted")
 
 
 @pytest.mark.slow

@@ -209,3 +209,12 @@ def test_infinite_width_theory_is_off_by_one_over_width(act: str, scheme: str) -
     constant, first, _ = covariance @ design.T @ target
     assert abs(constant) <= 5 * math.sqrt(covariance[0, 0])
     assert abs(first) >= 3 * math.sqrt(covariance[1, 1]), "no deviation seen: the test could not fail"
+
+
+def test_networks_that_all_died_say_nothing_of_those_that_do_not() -> None:
+    """Four narrow draws let nothing through, where one in a billion does: that is no disagreement."""
+    result = jacobian(width=16, draws=4, beta=-1.0)
+    assert result.simulation.mean_square.value == 0.0
+    assert result.simulation.mean_square.error == math.inf
+    assert 0.0 < result.theory.mean_square.value < 1e-6
+    assert result.agree
