@@ -106,7 +106,7 @@ def reshaped(place: Place, shape: Sequence[int]) -> tuple[Place, bool]:
         shape: The new shape.
 
     >>> reshaped(Place.first((8, 4, 4)), (8, 16))
-    (Place(shape=(8, 16), axes=frozenset({0}), batch=0), False)
+    (Place(shape=(8, 16), axes=frozenset({0}), batch=0, folded=False), False)
     >>> reshaped(Place.first((8, 4, 4)), (128,))[1]
     True
     """

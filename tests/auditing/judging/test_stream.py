@@ -52,7 +52,7 @@ class _Pooled(nn.Module):
         super().__init__()
         convs = [nn.Conv2d(3 if i == 0 else 24, 24, 3, padding=1, bias=False) for i in range(3)]
         self.convs, self.last = nn.ModuleList(convs), nn.Linear(24, 10, bias=False)
-        for weight in (*self.convs.parameters(), self.last.weight):
+        for weight in (*(conv.weight for conv in convs), self.last.weight):
             nn.init.kaiming_normal_(weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
