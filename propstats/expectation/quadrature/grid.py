@@ -55,7 +55,7 @@ def grid(branches: Branches, low: int, high: int, centre: int, unit: float, reac
     rate = max(float(scale.rate) for scale in branches.scales)
     for factor, has_charts in _TRIES:
         laid = (_nodes(branches, first, ends, origin, inputs, f, has_charts) for f in (factor, _FINER * factor))
-        own, other = (nodes and _evaluated(branches, first, nodes, origin) for nodes in laid)
+        own, other = (None if nodes is None else _evaluated(branches, first, nodes, origin) for nodes in laid)
         if own and other and (missed := _CAUTION * compare(own, other, mu, std, rate)) <= _GOOD:
             beyond = _beyond(branches, own, (start, stop), unit, reach)
             return Grid(own.origin, own.x, own.f, own.d, own.weights, reach, beyond, missed)
