@@ -37,6 +37,7 @@ def test_what_is_recorded() -> None:
         ({"std": -1.0}, "standard deviation"),
         ({"mean": math.nan}, "finite"),
         ({"std": math.inf}, "finite"),
+        ({"std": 1.7e308}, "largest float"),
         ({"samples": -1}, "samples"),
         ({"samples": 1}, "at least 2"),
     ],

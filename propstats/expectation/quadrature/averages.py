@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from propstats.expectation.quadrature.panels import EPS
 from propstats.expectation.quadrature.rule import Array
+from propstats.expectation.quadrature.sums import Sums
 
 #: What is averaged, for d = phi' and y = phi - shift, with the power of y in it.
 ROWS = {"d": 0, "y": 1, "yy": 2, "dd": 0, "ddx": 0, "ddxx": 0, "yd": 1, "dx": 0, "ydx": 1}
 #: So many of them without those that only rates need.
 _WITHOUT_RATES = 6
+#: The moments that nodes are compared by, in the order of `Centred.natural`.
+_COMPARED = ("mean", "mean_slope", "slope_second_moment", "var", "var_rate")
 #: So many numbers at a time: what one step works on stays in the processor's cache.
 _CHUNK = 40_000
 #: How much smaller than E[(phi - c)^2] a variance may be that is taken from it.
@@ -197,18 +200,28 @@ def centred(averages: Mapping[str, Array], mu: Array, std: Array) -> Centred:
     return Centred((y, d, dd, var, lean), dzdz, (spread, slope, dd, var, natural), rounding)
 
 
-def compare(own: Grid, finer: Grid, mu: Array, std: Array) -> float:
-    """Return how far two grids are apart, beyond rounding and relative to the size of what is averaged, at most."""
-    found, means = [], []
+def compare(own: Grid, finer: Grid, mu: Array, std: Array, rate: float) -> float:
+    """Return how far two grids are apart, beyond what counts as rounding and relative to the size of what is averaged.
+
+    Args:
+        own: Some nodes.
+        finer: Finer ones.
+        mu: Means from their origin, shape (batch,).
+        std: Standard deviations, ascending, shape (batch,).
+        rate: The inverse of the length on which the activation changes.
+    """
+    found = []
     for nodes in (own, finer):
         values, shift, _ = averages(nodes, nodes.table(rates=True), mu, std)
-        found.append(centred(dict(zip(ROWS, values, strict=True)), mu, std))
-        means.append(shift + values[1])
-    one, other = found
-    pairs = zip((means[0], *one.sums[1:]), (means[1], *other.sums[1:]), strict=True)
-    # Rounding in both, and of phi itself.
-    rest = np.array([abs(a - b) for a, b in pairs]) - 4 * EPS * np.array(one.rounding)
-    rest[0] -= 4 * EPS * abs(means[0])
-    size, is_apart = np.array(one.natural), ~(rest <= 0.0)
-    worst = float((rest[is_apart] / size[is_apart]).max(initial=0.0))
-    return worst if worst == worst else math.inf
+        ours = centred(dict(zip(ROWS, values, strict=True)), mu, std)
+        y, d, dd, var, lean = ours.sums
+        missed = tuple(EPS * number for number in ours.rounding)
+        sums = Sums(shift + y, d, dd, var, lean, ours.dzdz, missed, 0.0, 0.0)
+        found.append((ours, *sums.moments(own.origin + mu, std, rate)[:2]))
+    (ours, one, errors), (_, other, _) = found
+    worst = [0.0]
+    for name, size in zip(_COMPARED, (*ours.natural[:4], std * ours.natural[4]), strict=True):
+        rest = np.abs(one[name] - other[name]) - errors[name]
+        apart = ~(rest <= 0.0)
+        worst += (rest[apart] / size[apart]).tolist()
+    return max(worst) if all(number == number for number in worst) else math.inf

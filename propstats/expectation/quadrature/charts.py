@@ -26,7 +26,7 @@ _WIDTH = 4 / 3
 _ANGLES, _POWERS = tuple(k / 20 for k in range(4, 16)), 42.0
 #: The rule's nodes in a panel, and how many a Gaussian needs for each of its widths: in x, and in a chart.
 _SIZES = (32, 48, 64)
-_PER_WIDTH, _PER_WIDTH_IN_CHART = (12.0, 1.6), (0.0, 3.4)
+_PER_WIDTH, _PER_WIDTH_IN_CHART = (14.0, 1.75), (0.0, 3.6)
 #: A pole needs so many nodes for each of its distances from the panel's centre, in a panel in x.
 _PER_STRIP = 12.0
 

@@ -21,7 +21,7 @@ _TRIES = ((1.0, True), (1.0, False), (1.6, True))
 #: How much finer the nodes are that they are compared with.
 _FINER = 1.5
 #: How far nodes may be off, relative to the size of what is averaged; and how much more than what a few inputs see.
-_GOOD, _CAUTION = 3e-14, 4.0
+_GOOD, _CAUTION = 6e-14, 3.0
 
 
 @lru_cache(maxsize=64)
@@ -52,10 +52,11 @@ def grid(branches: Branches, low: int, high: int, centre: int, unit: float, reac
     margin = reach + MARGIN
     std = np.repeat([unit, min(2 * unit, (ends[-1] - ends[0]) / 2 / margin)], 3)
     mu = np.clip(middle + half * np.tile([-1.0, 0.0, 1.0], 2), ends[0] + margin * std, ends[-1] - margin * std)
+    rate = max(float(scale.rate) for scale in branches.scales)
     for factor, has_charts in _TRIES:
         laid = (_nodes(branches, first, ends, origin, inputs, f, has_charts) for f in (factor, _FINER * factor))
-        own, other = (nodes and _evaluated(branches, first, nodes, origin) for nodes in laid)
-        if own and other and (missed := _CAUTION * compare(own, other, mu, std)) <= _GOOD:
+        own, other = (None if nodes is None else _evaluated(branches, first, nodes, origin) for nodes in laid)
+        if own and other and (missed := _CAUTION * compare(own, other, mu, std, rate)) <= _GOOD:
             beyond = _beyond(branches, own, (start, stop), unit, reach)
             return Grid(own.origin, own.x, own.f, own.d, own.weights, reach, beyond, missed)
     return None

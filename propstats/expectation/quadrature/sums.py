@@ -20,6 +20,8 @@ PROBES = len(_PROBES)
 _OUTSIDE = 2.3e-19
 #: What may be lost of a sum whose terms underflow, each by the smallest double.
 UNDERFLOW = 1e-320
+#: What that makes of a standard deviation's inverse, at most: no error that is worth another try.
+_NOTHING = 1e-300
 #: How exact, relative to the size of what is averaged, a result must be to be left as it is; where y = phi - E[phi]
 #: is small against phi, rounding may take another digit, for y is a difference.
 _GOOD, _GOOD_DIFFERENCE = 1e-13, 1e-12
@@ -150,19 +152,19 @@ class Sums(NamedTuple):
             "slope_second_moment": dd_missed + far_dd + 2 * slope * d_error + EPS * (4 * dd + dzdz),
         }
         good = (
-            (mean_error <= _GOOD * size)
-            & (yy_missed + far_yy <= _GOOD * var)
-            & (var_error <= _GOOD_DIFFERENCE * var)
-            & (d_bound <= _GOOD * slope)
-            & (errors["slope_second_moment"] <= _GOOD * dd)
+            (mean_error <= _GOOD * size + _NOTHING)
+            & (yy_missed + far_yy <= _GOOD * var + _NOTHING)
+            & (var_error <= _GOOD_DIFFERENCE * var + _NOTHING)
+            & (d_bound <= _GOOD * slope + _NOTHING)
+            & (errors["slope_second_moment"] <= _GOOD * dd + _NOTHING)
         )
         if rates:
             lever_error = ydz_missed + f_error * lever + 2 * root(zzyy) * d_error + 8 * EPS * spread * lever
             values |= {"linear_slope": self.d, "var_rate": std * self.ydz}
             # What lies beyond is a product of the two, at z no larger than 38.
             errors |= {"linear_slope": d_bound, "var_rate": std * (lever_error + 38 * root(far_yy * far_dd))}
-            good &= ydz_missed <= _GOOD * spread * lever
-            good &= errors["var_rate"] <= _GOOD_DIFFERENCE * std * spread * lever
+            good &= ydz_missed <= _GOOD * spread * lever + _NOTHING
+            good &= errors["var_rate"] <= _GOOD_DIFFERENCE * std * spread * lever + _NOTHING * (1 + std)
         return values, errors, good
 
 

@@ -50,5 +50,5 @@ def test_compare_sees_what_a_coarse_rule_misses() -> None:
     own = _grid("tanh")
     every = Grid(own.origin, own.x, own.f, own.d, own.weights, own.reach)
     half = Grid(own.origin, own.x[::2], own.f[::2], own.d[::2], 2 * own.weights[::2], own.reach)
-    assert compare(every, every, _MU, _STD) == 0.0
-    assert 1e-13 < compare(half, every, _MU, _STD) < 0.1
+    assert compare(every, every, _MU, _STD, 1.0) == 0.0
+    assert 1e-13 < compare(half, every, _MU, _STD, 1.0) < 0.1

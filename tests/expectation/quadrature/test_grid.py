@@ -58,7 +58,9 @@ def test_coordinates_that_do_not_help_are_not_taken() -> None:
 
 def test_nodes_that_finer_ones_contradict_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     spread = room.evenly
-    monkeypatch.setattr(room, "evenly", lambda *given: spread(*given[:-1], given[-1] / 4))
+    monkeypatch.setattr(
+        room, "evenly", lambda chart, scale, ends, inputs, finer: spread(chart, scale, ends, inputs, finer / 4)
+    )
     assert grid(branches(Activation("planted", "tanh(3*x + 0)")), -24, 24, 0, 1.0, 9.0) is None
 
 

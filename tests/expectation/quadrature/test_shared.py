@@ -114,7 +114,9 @@ def test_widths_that_underflow() -> None:
 def test_poles_that_the_formula_hides_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With nodes four times too wide apart, finer ones object, and no nodes are shared."""
     spread = grid.evenly
-    monkeypatch.setattr(grid, "evenly", lambda *given: spread(*given[:-1], given[-1] / 4))
+    monkeypatch.setattr(
+        grid, "evenly", lambda chart, scale, ends, inputs, finer: spread(chart, scale, ends, inputs, finer / 4)
+    )
     own = branches(Activation("planted", "tanh(3*x + 0)"))
     order = shared.order(_MEANS, _STDS)
     assert not list(shared.sums(own, _MEANS[order], _STDS[order], 9.0))
