@@ -97,7 +97,9 @@ class Totals:
         each = {id(statistics): (name, statistics) for name, statistics in reversed(named)}
         self._names = [name for name, _ in reversed(each.values())]
         self._batch = [statistics for _, statistics in reversed(each.values())]
-        self._total = [type(statistics)() for statistics in self._batch]
+        self._total = list(map(copy.copy, self._batch))
+        for statistics in self._total:
+            statistics.clear()
         self._slopes = [(0, None) for _ in self.calls]
 
     def take(self, samples: int) -> Share:
