@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from propstats.activations import Activation, activation, activation_names
+from propstats.expectation.quadrature import charts
 from propstats.expectation.quadrature import grid as room
 from propstats.expectation.quadrature.averages import Grid
 from propstats.expectation.quadrature.branches import branches
@@ -57,7 +58,7 @@ def test_coordinates_that_do_not_help_are_not_taken() -> None:
 
 
 def test_nodes_that_finer_ones_contradict_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    spread = room.evenly
+    spread = charts.evenly
     monkeypatch.setattr(
         room, "evenly", lambda chart, scale, ends, inputs, finer: spread(chart, scale, ends, inputs, finer / 4)
     )

@@ -10,7 +10,7 @@ from oracle import oracle_moments
 from propstats.activations import Activation, activation, activation_names
 from propstats.expectation import quadrature
 from propstats.expectation.moments import BASE
-from propstats.expectation.quadrature import grid, shared, vectorised
+from propstats.expectation.quadrature import charts, grid, shared, vectorised
 from propstats.expectation.quadrature.branches import branches
 from propstats.expectation.quadrature.sums import Sums
 
@@ -113,7 +113,7 @@ def test_widths_that_underflow() -> None:
 
 def test_poles_that_the_formula_hides_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """With nodes four times too wide apart, finer ones object, and no nodes are shared."""
-    spread = grid.evenly
+    spread = charts.evenly
     monkeypatch.setattr(
         grid, "evenly", lambda chart, scale, ends, inputs, finer: spread(chart, scale, ends, inputs, finer / 4)
     )
