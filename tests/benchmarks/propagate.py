@@ -99,7 +99,7 @@ def softmax(rng: np.random.Generator) -> Outcome:
     )
     sample = torch.softmax(std * logits, dim=1).square().sum(dim=1).double()
     mean = float(sample.mean())
-    error = 100 * abs(softmax_moments(count, std).squares / mean - 1)
+    error = 100 * abs(softmax_moments(((count, 1.0),), std).squares / mean - 1)
     noise = 100 * float(sample.std()) / math.sqrt(len(sample)) / mean
     return Outcome((error,) * 3, (noise,) * 3)
 

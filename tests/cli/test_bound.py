@@ -59,14 +59,14 @@ def test_json_is_what_the_function_returns(capsys: pytest.CaptureFixture[str], n
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "message"),
     [
-        (torch.ones(2, 2), (), 3, "holds a Tensor"),
+        (torch.ones(2, 2), (), 3, "holds one tensor, no network"),
         ({"w": torch.full((2, 2), float("inf"))}, (), 3, "w: 4 of 4 weights are not finite"),
         ({"w": torch.ones(2, 2)}, ("--std", "-1"), 2, "std must be a positive number, got -1"),
         ({"w": torch.ones(2, 2)}, ("--data", "digits"), 3, "takes 2 inputs"),
         ({"w": torch.ones(2, 2)}, ("--data", "digit"), 2, "digits"),
         ({"w": torch.ones(2, 2)}, ("--normalize", "global"), 2, "add --data"),
         ({"w": torch.ones(2)}, (), 3, "holds no matrix of weights"),
-        (Path("/"), (), 3, "nothing was executed"),
+        (print, (), 3, "nothing was executed"),
     ],
 )
 def test_bad_input_is_one_line(

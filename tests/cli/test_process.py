@@ -104,7 +104,7 @@ def test_a_refusal_of_the_whole_process() -> None:
         ("jacobian --beta 1e308", 2, ["finite"]),
         ("phase --act tanh --beta 1e308", 2, ["finite"]),
         ("dual --act relu --correlation 0.5 --std 1e308", 2, ["1e+70"]),
-        ("derive --act relu --std 1e308", 2, ["does not exist"]),
+        ("derive --act relu --std 1e308", 2, ["beyond the largest float"]),
         ("ways --steps 1 --write no/such/folder/a.md", 3, ["folder"]),
         ("claims --write=", 3, ["the name is empty"]),
     ],

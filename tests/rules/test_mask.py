@@ -69,7 +69,7 @@ def test_independent_logits_are_weighed_as_softmax_weighs_them(name: str) -> Non
         (products[:, ~different].mean(dim=1), pattern.own, std),
         (products[:, different].mean(dim=1), pattern.token, 0.0),
     ):
-        theory = sum(weight * softmax_moments(n, deviation).squares for n, weight in shares)
+        theory = softmax_moments(tuple(shares), deviation).squares
         error = float(found.std()) / math.sqrt(draws)
         assert abs(theory - float(found.mean())) <= STANDARD_ERRORS * error
 
@@ -148,7 +148,7 @@ def test_biases_are_off_by_as_much_as_is_said(name: str, off: float) -> None:
     """Logits of standard deviation 1; `off` is what the docstring says, and sampling adds its standard errors."""
     pattern, (own, pairs) = Pattern.of(_BIASES[name]), _products(_BIASES[name], 1.0)
     for shares, found in ((pattern.own, own), (pattern.token, pairs)):
-        theory = sum(weight * softmax_moments(n, 1.0).squares for n, weight in shares)
+        theory = softmax_moments(tuple(shares), 1.0).squares
         error = STANDARD_ERRORS * found.std() / math.sqrt(len(found))
         assert abs(theory - found.mean()) <= off * found.mean() + error
 
