@@ -19,7 +19,9 @@ def exact(value: float, error: float) -> str:
         return f"{value:.15g}"
     if not math.isfinite(error):
         return f"{value:.6g} ±?"
-    digits = 14 if value == 0 else max(1, min(15, math.floor(math.log10(max(abs(value), 1e-300) / error))))
+    # Logarithms one by one: the quotient of a large number and a small error may be none.
+    known = math.log10(abs(value)) - math.log10(error) if value else 14
+    digits = max(1, min(15, math.floor(known)))
     # A number below its own error is zero as far as anyone knows.
     shown = f"{value:.{digits}g}" if abs(value) >= error else "0"
     return f"{shown} ±{error:.0e}".replace("e-0", "e-").replace("e+0", "e+")
