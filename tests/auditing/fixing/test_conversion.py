@@ -17,8 +17,9 @@ from propstats.nn import NormPropLinear
 
 def _deep(depth: int = 12, *, batch_norm: bool = False) -> nn.Sequential:
     torch.manual_seed(0)
-    norm = [nn.BatchNorm1d(64)] if batch_norm else []
-    layers = [layer for _ in range(depth) for layer in (nn.Linear(64, 64), *norm, nn.ReLU())]
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layers += [nn.Linear(64, 64), *([nn.BatchNorm1d(64)] if batch_norm else []), nn.ReLU()]
     return nn.Sequential(nn.Flatten(), *layers, nn.Linear(64, 10))
 
 
