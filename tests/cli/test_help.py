@@ -85,7 +85,7 @@ def test_examples_run(command: str, folder: Path, capsys: pytest.CaptureFixture[
             smaller += ["--steps", "2"] if "--steps" in example else ["--budget", "10"]
         if command in {"ways", "reproduce"}:  # a folder holds one experiment
             smaller += ["--out", f"runs-{number}"]
-        if example[0] == "all":  # they share their time
+        if example[:1] == ["all"]:  # they share their time
             smaller += ["--budget", "30"]
         assert run([command, *example, *smaller]) == 0, (example, capsys.readouterr().err)
         out, err = capsys.readouterr()
