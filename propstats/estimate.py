@@ -1,9 +1,11 @@
-"""The records every number travels in: an estimate, a quantity known by several routes, a signal."""
+"""The records every number travels in: an estimate, and a quantity known by several routes."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from propstats.student import normal_deviate
 
 #: Two estimates disagree when they differ by more than this many standard errors, or by what is as rare where the
 #: standard error itself rests on few samples. A run prints some dozens of comparisons; at five a sound run cries wolf
@@ -87,7 +89,7 @@ class Estimate:
             return math.copysign(0.0 if spread else math.inf, signed)
         # One over the degrees of freedom, which are no whole number where two estimates share the error.
         doubt = sum((e.error / spread) ** 4 / e._freedom for e in pair if e.route.is_statistical)
-        return _normal_deviate(signed / spread, 1.0 / doubt if doubt > 0 else math.inf)
+        return normal_deviate(signed / spread, 1.0 / doubt if doubt > 0 else math.inf)
 
     @property
     def _freedom(self) -> float:
@@ -111,31 +113,6 @@ class Estimate:
         if not (self.is_defined and other.is_defined):
             return True
         return abs(self.z(other)) <= STANDARD_ERRORS
-
-
-#: From so many degrees of freedom on, five standard errors are right to 1e-5 by Wallace's formula, without scipy.
-_MANY = 200
-#: Beyond this, probabilities leave the floats.
-_FAR = 35.0
-
-
-def _normal_deviate(t: float, freedom: float) -> float:
-    """Return the normal deviate that is as rare as a Student's t.
-
-    References:
-        Wallace 1959, Annals of Mathematical Statistics 30, 1121.
-
-    >>> round(_normal_deviate(1110441.8, 1.0), 6), round(_normal_deviate(5.1671915, 200), 4)
-    (5.0, 4.9999)
-    """
-    if math.isinf(freedom):
-        return t
-    size = (8 * freedom + 1) / (8 * freedom + 3) * math.sqrt(freedom * math.log1p(t * t / freedom))
-    if freedom < _MANY and size < _FAR:
-        from scipy.special import ndtri, stdtr
-
-        size = -float(ndtri(stdtr(freedom, -abs(t))))
-    return math.copysign(size, t)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,95 +162,3 @@ class Quantity:
         z = best.z(sampled) if sampled is not None and sampled is not best else None
         agree = all(best.agrees_with(other) for other in routes.values())
         return cls(best.value, best.error, best.route, formula, dict(routes), agree, z)
-
-
-@dataclass(frozen=True, slots=True)
-class Positions:
-    """What the positions of an image, or the tokens of a sequence, have in common.
-
-    All pairs of positions count as equally alike. Both numbers are means of products, of the same unit.
-
-    Args:
-        same: Of two positions of one input.
-        other: Of two positions, of two inputs.
-    """
-
-    same: float
-    other: float
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """What one layer hands to the next, pooled over the units of the layer.
-
-    Args:
-        mean: Mean over units and data.
-        q: Second moment over units and data (dimensionless; not the variance).
-        var: Variance over the data, in the mean over units: what the layer can still tell apart.
-        error: Relative standard error of `q` and `var` that finite width and finite data allow.
-        positions: What two positions have in common; None where that is not known, or there is one only.
-        units: How many independent units `q` is a mean over; infinite where that is part of `error` already.
-        fresh: The part of `error` that these units add, which is gone when the next layer sums over them.
-
-    >>> Signal(mean=0.5, q=1.25, var=1.0).c  # (1.25 - 1)/1.25
-    0.19999999999999996
-    """
-
-    mean: float
-    q: float
-    var: float
-    error: float = 0.0
-    positions: Positions | None = None
-    units: float = math.inf
-    fresh: float = 0.0
-
-    @property
-    def c(self) -> float:
-        """Correlation of two inputs: the mean over units of `E[x]^2`, divided by `q`."""
-        return 1.0 - self.var / self.q if self.q > 0 else 1.0
-
-    @property
-    def overlap(self) -> float:
-        """Mean product of two inputs at one unit and position."""
-        return self.q - self.var
-
-    @property
-    def spread(self) -> float:
-        """Variance over units and data together."""
-        return max(self.q - self.mean**2, 0.0)
-
-    @property
-    def inherited(self) -> float:
-        """The part of `error` that stems from the layers before."""
-        return inherited(self.error, self.fresh)
-
-
-@dataclass(frozen=True, slots=True)
-class Gradient:
-    """What one layer hands back to the one before, pooled over units, positions and data.
-
-    Args:
-        q: Second moment.
-        error: Relative standard error of `q` that finite width allows.
-        positions: Mean product of the gradients at two positions of one unit.
-        fresh: The part of `error` that this layer's units add.
-    """
-
-    q: float
-    error: float = 0.0
-    positions: float = 0.0
-    fresh: float = 0.0
-
-    @property
-    def inherited(self) -> float:
-        """The part of `error` that stems from the layers behind."""
-        return inherited(self.error, self.fresh)
-
-
-def inherited(error: float, fresh: float) -> float:
-    """Return what is left of an error without an independent part of it.
-
-    >>> round(inherited(0.5, 0.4), 12)
-    0.3
-    """
-    return math.sqrt(max(error**2 - fresh**2, 0.0)) if math.isfinite(error) else error

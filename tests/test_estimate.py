@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
-from propstats.estimate import STANDARD_ERRORS, Estimate, Quantity, Route, Signal
+from propstats.estimate import STANDARD_ERRORS, Estimate, Quantity, Route
 from propstats.simulation.averages import mean_of
 
 _BOUNDS = [Route.CLOSED_FORM, Route.CERTIFIED, Route.QUADRATURE]
@@ -136,7 +136,6 @@ def test_records_do_not_change() -> None:
     for record, name in (
         (estimate, "value"),
         (Quantity.of({Route.CERTIFIED: estimate}), "value"),
-        (Signal(0, 1, 0), "q"),
     ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(record, name, 2.0)
@@ -200,10 +199,3 @@ def test_quantity_keeps_its_own_copy() -> None:
     quantity = Quantity.of(routes)
     routes.clear()
     assert list(quantity.routes) == [Route.CERTIFIED]
-
-
-def test_signal() -> None:
-    signal = Signal(mean=0.5, q=2.0, var=1.5)
-    assert signal.c == 0.25
-    assert signal.error == 0.0
-    assert Signal(0.0, 0.0, 0.0).c == 1.0

@@ -49,9 +49,9 @@ def _squeezed(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-_BY_NAME = {entry.name: entry for entry in CATALOG}
-_BY_SQUEEZED = {_squeezed(name): _BY_NAME[meant] for name, meant in ALIASES.items()}
-_BY_SQUEEZED |= {_squeezed(name): entry for name, entry in _BY_NAME.items()}
+BY_NAME = {entry.name: entry for entry in CATALOG}
+_BY_SQUEEZED = {_squeezed(name): BY_NAME[meant] for name, meant in ALIASES.items()}
+_BY_SQUEEZED |= {_squeezed(name): entry for name, entry in BY_NAME.items()}
 _REFUSED = {_squeezed(name): reason for name, reason in NOT_ELEMENTWISE.items()}
 
 
@@ -61,7 +61,7 @@ def activation_names() -> list[str]:
     >>> activation_names()[:3], "gelu" in activation_names()
     (['abs', 'asinh', 'atan'], True)
     """
-    return sorted(_BY_NAME)
+    return sorted(BY_NAME)
 
 
 def find(name: str) -> Activation:

@@ -20,6 +20,8 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "pow": operator.pow,
     "gt": operator.gt,
 }
+#: What is the same for everybody who computes with floats.
+_FLOATS: dict[str, Callable[..., Any]] = {**_OPERATORS, "number": float, "pi": lambda: math.pi}
 
 
 def namespace_for(value: object) -> Namespace:
@@ -78,9 +80,7 @@ def numpy_namespace() -> Namespace:
         return np.where(u > 0, ndtr(-u) - ndtr(-v), np.where(v < 0, ndtr(v) - ndtr(u), apart))
 
     return {
-        **_OPERATORS,
-        "number": float,
-        "pi": lambda: math.pi,
+        **_FLOATS,
         "where": np.where,
         "exp": np.exp,
         "expm1": np.expm1,
@@ -140,21 +140,8 @@ def torch_namespace(dtype: Any = None) -> Namespace:
         return lambda u: function(u) if isinstance(u, torch.Tensor) else plain[name](u)
 
     same = (
-        "exp",
-        "expm1",
-        "log",
-        "log1p",
-        "sqrt",
-        "sin",
-        "cos",
-        "atan",
-        "asinh",
-        "abs",
-        "sign",
-        "tanh",
-        "sigmoid",
-        "erf",
-    )
+        "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "atan", "asinh", "abs", "sign", "tanh", "sigmoid", "erf",
+    )  # fmt: skip
     own: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
         "sech2": sech2,
         # torch's own softplus turns linear above a threshold of 20, which is off by 2e-9.
@@ -166,9 +153,7 @@ def torch_namespace(dtype: Any = None) -> Namespace:
     }
     functions = {name: getattr(torch, name) for name in same} | own
     return {
-        **_OPERATORS,
-        "number": float,
-        "pi": lambda: math.pi,
+        **_FLOATS,
         "where": where,
         **{name: of_tensors(name, function) for name, function in functions.items()},
     }
@@ -233,10 +218,8 @@ def float_namespace() -> Namespace:
 
     plain = ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "atan", "asinh", "tanh", "erf", "pow")
     return {
-        **_OPERATORS,
+        **_FLOATS,
         **{name: getattr(math, name) for name in plain},
-        "number": float,
-        "pi": lambda: math.pi,
         "abs": abs,
         "sign": lambda u: math.copysign(1.0, u) if u else 0.0,
         "where": lambda condition, then, otherwise: then if condition else otherwise,

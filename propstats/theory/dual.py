@@ -12,6 +12,7 @@ from propstats.expectation.dual.input import Phi, inputs
 from propstats.expectation.dual.panels import Array
 from propstats.expectation.dual.routes import by_closed_form, by_quadrature
 from propstats.expectation.dual.slope import slope_by_closed_form, slope_by_quadrature
+from propstats.expectation.samples import check_samples
 from propstats.theory.unit import Compared, Input, kink_notes
 
 
@@ -114,8 +115,8 @@ def dual_moments(
     """
     first, second = inputs(act, act2, mean, std)
     rho = correlations(correlation)
-    if samples < 0:
-        raise DomainError(f"samples must be at least 0, got {samples}", "0 leaves the sampling route out")
+    if samples:
+        check_samples(samples)
     for side in (first, second):
         reason = obstacle(side.activation.formula, side.activation.params, mean=side.mean, std=side.std)
         if reason is not None:

@@ -11,6 +11,7 @@ from propstats.activations.syntax import parse, str_of
 from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form
 from propstats.expectation.rounding import Rounded, rounded_namespace
+from propstats.expectation.samples import check_samples
 from propstats.theory.unit import Forward, Grouped, Input, quantities
 
 #: The moments of `y = a g(b)`, of those of g and of its slope (named as in `BASE`), and `E[a^2] = mu^2 + s^2`.
@@ -101,6 +102,8 @@ def gate_moments(
     (0.5, 1.0)
     """
     unit = find(gate) if isinstance(gate, str) else gate
+    if samples:
+        check_samples(samples)
     parts, notes = quantities(unit.gate, mean=mean, std=std, digits=digits, timeout=timeout)
     by_route = {
         route: _combined({name: parts[name].routes[route] for name in _PARTS if route in parts[name].routes}, mean, std)

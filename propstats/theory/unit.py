@@ -11,6 +11,7 @@ from propstats.estimate import Estimate, Quantity, Route
 from propstats.expectation import closed_form, quadrature
 from propstats.expectation.certified.growth import obstacle
 from propstats.expectation.moments import BASE, DERIVED, needs
+from propstats.expectation.samples import check_samples
 from propstats.expectation.spread import missing, without_variance
 
 #: So many standard deviations from its mean, nothing is left of a Gaussian in floats.
@@ -207,8 +208,8 @@ def quantities(
         raise DomainError(f"mean and std must be finite numbers, got mean {mean} and std {std}")
     if std < 0:
         raise DomainError(f"std must be at least 0, got {std:g}", "it is a standard deviation, not a variance")
-    if samples < 0:
-        raise DomainError(f"samples must be at least 0, got {samples}", "0 leaves the sampling route out")
+    if samples:
+        check_samples(samples)
     if not math.isfinite(abs(mean) + REACH * std):
         raise DomainError(f"N({mean:g}, {std:g}^2) reaches beyond the largest float, 1.8e308", "give a smaller std")
     reason = obstacle(unit.formula, unit.params, mean=mean, std=std)

@@ -118,7 +118,7 @@ def test_torch_writes_the_same_number() -> None:
         ({"keep": math.nan}, "above 0 and at most 1"),
         ({"std": -1.0}, "std at least 0"),
         ({"correlation": -1.5}, "correlation must be between -1 and 1"),
-        ({"samples": -1}, "samples must be at least 0"),
+        ({"samples": -1}, "sampling needs at least 2 samples, got -1"),
         ({"samples": 1}, "at least 2"),
     ],
 )

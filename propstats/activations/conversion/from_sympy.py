@@ -8,6 +8,7 @@ from propstats.activations.activation import Activation
 from propstats.activations.conversion.checks import activation_of, refuse_if_large
 from propstats.activations.conversion.operations import Condition, compare, function_names, number, operate
 from propstats.activations.expression import ONE, Call, Expr, Symbol, call
+from propstats.activations.polynomial.products import times
 from propstats.errors import ExpressionError
 
 _ALWAYS = Condition(lambda then, otherwise: then)
@@ -129,7 +130,7 @@ class _Translator:
                 below.append(self(factor.base**-factor.exp))
             else:
                 above.append(self(factor))
-        return call("div", _multiplied(above), _multiplied(below))
+        return call("div", times(above), times(below))
 
     def _power(self, base: Any, exponent: Any) -> Expr:
         if exponent.is_number and exponent.is_negative:
@@ -181,13 +182,6 @@ class _Translator:
             hint = f"known: {', '.join(function_names())}"
             raise ExpressionError(f"{type(expr).__name__} has no meaning in a formula", hint)
         return found
-
-
-def _multiplied(factors: list[Expr]) -> Expr:
-    product: Expr = ONE
-    for factor in factors:
-        product = call("mul", product, factor)
-    return product
 
 
 def _joined(name: str, first: Expr, second: Expr) -> Expr:

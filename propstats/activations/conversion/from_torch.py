@@ -10,6 +10,7 @@ from propstats.activations.conversion.torch_modules import of_module
 from propstats.activations.conversion.torch_operations import applied, apply, as_tree, unknown
 from propstats.activations.expression import Expr, Symbol
 from propstats.errors import ExpressionError
+from propstats.text import reason_of
 
 #: In evaluation mode these modules change nothing.
 _IDLE = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")
@@ -134,9 +135,8 @@ def _trace(function: Callable[..., Any]) -> tuple[Any, Any]:
         hint = "use torch.where, torch.clamp or torch.maximum"
         raise ExpressionError("the function decides in Python what to do with its input", hint) from None
     except Exception as error:  # whatever the user's function raises
-        why = str(error).partition("\n")[0] or type(error).__name__
         hint = "it must take one tensor and call torch; or state the formula as text"
-        raise ExpressionError(f"cannot follow the function: {why}", hint) from None
+        raise ExpressionError(f"cannot follow the function: {reason_of(error)}", hint) from None
 
 
 def _compare(activation: Activation, function: Callable[..., Any]) -> None:

@@ -25,6 +25,7 @@ from propstats.expectation.dual.input import Input, Phi, inputs
 from propstats.expectation.dual.panels import Array
 from propstats.expectation.dual.quadrature import quadrature_dual
 from propstats.expectation.dual.rotated import rotated
+from propstats.expectation.normal import density
 
 #: What is correlated: one mean (standard deviation) for both inputs, or one for each.
 Pair = float | tuple[float, float]
@@ -217,6 +218,7 @@ def estimate(value: float, error: float, route: Route) -> Estimate:
     return Estimate(math.nan, math.inf, route)
 
 
-def density(z: float) -> float:
-    """Return the density of a standard normal variable."""
-    return math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+def added(x: Bounded, y: Bounded) -> Bounded:
+    """Return a sum, with the errors of both and its rounding."""
+    total = x[0] + y[0]
+    return total, x[1] + y[1] + float(np.finfo(float).eps) * np.abs(total)

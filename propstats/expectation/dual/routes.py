@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from propstats.expectation.dual.closed import closed_dual
-from propstats.expectation.dual.expect import Bounded, input_rounding
+from propstats.expectation.dual.expect import Bounded, added, input_rounding
 from propstats.expectation.dual.input import Input, constant
 from propstats.expectation.dual.panels import Array
 from propstats.expectation.dual.quadrature import quadrature_dual
@@ -74,15 +74,15 @@ def by_closed_form(first: Input, second: Input, rho: Array) -> Joint | None:
         assert side.form is not None
         squares.append(_plus(closed_dual(side.form, side.form, same, errors=True), input_rounding(side, side)))
         means.append(_plus(closed_dual(side.form, one, apart, errors=True), input_rounding(side, side)))
-    half = _sum(_scaled(squares[0], 0.5), _scaled(squares[1], 0.5))
+    half = added(_scaled(squares[0], 0.5), _scaled(squares[1], 0.5))
     return Joint(
         dual=dual,
-        covariance=_sum(dual, _scaled(_product(*means), -1.0)),
-        difference=_sum(half, _scaled(dual, -1.0)),
+        covariance=added(dual, _scaled(_product(*means), -1.0)),
+        difference=added(half, _scaled(dual, -1.0)),
         squares=(squares[0], squares[1]),
         variances=(
-            _sum(squares[0], _scaled(_product(means[0], means[0]), -1.0)),
-            _sum(squares[1], _scaled(_product(means[1], means[1]), -1.0)),
+            added(squares[0], _scaled(_product(means[0], means[0]), -1.0)),
+            added(squares[1], _scaled(_product(means[1], means[1]), -1.0)),
         ),
     )
 
@@ -187,11 +187,6 @@ def _plus(x: Bounded, error: float) -> Bounded:
 
 def _scaled(x: Bounded, factor: float) -> Bounded:
     return factor * x[0], abs(factor) * x[1]
-
-
-def _sum(x: Bounded, y: Bounded) -> Bounded:
-    total = x[0] + y[0]
-    return total, x[1] + y[1] + _EPS * np.abs(total)
 
 
 def _product(x: Bounded, y: Bounded) -> Bounded:

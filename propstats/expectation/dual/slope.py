@@ -12,15 +12,16 @@ from propstats.expectation.dual.closed import closed_dual
 from propstats.expectation.dual.expect import (
     Bounded,
     Pair,
+    added,
     best,
     by_closed_form,
     by_quadrature,
     correlations,
-    density,
     shaped,
 )
 from propstats.expectation.dual.input import Input, Phi, constant, inputs
 from propstats.expectation.dual.panels import Array
+from propstats.expectation.normal import density
 
 _EPS = float(np.finfo(float).eps)
 #: What is left of the standard deviation of v given u at perfect correlation.
@@ -81,7 +82,7 @@ def slope_by_quadrature(first: Input, second: Input, rho: Array) -> Bounded:
         return np.zeros(rho.shape), np.zeros(rho.shape)
     value, error = by_quadrature(first.slope, second.slope, rho)
     scale = first.std * second.std
-    return _sum((scale * value, scale * error), _at_jumps(first, second, rho, _by_panels))
+    return added((scale * value, scale * error), _at_jumps(first, second, rho, _by_panels))
 
 
 def slope_by_closed_form(first: Input, second: Input, rho: Array) -> Bounded | None:
@@ -92,7 +93,7 @@ def slope_by_closed_form(first: Input, second: Input, rho: Array) -> Bounded | N
     if smooth is None:
         return None
     scale = first.std * second.std
-    return _sum((scale * smooth[0], scale * smooth[1]), _at_jumps(first, second, rho, _by_formula))
+    return added((scale * smooth[0], scale * smooth[1]), _at_jumps(first, second, rho, _by_formula))
 
 
 def _at_jumps(first: Input, second: Input, rho: Array, given: Given) -> Bounded:
@@ -105,11 +106,11 @@ def _at_jumps(first: Input, second: Input, rho: Array, given: Given) -> Bounded:
             moved = _moved(one, kink) + _moved(other, kink)
             value, error = given(other.slope, rho * kink, spread, np.full(rho.shape, moved))
             scale = jump * other.std * density(kink)
-            total = _sum(total, (scale * value, np.abs(scale) * (error + abs(kink) * moved * np.abs(value))))
+            total = added(total, (scale * value, np.abs(scale) * (error + abs(kink) * moved * np.abs(value))))
     for kink, jump in first.jumps:
         for other_kink, other_jump in second.jumps:
             value, error = _joint_density(kink, other_kink, rho, (_moved(first, kink), _moved(second, other_kink)))
-            total = _sum(total, (jump * other_jump * value, abs(jump * other_jump) * error))
+            total = added(total, (jump * other_jump * value, abs(jump * other_jump) * error))
     return total
 
 
@@ -150,8 +151,3 @@ def _joint_density(x: float, y: float, rho: Array, moved: tuple[float, float]) -
         error = found * (8 * _EPS * (1.0 + gap + abs(x * y)) + steep)
         nowhere = np.isinf(gap)
         return np.where(nowhere, 0.0, found), np.where(nowhere, 0.0, np.where(np.isinf(found), math.inf, error))
-
-
-def _sum(x: Bounded, y: Bounded) -> Bounded:
-    total = x[0] + y[0]
-    return total, x[1] + y[1] + _EPS * np.abs(total)

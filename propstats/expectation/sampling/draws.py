@@ -24,8 +24,6 @@ Result = TypeVar("Result")
 PIECE = 1 << 14
 #: Samples are drawn in blocks of this size, each with a seed of its own.
 BLOCK = 6 * PIECE
-#: A core draws about 10^7 a second: more than this takes weeks.
-_MOST = 10**13
 #: How many tasks are queued at a time.
 _QUEUE = 512
 
@@ -44,22 +42,6 @@ def block_seed(seed: int, block: int) -> int:
 def generator(seed: int, block: int) -> np.random.Generator:
     """Return numpy's generator for one block."""
     return np.random.Generator(np.random.SFC64(block_seed(seed, block)))
-
-
-def check_samples(samples: int) -> None:
-    """Refuse a number of samples that says nothing, or that no machine draws in a lifetime.
-
-    Raises:
-        DomainError: If there are fewer than 2, or more than 10^13.
-
-    >>> check_samples(1)
-    Traceback (most recent call last):
-    propstats.errors.DomainError: sampling needs at least 2 samples, got 1 (0 leaves the sampling route out)
-    """
-    if samples < 2:
-        raise DomainError(f"sampling needs at least 2 samples, got {samples}", "0 leaves the sampling route out")
-    if samples > _MOST:
-        raise DomainError(f"sampling takes at most {_MOST:,} samples, got {samples:,}", "a million give three digits")
 
 
 def resolve_device(name: str) -> torch.device:

@@ -8,18 +8,10 @@ import numpy as np
 import torch
 
 from propstats.estimate import Estimate, Route
-from propstats.expectation.sampling.draws import (
-    BLOCK,
-    check_samples,
-    fill_normal,
-    in_order,
-    resolve_device,
-    workers_for,
-)
+from propstats.expectation.samples import check_samples
+from propstats.expectation.sampling.draws import BLOCK, fill_normal, in_order, resolve_device, workers_for
 from propstats.expectation.sampling.running import RunningMoments
-
-#: What is expected fewer times than this among the samples may not be seen.
-_UNSEEN = 3.0
+from propstats.expectation.sampling.unseen import UNSEEN
 
 
 def dropout_moments(
@@ -99,7 +91,7 @@ def dropout_moments(
     # What is too rare to be seen, and rounding.
     unit = scale * (abs(mean) + std + abs(dropped)) + abs(shift)
     units = np.array([unit, unit**2, unit**2, scale, scale**2])
-    floor = (_UNSEEN / samples + 8 * np.finfo(float).eps) * units
+    floor = (UNSEEN / samples + 8 * np.finfo(float).eps) * units
 
     def estimate(value: float, gradient: tuple[float, ...]) -> Estimate:
         weights = np.array(gradient)

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
-from propstats.expectation.dual.expect import density
 from propstats.expectation.dual.input import Input
 from propstats.expectation.dual.panels import Array
-from propstats.expectation.sampling.draws import check_samples, generator
+from propstats.expectation.normal import density
+from propstats.expectation.samples import check_samples
+from propstats.expectation.sampling.draws import generator
 from propstats.expectation.sampling.running import RunningMoments
 from propstats.expectation.sampling.unseen import tails_of
 

@@ -10,16 +10,11 @@ import torch
 
 from propstats.activations.gates import Gate
 from propstats.estimate import Estimate, Route
-from propstats.expectation.sampling.draws import (
-    BLOCK,
-    check_samples,
-    fill_normal,
-    in_order,
-    resolve_device,
-    workers_for,
-)
+from propstats.expectation.normal import density
+from propstats.expectation.samples import check_samples
+from propstats.expectation.sampling.draws import BLOCK, fill_normal, in_order, resolve_device, workers_for
 from propstats.expectation.sampling.running import RunningMoments
-from propstats.expectation.sampling.unseen import density, integral_where_unseen, tails_of
+from propstats.expectation.sampling.unseen import integral_where_unseen, tails_of
 
 
 def gate_moments(

@@ -12,11 +12,13 @@ from propstats.activations.activation import Activation
 from propstats.errors import unknown_name
 from propstats.estimate import Estimate, Route
 from propstats.expectation.moments import BASE, DERIVED
+from propstats.expectation.normal import density
+from propstats.expectation.samples import check_samples
 from propstats.expectation.sampling.delta import Averages, is_of_values, quantities
-from propstats.expectation.sampling.draws import check_samples, independent, resolve_device, workers_for
+from propstats.expectation.sampling.draws import independent, resolve_device, workers_for
 from propstats.expectation.sampling.integrand import Integrand
 from propstats.expectation.sampling.stratified import REPLICATES, stratified
-from propstats.expectation.sampling.unseen import density, integral_where_unseen, tails_of
+from propstats.expectation.sampling.unseen import integral_where_unseen, tails_of
 
 Array = NDArray[np.float64]
 

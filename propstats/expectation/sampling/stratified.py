@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from propstats.errors import DomainError
+from propstats.expectation.samples import check_samples
 from propstats.expectation.sampling.delta import AVERAGED
-from propstats.expectation.sampling.draws import PIECE, check_samples, generator, in_order
+from propstats.expectation.sampling.draws import PIECE, generator, in_order
 from propstats.expectation.sampling.integrand import Integrand
 from propstats.expectation.sampling.running import RunningMoments
 

@@ -10,20 +10,13 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+#: What is expected fewer times than this among the samples may not be seen.
+UNSEEN = 3.0
 #: The density underflows here.
 _Z_MAX = 38.0
 #: Activations change on a scale of 1 around x = 0.
 _FEATURES = 40.0
 _GRID = 2001
-
-
-def density(z: float) -> float:
-    """Return the standard normal density.
-
-    >>> round(density(0.0), 12)  # 1/sqrt(2 pi)
-    0.398942280401
-    """
-    return math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
 
 
 def tails_of(samples: int) -> float:
@@ -32,7 +25,7 @@ def tails_of(samples: int) -> float:
     >>> round(tails_of(1_000_000), 2)
     4.67
     """
-    return -NormalDist().inv_cdf(min(1.5 / samples, 0.25))
+    return -NormalDist().inv_cdf(min(UNSEEN / 2 / samples, 0.25))
 
 
 def integral_where_unseen(
@@ -54,7 +47,7 @@ def integral_where_unseen(
     mean, std = law
     found = np.zeros(averages.shape)
     ranges = [(tails, _Z_MAX), (-_Z_MAX, -tails)] if tails < _Z_MAX else []
-    if std > _FEATURES and at_zero < 3 * std:
+    if std > _FEATURES and at_zero < UNSEEN * std:
         # Samples this far apart jump over all that an activation does around 0.
         edges = ((x - mean) / std for x in (-_FEATURES, _FEATURES))
         low, high = (min(max(z, -tails, -_Z_MAX), tails, _Z_MAX) for z in edges)

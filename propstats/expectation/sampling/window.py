@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from propstats.expectation.sampling.draws import check_samples, fill_normal, in_order, resolve_device, workers_for
+from propstats.expectation.samples import check_samples
+from propstats.expectation.sampling.draws import fill_normal, in_order, resolve_device, workers_for
 from propstats.expectation.sampling.running import RunningMoments
+from propstats.expectation.sampling.unseen import UNSEEN
 
 Array = NDArray[np.float64]
 
@@ -19,8 +21,6 @@ Array = NDArray[np.float64]
 ROWS = ("mean", "second_moment", "first", "other", "alive")
 #: A block holds about so many numbers, and all windows together at most so many.
 _BLOCK, _MOST = 1 << 19, 20_000_000
-#: What is expected fewer times than this among the samples may not be seen.
-_UNSEEN = 3.0
 #: Blocks of different windows have seeds of their own.
 _STREAM = 1 << 24
 
@@ -123,6 +123,6 @@ def sample_window(
     blocks = list(in_order(one_block, math.ceil(samples / size), workers_for(where)))
     running = reduce(RunningMoments.merge, (moments for moments, _ in blocks), RunningMoments.empty(len(ROWS)))
     steepest = max(largest for _, largest in blocks)
-    unseen = np.array([unit, unit * unit, steepest, steepest, steepest]) * (_UNSEEN / samples)
+    unseen = np.array([unit, unit * unit, steepest, steepest, steepest]) * (UNSEEN / samples)
     floor = unseen + 8 * np.finfo(float).eps * abs(running.mean)
     return WindowSample(samples, running.mean, running.covariance / samples, floor)

@@ -82,23 +82,6 @@ def has_broken(second_moments: Array) -> NDArray[np.bool_]:
     return np.asarray(((second_moments > _FACTOR) | (second_moments < 1 / _FACTOR)).any(axis=1))
 
 
-def saddle_node_scale(unit: NormalisedUnit, width: int) -> float:
-    """Return `(N/(D f''^2))^(1/3)`, the layers in which noise carries a marginal unit across its saddle-node.
-
-    Of `dq = f'' q^2/2 dl + sqrt(D/N) dW` about 1; exponent 1/3 in the width whatever the unit.
-
-    >>> from propstats.activations import activation
-    >>> relu = NormalisedUnit.matched(activation("relu"))
-    >>> round(saddle_node_scale(relu, 512), 2), round(saddle_node_scale(relu, 8 * 512), 2)
-    (12.87, 25.74)
-    """
-    step = 1e-2
-    f, fourth = unit.length_map(np.array([1.0 - step, 1.0, 1.0 + step]))
-    bend = float(f[0] - 2 * f[1] + f[2]) / step**2
-    noise = float(fourth[1] - f[1] ** 2)
-    return float((width / (noise * bend**2)) ** (1 / 3))
-
-
 def _step(unit: NormalisedUnit, width: int, log_q: Array) -> tuple[Array, Array]:
     """Return mean and standard deviation of the next log q; both are smooth, so that few nodes are enough."""
     from scipy.interpolate import CubicSpline

@@ -68,9 +68,9 @@ def most_nonlinear(activation: Activation, growth: float, *, stability: float = 
     return best
 
 
-def frontier(activation: Activation, growths: Array, *, stability: float = 1.0) -> list[Point]:
+def frontier(activation: Activation, growths: Array) -> list[Point]:
     """Return the most nonlinear stable units for several growths, those that exist."""
-    points = (most_nonlinear(activation, float(growth), stability=stability) for growth in growths)
+    points = (most_nonlinear(activation, float(growth)) for growth in growths)
     return [point for point in points if point is not None]
 
 

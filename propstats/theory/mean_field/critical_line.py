@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,54 +21,15 @@ _KNOWN = 1e-6
 _ROUNDED = 1e-12
 
 
-@dataclass(frozen=True, slots=True)
-class CriticalLine:
-    """The line of critical weights and biases.
-
-    Args:
-        branches: Stretches without a gap, by growing q. One that is a single point is there for every q: a ReLU is
-            critical at sigma_w = sqrt(2) without biases, and nowhere else.
-        missing: Between which q there is no critical point: the biases would need a negative variance.
-    """
-
-    branches: tuple[tuple[CriticalPoint, ...], ...]
-    missing: tuple[tuple[float, float], ...]
-
-
-def critical_line(activation: Activation, *, beta: float = 0.0, sigma_b_max: float = 3.0) -> CriticalLine:
-    """Trace the critical line up to a standard deviation of the biases.
-
-    Args:
-        activation: phi.
-        beta: Mean of the biases.
-        sigma_b_max: How far; not negative.
-
-    Raises:
-        DomainError: If phi jumps, so that chi_1 is infinite, or a number is out of range.
-
-    References:
-        Schoenholz et al. 2017, arXiv:1611.01232, Figure 1.
-
-    >>> from propstats.activations import activation
-    >>> ((point,),) = critical_line(activation("relu")).branches
-    >>> round(point.sigma_w, 12), point.sigma_b
-    (1.414213562373, 0.0)
-    >>> critical_line(activation("softplus")).branches
-    ()
-    """
-    return Biases(activation, beta, sigma_b_max).line()
-
-
-def critical_weights(activation: Activation, sigma_b: float, *, beta: float = 0.0) -> tuple[CriticalPoint, ...]:
+def critical_weights(activation: Activation, sigma_b: float) -> tuple[CriticalPoint, ...]:
     """Return all critical points with given biases, by growing q; none if there is none.
 
     Args:
         activation: phi.
-        sigma_b: Standard deviation of the biases.
-        beta: Their mean.
+        sigma_b: Standard deviation of the biases, whose mean is 0.
 
     Raises:
-        DomainError: As `critical_line`.
+        DomainError: As `Biases`.
 
     >>> from propstats.activations import activation
     >>> [point] = critical_weights(activation("tanh"), 0.150964629378553**0.5)
@@ -78,7 +38,7 @@ def critical_weights(activation: Activation, sigma_b: float, *, beta: float = 0.
     >>> critical_weights(activation("relu"), 0.1)
     ()
     """
-    return Biases(activation, beta, sigma_b).weights(sigma_b)
+    return Biases(activation, 0.0, sigma_b).weights(sigma_b)
 
 
 class Biases:
@@ -87,10 +47,20 @@ class Biases:
     Args:
         activation: phi.
         beta: Mean of the biases.
-        sigma_b_max: The largest biases to look for.
+        sigma_b_max: The largest biases to look for; not negative.
 
     Raises:
-        DomainError: As `critical_line`.
+        DomainError: If phi jumps, so that chi_1 is infinite, or a number is out of range.
+
+    References:
+        Schoenholz et al. 2017, arXiv:1611.01232, Figure 1.
+
+    >>> from propstats.activations import activation
+    >>> ((point,),) = Biases(activation("relu"), 0.0, 3.0).line()
+    >>> round(point.sigma_w, 12), point.sigma_b
+    (1.414213562373, 0.0)
+    >>> Biases(activation("softplus"), 0.0, 3.0).line()
+    ()
     """
 
     def __init__(self, activation: Activation, beta: float, sigma_b_max: float) -> None:
@@ -114,16 +84,18 @@ class Biases:
             known = np.isfinite(bias) & (error <= _KNOWN * np.maximum(q, np.abs(bias)))
         self._q, self._bias, self._error = q[known], bias[known], error[known]
 
-    def line(self) -> CriticalLine:
-        """Return the line with its gaps."""
-        q, bias = self._q, self._bias
+    def line(self) -> tuple[tuple[CriticalPoint, ...], ...]:
+        """Return its stretches, by growing q: between them the biases would need a negative variance.
+
+        One that is a single point is there for every q: a ReLU is critical at sigma_w = sqrt(2) without biases, and
+        nowhere else.
+        """
+        bias = self._bias
         zero = np.abs(bias) <= self._error
         if zero.all():
-            return CriticalLine(((self._point(1.0),),), ())
-        there = (bias >= 0.0) | zero
-        within = there & (bias <= self._max**2 + self._error)
-        branches = tuple(tuple(self._branch(first, last)) for first, last in runs(within))
-        return CriticalLine(branches, tuple((float(q[first]), float(q[last])) for first, last in runs(~there)))
+            return ((self._point(1.0),),)
+        within = ((bias >= 0.0) | zero) & (bias <= self._max**2 + self._error)
+        return tuple(tuple(self._branch(first, last)) for first, last in runs(within))
 
     def weights(self, sigma_b: float) -> tuple[CriticalPoint, ...]:
         """Return all critical points with given biases, by growing q."""

@@ -167,7 +167,7 @@ def phase(
         count=tuple(tuple(row) for row in count.tolist()),
         error=curves.error,
         depth_error=curves.depth_error,
-        line=biases.line().branches,
+        line=biases.line(),
         critical=rows,
         shares=shares,
     )

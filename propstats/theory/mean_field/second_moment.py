@@ -15,6 +15,7 @@ from propstats.errors import DomainError
 from propstats.estimate import Estimate, Route
 from propstats.expectation import closed_form, quadrature
 from propstats.expectation.certified.growth import pole_in_reach
+from propstats.expectation.normal import density
 from propstats.expectation.quadrature.branches import branches
 from propstats.expectation.quadrature.rule import Array
 from propstats.expectation.quadrature.scales import value_of
@@ -133,7 +134,7 @@ class SecondMomentMap:
             mean, rate = own["mean"], own["var_rate"]
             slope = quadrature.moments(self._slope_activation, mean=self.beta, std=std)["linear_slope"]
             jumps = sum(
-                jump * (kink - self.beta) / std * _density((kink - self.beta) / std)
+                jump * (kink - self.beta) / std * density((kink - self.beta) / std)
                 for kink, jump in self.activation.jumps
             )
             mean_rate = q * slope.value + jumps
@@ -238,7 +239,3 @@ def _over_interval(at: Callable[[float], tuple[float, float]], q: float, radius:
     ends = [at(end)[0] for end in (max(q - radius, q / 2), q + radius)] if radius > 0.0 else []
     error += max((abs(end - value) for end in ends), default=0.0)
     return Estimate(value, error if error > _NOTHING else 0.0, Route.QUADRATURE)
-
-
-def _density(z: float) -> float:
-    return math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)

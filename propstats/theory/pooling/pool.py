@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from propstats.errors import DomainError
 from propstats.estimate import Quantity
+from propstats.expectation.samples import check_samples
 from propstats.theory.pooling.combine import combined
 from propstats.theory.pooling.inputs import PoolInput
 from propstats.theory.pooling.layer import KINDS, PoolLayer, Sizes, pool_layer
@@ -87,8 +87,8 @@ def pool(
         kind, kernel, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode,
         count_include_pad=count_include_pad, power=power, size=size, output_size=output_size, dims=dims,
     )  # fmt: skip
-    if samples < 0:
-        raise DomainError(f"samples must be at least 0, got {samples}", "0 leaves the sampling route out")
+    if samples:
+        check_samples(samples)
     given = PoolInput(mean, std, correlation, rectified)
     found = layer.layout()
     given.check(max(window.inputs for window in found.windows))

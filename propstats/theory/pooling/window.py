@@ -86,7 +86,6 @@ def window_moments(
     var: float = 1.0,
     correlation: float = 0.0,
     rectified: bool = False,
-    divisor: float | None = None,
     power: float = 2.0,
 ) -> Mapping[str, Quantity]:
     """Return what one window does to signal and gradient, by formula or quadrature: fast, for use inside theory.
@@ -98,7 +97,6 @@ def window_moments(
         var: Their variance.
         correlation: Correlation of any two of them.
         rectified: Whether they pass a ReLU first.
-        divisor: By what an average divides; the number of inputs if None.
         power: p of `lp`.
 
     Returns:
@@ -117,7 +115,7 @@ def window_moments(
     if not var >= 0.0:
         raise DomainError(f"a variance must be at least 0, got {var}")
     return _window_moments(
-        WindowFunction(function, divisor, power), inputs, PoolInput(mean, var**0.5, correlation, rectified)
+        WindowFunction(function, power=power), inputs, PoolInput(mean, var**0.5, correlation, rectified)
     )
 
 

@@ -7,10 +7,7 @@ from propstats.activations import activation as named
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
 from propstats.theory.transformed.activation import Transformed
-from propstats.theory.transformed.solve import solve
-
-#: Where the search for input scale and shift begins, in this order.
-_STARTS = tuple((scale, shift) for scale in (1.0, 0.1) for shift in (0.0, 1.0, -1.0))
+from propstats.theory.transformed.solve import STARTS, solve
 
 
 def shape(activation: Activation, slope: float, *, q_slope: float | None = 1.0) -> Transformed:
@@ -52,7 +49,7 @@ def shape(activation: Activation, slope: float, *, q_slope: float | None = 1.0) 
         (scale,) = solve(lambda s: conditions(s, side), [(s,) for s in (1.0, 0.1)], f"shapes {activation}")
         shift = side
     else:
-        scale, shift = solve(conditions, _STARTS, f"shapes {activation}")
+        scale, shift = solve(conditions, STARTS, f"shapes {activation}")
     found = quadrature.moments(activation, mean=shift, std=scale)
     return Transformed(activation, scale, shift, -found["mean"].value, found["unit_variance_gain"].value)
 

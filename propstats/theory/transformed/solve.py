@@ -9,6 +9,8 @@ from propstats.errors import DomainError
 
 #: How far conditions of size 1 may be from being met.
 _MET = 1e-11
+#: Scale and shift to start from, where both are looked for.
+STARTS = tuple((scale, shift) for scale in (1.0, 0.1) for shift in (0.0, 1.0, -1.0))
 
 
 def solve(

@@ -9,9 +9,8 @@ from propstats.activations.syntax import str_of
 from propstats.errors import DomainError
 from propstats.expectation import quadrature
 from propstats.theory.transformed.activation import Transformed
-from propstats.theory.transformed.solve import solve
+from propstats.theory.transformed.solve import STARTS, solve
 
-_STARTS = tuple((scale, shift) for scale in (1.0, 0.1) for shift in (0.0, 1.0, -1.0))
 #: A jump that is no kink: at its threshold, torch's softplus leaves one of 2e-9.
 _SMALL = 1e-6
 #: Solutions that multiply slopes by more have second moments that do not stay.
@@ -61,7 +60,7 @@ def _tailored(activation: Activation, slope: Activation, curvature: float, sign:
         rate = first["var_rate"].value + mean * scale**2 * second["linear_slope"].value
         return rate / squared - 1.0, scale**4 * second["slope_second_moment"].value / squared - curvature
 
-    scale, shift = solve(conditions, _STARTS, f"tailors {activation}", accepts=_is_calm(activation))
+    scale, shift = solve(conditions, STARTS, f"tailors {activation}", accepts=_is_calm(activation))
     found = quadrature.moments(activation, mean=shift, std=scale)
     squared = scale**2 * found["slope_second_moment"].value
     mean = sign * math.sqrt(max(squared - found["var"].value, 0.0))

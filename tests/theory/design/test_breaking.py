@@ -7,7 +7,7 @@ from propstats.activations import activation
 from propstats.errors import DomainError
 from propstats.estimate import STANDARD_ERRORS
 from propstats.simulation.lengths import draw_lengths
-from propstats.theory.design.breaking import breaking_depth, has_broken, saddle_node_scale
+from propstats.theory.design.breaking import breaking_depth, has_broken
 from propstats.theory.design.unit import NormalisedUnit
 
 
@@ -54,7 +54,27 @@ def test_a_marginal_unit_breaks_after_the_cube_root_of_the_width(name: str) -> N
     slopes = np.diff(np.log(np.array(depths, dtype=float))) / np.diff(np.log(widths))
     # Whole layers, and corrections that fall with the width themselves.
     assert np.all(np.abs(slopes - 1 / 3) <= 0.03)
-    assert saddle_node_scale(unit, 8000) / saddle_node_scale(unit, 1000) == pytest.approx(2.0, rel=1e-12)
+
+
+def _saddle_node_scale(unit: NormalisedUnit, width: int) -> float:
+    """`(N/(D f''^2))^(1/3)`, the layers in which `dq = f'' q^2/2 dl + sqrt(D/N) dW` crosses its saddle-node."""
+    step = 1e-2
+    f, fourth = unit.length_map(np.array([1.0 - step, 1.0, 1.0 + step]))
+    bend = float(f[0] - 2 * f[1] + f[2]) / step**2
+    return float((width / (float(fourth[1] - f[1] ** 2) * bend**2)) ** (1 / 3))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["leaky_relu", "abs", "prelu"])
+def test_marginal_units_break_alike_in_units_of_their_saddle_node(name: str) -> None:
+    width = 10**5
+    relu, other = _unit("relu"), _unit(name)
+    first, second = breaking_depth(relu, width).first, breaking_depth(other, width).first
+    assert first is not None
+    assert second is not None
+    # Whole layers: either depth is up to one too large.
+    expected = first / _saddle_node_scale(relu, width) * _saddle_node_scale(other, width)
+    assert abs(second - expected) <= 1.0 + expected / first
 
 
 def test_the_constant_for_relu_is_about_three_and_a_half() -> None:

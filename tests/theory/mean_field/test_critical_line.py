@@ -4,49 +4,14 @@ import pytest
 
 from propstats.activations import activation
 from propstats.errors import DomainError
-from propstats.theory.mean_field.critical import proven_critical_point
-from propstats.theory.mean_field.critical_line import critical_line, critical_weights
+from propstats.theory.mean_field.critical_line import Biases, critical_weights
 from propstats.theory.mean_field.second_moment import SecondMomentMap
-
-
-@pytest.mark.parametrize(
-    ("name", "std", "weight", "bias"),
-    [
-        ("tanh", 0.25, "1.1153806243628", ".000236876750597895"),
-        ("tanh", 1.0, "2.15330264890279", ".150964629378553"),
-        ("hardtanh", 1.0, "1.46479477349154", ".244080131735663"),
-    ],
-)
-def test_published_digits_are_proven(name: str, std: float, weight: str, bias: str) -> None:
-    for found, printed in zip(proven_critical_point(activation(name), std, digits=15), (weight, bias), strict=True):
-        assert found.digits is not None
-        digits = len(printed.partition(".")[2])
-        assert abs(float(found.digits) - float(printed)) <= 0.5 * 10.0**-digits + 1e-16
-        assert abs(found.value - float(found.digits)) <= found.error + 0.5 * 10.0**-digits + 1e-16
-
-
-@pytest.mark.parametrize("digits", [12, 30])
-def test_hardtanh_by_its_formula(digits: int) -> None:
-    """At q = 1/2: sigma_w^2 = 1/erf(1), sigma_b^2 = 1/2 - sigma_w^2 (erf(1)/2 - exp(-1)/sqrt(pi) + erfc(1))."""
-    import mpmath
-
-    with mpmath.workdps(60):
-        std = mpmath.mpf(math.sqrt(0.5))
-        q, u = std**2, 1 / (std * mpmath.sqrt(2))
-        inside = mpmath.erf(u)
-        second = q * inside - mpmath.sqrt(2 * q / mpmath.pi) * mpmath.exp(-(u**2)) + mpmath.erfc(u)
-        exact = 1 / inside, q - second / inside
-        for found, value in zip(
-            proven_critical_point(activation("hardtanh"), math.sqrt(0.5), digits=digits), exact, strict=True
-        ):
-            assert found.digits is not None
-            assert abs(mpmath.mpf(found.digits) - value) <= mpmath.mpf(10) ** -(digits - 1) / 2
 
 
 @pytest.mark.parametrize("name", ["relu", "prelu", "identity", "abs", "leaky_relu"])
 def test_homogeneous_activations_have_one_point(name: str) -> None:
     unit = activation(name)
-    ((point,),) = critical_line(unit).branches
+    ((point,),) = Biases(unit, 0.0, 3.0).line()
     assert point.sigma_b == 0.0
     slope = (float(unit.slope(1.0)) ** 2 + float(unit.slope(-1.0)) ** 2) / 2
     assert math.isclose(point.sigma_w, 1 / math.sqrt(slope), rel_tol=1e-14)
@@ -56,9 +21,7 @@ def test_homogeneous_activations_have_one_point(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["softplus", "log_sigmoid"])
 def test_where_there_is_none(name: str) -> None:
-    line = critical_line(activation(name))
-    assert line.branches == ()
-    assert line.missing
+    assert Biases(activation(name), 0.0, 3.0).line() == ()
     assert critical_weights(activation(name), 0.3) == ()
 
 
@@ -89,7 +52,7 @@ def test_lines_begin_at_no_biases() -> None:
         zero, *_ = critical_weights(activation(name), 0.0)
         assert (zero.q, zero.sigma_b) == (0.0, 0.0)
         assert math.isclose(zero.sigma_w, start, rel_tol=1e-6)
-        (branch,) = critical_line(activation(name), sigma_b_max=1.0).branches
+        (branch,) = Biases(activation(name), 0.0, 1.0).line()
         assert math.isclose(branch[0].sigma_w, start, rel_tol=1e-4)
         assert math.isclose(branch[-1].sigma_b, 1.0, rel_tol=1e-9)
         q = [point.q for point in branch]
@@ -97,17 +60,15 @@ def test_lines_begin_at_no_biases() -> None:
 
 
 def test_a_gap_at_small_q() -> None:
-    line = critical_line(activation("cos"), sigma_b_max=1.0)
-    (gap,) = line.missing
-    assert gap[0] < 1e-9
-    assert gap[1] < line.branches[0][0].q
-    assert line.branches[0][0].sigma_b < 1e-6
+    start = Biases(activation("cos"), 0.0, 1.0).line()[0][0]
+    assert math.isclose(start.q * math.tanh(start.q), 1.0, rel_tol=1e-9)  # q E[sin^2] = E[cos^2]
+    assert start.sigma_b < 1e-6
 
 
 @pytest.mark.parametrize("name", ["step", "sign", "hardshrink"])
 def test_jumps_have_no_line(name: str) -> None:
     with pytest.raises(DomainError, match="it jumps"):
-        critical_line(activation(name))
+        Biases(activation(name), 0.0, 3.0)
 
 
 def test_bad_input() -> None:

@@ -198,7 +198,7 @@ def test_time_is_shared() -> None:
         ({"kind": "max", "kernel": 2.5}, "whole numbers"),
         ({"kind": "max", "kernel": 2, "correlation": -0.5}, "correlation must be between"),
         ({"kind": "max", "kernel": 2, "std": -1.0}, "std at least 0"),
-        ({"kind": "max", "kernel": 2, "samples": -1}, "samples must be at least 0"),
+        ({"kind": "max", "kernel": 2, "samples": -1}, "sampling needs at least 2 samples, got -1"),
         ({"kind": "max", "kernel": 2, "samples": 1}, "at least 2"),
     ],
 )

@@ -5,9 +5,10 @@ import torch
 from torch_schemes import seeded
 
 from propstats.activations import activation
-from propstats.estimate import STANDARD_ERRORS, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
+from propstats.signals import Signal
 from propstats.theory.weights.differences import difference_remaining
 
 
