@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from propstats.auditing.composed import composed
 from propstats.auditing.data.files import read_file
 from propstats.auditing.loading.access import SAFE, Access
 from propstats.auditing.loading.folders import is_folder
@@ -16,10 +17,10 @@ from propstats.auditing.loading.sniff import open_regular
 from propstats.auditing.provenance import ModelInfo
 from propstats.auditing.records import Skipped
 from propstats.errors import ModelError
+from propstats.nn.rows import TRANSPOSED, rows_first
 from propstats.text import printable
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _LOOKED_UP = (nn.Embedding, nn.EmbeddingBag)
 
 
@@ -80,8 +81,8 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
         if access.arch is not None:
             raise ModelError(f"{printable(os.fspath(path), limit=300)}: an array needs no network", "drop --arch")
         array = read_file(path)
-        plain = array.inputs.dtype in (np.float32, np.float64)
-        weight = torch.from_numpy(np.array(array.inputs, dtype=None if plain else np.float64))
+        is_plain = array.inputs.dtype in (np.float32, np.float64)
+        weight = torch.from_numpy(np.array(array.inputs, dtype=None if is_plain else np.float64))
         shown = printable(os.fspath(path), limit=300)
         matrix = Matrix("array", "weight", tuple(weight.shape), weight.flatten(1))
         return Matrices(
@@ -106,7 +107,11 @@ def read_matrices(path: str | os.PathLike[str], access: Access = SAFE) -> Matric
         tensors = {name: _computable(tensor) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     else:
         assert isinstance(held, dict)
-        tensors = {key: _computable(value) for key, value in held.items() if isinstance(value, torch.Tensor)}
+        plain = {key: _computable(value) for key, value in held.items() if isinstance(value, torch.Tensor)}
+        tensors, together = composed(plain)
+        if together:
+            what = f"{together} weight{'s were' if together > 1 else ' was'} put together"
+            notes = (*notes, f"{what}: pruned ones with their masks, normalised ones from lengths and directions")
         entries = [_plain(key, "weight", tensor) for key, tensor in tensors.items() if tensor.ndim > 1]
         count = sum(tensor.numel() for tensor in tensors.values())
     found = tuple(entry for entry in entries if isinstance(entry, Matrix))
@@ -135,20 +140,14 @@ def _of_modules(model: nn.Module) -> Iterator[Matrix | Skipped]:
             shown = printable(f"{name}.{part}".lstrip("."), limit=80)
             if isinstance(module, _LOOKED_UP):
                 yield Skipped(shown, "rows of an embedding are looked up, not multiplied")
-            elif isinstance(module, (*_CONVOLUTIONS, *_TRANSPOSED)) and part == "weight":
+            elif isinstance(module, (*_CONVOLUTIONS, *TRANSPOSED)) and part == "weight":
                 weight = parameter.detach()
-                rows = _transposed(module, weight) if isinstance(module, _TRANSPOSED) else weight.flatten(1)
+                rows = rows_first(module, weight)
                 if len(rows) % int(module.groups):
                     raise ValueError("groups")
                 yield Matrix(shown, type(module).__name__, tuple(weight.shape), rows, int(module.groups), module)
             else:
                 yield _plain(shown, type(module).__name__, parameter.detach(), module)
-
-
-def _transposed(module: nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d, w: torch.Tensor) -> torch.Tensor:
-    """Return the rows of a transposed convolution: what reaches one output channel."""
-    grouped = w.reshape(module.groups, module.in_channels // module.groups, w.shape[1], -1)
-    return grouped.transpose(1, 2).reshape(module.out_channels, -1)
 
 
 def _plain(name: str, kind: str, tensor: torch.Tensor, module: nn.Module | None = None) -> Matrix | Skipped:

@@ -8,7 +8,7 @@ from torch import nn
 
 from propstats.auditing.measuring.trees import tensors_in
 from propstats.errors import ModelError
-from propstats.text import printable
+from propstats.text import reason_of
 
 
 def on_cpu(network: nn.Module) -> nn.Module:
@@ -38,8 +38,7 @@ def on_cpu(network: nn.Module) -> nn.Module:
     try:
         near = copy.deepcopy(network, {id(tensor): _near(tensor) for tensor in chain(tensors, held)})
     except Exception as error:
-        why = printable(str(error).splitlines()[0], limit=160) if str(error) else type(error).__name__
-        what = f"the network is on {elsewhere} and cannot be copied: {why}"
+        what = f"the network is on {elsewhere} and cannot be copied: {reason_of(error)}"
         raise ModelError(what, "move it to the CPU yourself: .cpu()") from None
     for module in near.modules():
         for name, value in vars(module).items():

@@ -22,6 +22,7 @@ from propstats.simulation.matrix_free.density import Transposed, lanczos_quadrat
 from propstats.simulation.matrix_free.largest import Operator, largest
 from propstats.simulation.matrix_free.operator import JacobianOperator, copies, formed
 from propstats.simulation.stream import Stream
+from propstats.text import reason_of
 
 #: A Jacobian with at most so many rows or columns is formed: that many products give all its singular values exactly.
 _FORMED = 64
@@ -164,8 +165,8 @@ def _operator(network: nn.Module, points: torch.Tensor) -> JacobianOperator:
         operator = JacobianOperator(network, points)
         product = operator.transposed_times(torch.ones(len(points), operator.rows))
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"the model cannot be differentiated at inputs of shape {shape}: {first}") from None
+        what = f"the model cannot be differentiated at inputs of shape {shape}: {reason_of(error)}"
+        raise DataError(what) from None
     if not torch.isfinite(product).all():
         raise ModelError("the network's Jacobian is not finite", "propstats audit says in which layer that begins")
     return operator

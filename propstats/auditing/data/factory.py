@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from propstats.errors import DataError
-from propstats.text import printable
+from propstats.text import printable, reason_of
 
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -46,10 +46,8 @@ def find_factory(name: str) -> Callable[[], Any]:
             with redirect_stdout(sys.stderr):
                 return call()
         except (Exception, SystemExit) as error:
-            lines = str(error).splitlines()
-            reason = f"{type(error).__name__}: {printable(lines[0], limit=120)}" if lines else type(error).__name__
             hint = "it must import, and give data without arguments"
-            raise DataError(f"--data {shown} failed: {reason}", hint) from error
+            raise DataError(f"--data {shown} failed: {reason_of(error, limit=120, named=True)}", hint) from error
         finally:
             if here in sys.path:
                 sys.path.remove(here)

@@ -133,14 +133,11 @@ class _Choice:
         folder = open_folder(root, shown, samples=self.samples, seed=self.seed, shuffle=mode == "batch")
         return dataset(shown, folder, sha256=folder.sha256, normalize=mode, notes=folder.notes)
 
-    def rows(
-        self, name: str, array: Array, *, default: str = "none", keep: torch.dtype | None = None, hashed: bool = True
-    ) -> Dataset:
+    def rows(self, name: str, array: Array, *, default: str = "none", keep: torch.dtype | None = None) -> Dataset:
         """Choose rows of arrays."""
         mode = self.normalize or default
         index = choose(len(array.inputs), self.samples, seed=self.seed, shuffle=mode == "batch")
-        sha256 = array.sha256 if hashed else None
-        return dataset(name, Chosen(array, index), sha256=sha256, normalize=mode, notes=array.notes, keep=keep)
+        return dataset(name, Chosen(array, index), sha256=array.sha256, normalize=mode, notes=array.notes, keep=keep)
 
     def stream(self, name: str, source: Stream) -> Dataset:
         """Take the first samples of a stream."""
@@ -178,7 +175,7 @@ class _Choice:
         keep = torch.int64 if values.dtype.name == "int32" else None
         if values.dtype.kind == "f":
             keep = inputs.dtype if isinstance(inputs, torch.Tensor) else torch.from_numpy(values[:0]).dtype
-        return self.rows(name, Array(values, numbers, ""), keep=keep, hashed=False)
+        return self.rows(name, Array(values, numbers, None), keep=keep)
 
 
 def _check_is_file(name: str, shown: str) -> None:
@@ -186,6 +183,7 @@ def _check_is_file(name: str, shown: str) -> None:
     try:
         there = Path(name).exists()
     except (OSError, ValueError) as error:
-        raise DataError(f"{shown}: cannot be read (not a possible path)", "check the path") from error
+        why = getattr(error, "strerror", None) or "not a possible path"
+        raise DataError(f"{shown}: cannot be read ({why})", "check the path and its permissions") from error
     if not looks_like_file and not there:
         raise unknown_name("data set", shown, _NAMES)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,11 @@ Numbers = npt.NDArray[np.generic]
 Labels = npt.NDArray[np.int64]
 
 #: Values that are handled at once, so that a mapped file is never in memory as a whole.
-_CHUNK = 1 << 22
+_CHUNK: Final = 1 << 22
+#: Bytes that are read to be hashed, which takes a minute or less.
+_HASHED: Final = 1 << 34
+#: Up to so many samples, those chosen are the first of all in random order.
+_PERMUTED: Final = 1 << 26
 
 
 class Part(NamedTuple):
@@ -92,24 +96,26 @@ class Array:
     Attributes:
         inputs: (N, ...); may be mapped from a file.
         labels: (N,) or None.
-        sha256: Of data types, shapes and bytes of both.
+        sha256: Of data types, shapes and bytes of both; None if they were not read as a whole.
         notes: What a reader of the result should know.
     """
 
     inputs: Numbers
     labels: Labels | None
-    sha256: str
+    sha256: str | None
     notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, inputs: Numbers, labels: Labels | None, notes: tuple[str, ...] = ()) -> "Array":
-        """Hash arrays by data type, shape and bytes, whatever their order in memory.
+        """Hash arrays by data type, shape and bytes, whatever their order in memory, unless that takes minutes.
 
         Args:
             inputs: (N, ...).
             labels: (N,) or None.
             notes: What a reader of the result should know.
         """
+        if inputs.nbytes > _HASHED:
+            return cls(inputs, labels, None, (*notes, f"its {inputs.nbytes / 1e9:,.0f} GB were not hashed"))
         digest = hashlib.sha256()
         for values in (inputs, labels):
             if values is not None:
@@ -191,6 +197,8 @@ def choose(available: int, samples: int | None, *, seed: int, shuffle: bool = Fa
     if all_of_them and not shuffle:
         return None
     generator = np.random.Generator(np.random.Philox(key=seed))
+    if available > _PERMUTED and not all_of_them:
+        return generator.choice(available, samples, replace=False)
     return generator.permutation(available)[:samples].astype(np.int64)
 
 

@@ -14,7 +14,7 @@ import torch
 from propstats.auditing.data.dataset import regrouped
 from propstats.auditing.data.rows import Labels, Numbers, Part, check_labels
 from propstats.errors import DataError
-from propstats.text import printable
+from propstats.text import printable, reason_of
 
 #: Under these names dictionaries hold inputs, and labels.
 INPUT_KEYS: Final = ("x", "inputs", "images", "data", "input_ids", "pixel_values", "input_values", "image", "input")
@@ -141,8 +141,7 @@ def batches_of(name: str, begin: Callable[[], Iterable[object]], seed: int) -> I
 
 
 def _broke(name: str, what: str, error: Exception) -> DataError:
-    lines = str(error).splitlines()
-    reason = f"{type(error).__name__}: {printable(lines[0], limit=160)}" if lines else type(error).__name__
+    reason = reason_of(error, named=True)
     return DataError(f"{name}: {what}: {reason}", "it must give batches of inputs, or pairs of inputs and labels")
 
 
@@ -208,7 +207,7 @@ def as_array(values: "torch.Tensor | np.ndarray[Any, Any]", where: str) -> Numbe
             plain = plain.float()
         array: Numbers = plain.numpy()
     except (RuntimeError, TypeError, NotImplementedError) as error:
-        what = f"is a tensor without plain memory: {printable(str(error).splitlines()[0], limit=120)}"
+        what = f"is a tensor without plain memory: {reason_of(error, limit=120)}"
         raise DataError(f"{where} {what}", "make it dense, with values") from error
     return array
 

@@ -8,6 +8,8 @@ from typing import Final
 from propstats.errors import DomainError
 from propstats.text import printable
 
+#: What to do with a network that cannot be loaded as it is.
+USE_ARCH: Final = "save its state_dict and pass --arch package.module:factory"
 _NAME: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _OBJECT: Final = re.compile(rf"({_NAME}):({_NAME})")
 _CALL: Final = re.compile(r"(\w[\w.]*):([^()]+?)(?:\((.*)\))?", re.DOTALL)
@@ -58,6 +60,8 @@ class Access:
         trust: Whether a file that is a program (TorchScript, .pt2) may run.
         verify: Whether the checksums in a file are verified.
         partial: Whether to go on if weights are missing, too many, or of another shape.
+        key: Where in a checkpoint the weights are: a key, keys with dots between them, or what the names of the
+            weights begin with; None looks for the usual names.
 
     Raises:
         DomainError: If an entry is not of its form.
@@ -74,6 +78,7 @@ class Access:
     trust: bool = False
     verify: bool = True
     partial: bool = False
+    key: str | None = None
 
     def __post_init__(self) -> None:
         _ = self.allowed, self.renamed, self.architecture

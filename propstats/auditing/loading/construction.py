@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from propstats.auditing.loading import labels
+from propstats.auditing.loading.access import USE_ARCH
 from propstats.auditing.loading.labels import Global, Instance, Storage, Tuple, numbers
 from propstats.auditing.loading.permitted import MODULE_PREFIX, OWN_PREFIX
 from propstats.auditing.loading.pickles import dotted
 from propstats.errors import ModelError, UnsafeModelError
 
-_HINT: Final = "save its state_dict and pass --arch package.module:factory"
 #: A tuple that is built from itself again and again has no size, but its hash takes forever.
 _HEAVY: Final = 1_000_000
 #: Each takes a moment to be looked through, and a few bytes make another one.
@@ -44,7 +44,7 @@ class _Machine:
     rebuilds_type: bool = False
 
     def refuse(self, what: str = "the pickle does more than rebuild itself when it is loaded") -> UnsafeModelError:
-        return UnsafeModelError(f"{self.name}: {what}; nothing was executed", _HINT)
+        return UnsafeModelError(f"{self.name}: {what}; nothing was executed", USE_ARCH)
 
     def run(self, file: IO[bytes]) -> None:
         self.stack, self.below, self.memo = [], [], {}

@@ -10,7 +10,8 @@ from torch import nn
 
 from propstats.auditing.loading.access import Access
 from propstats.auditing.loading.archive import check_zip
-from propstats.auditing.loading.finding import find_weights
+from propstats.auditing.loading.finding import find_weights, without_keys
+from propstats.auditing.loading.parallel import without_data_parallel
 from propstats.auditing.loading.permitted import OWN_PREFIX, Permitted, permitted
 from propstats.auditing.loading.programs import read_exported, read_scripted
 from propstats.auditing.loading.sniff import Sniffed, open_regular, sniff
@@ -51,6 +52,8 @@ def read_file(path: str | os.PathLike[str], access: Access) -> ModelContent:
     found = sniff(path)
     check_size(found.size, found.path)
     if found.kind in ("torchscript", "torch export") and access.trust:
+        if access.key is not None:
+            raise without_keys("is a program", found.path)
         return _program(path, found, access)
     _refuse(found)
     with open_regular(path) as file:
@@ -66,9 +69,10 @@ def read_file(path: str | os.PathLike[str], access: Access) -> ModelContent:
     form = {"safetensors": "safetensors", "torch legacy": "torch legacy state_dict"}.get(found.kind, "torch state_dict")
     if isinstance(raw, dict) and isinstance(raw.get(_LIGHTNING), str):
         form = "Lightning checkpoint"
-    content, notes = find_weights(raw, name=found.path)
+    content, notes = find_weights(raw, name=found.path, key=access.key)
     if isinstance(content, nn.Module):
         _check_network(content, found.path, names, allowed)
+        content = without_data_parallel(content, name=found.path)
         form, parameters = "torch module", sum(parameter.numel() for parameter in content.parameters())
     else:
         parameters = check_weights(content, name=found.path)

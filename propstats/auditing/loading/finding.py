@@ -15,10 +15,12 @@ _WRAPPERS: Final = ("state_dict", "model_state_dict", "model_state", "model", "m
     "params", "params_ema", "ema", "ema_state_dict", "model_ema", "ema_model")  # fmt: skip
 _HINT: Final = "save model.state_dict() with torch.save"
 _LISTED: Final = 5
-_PLAIN: Final = re.compile(r"[\w./ -]+")
+_PLAIN: Final = re.compile(r"\w[\w.-]*")
 
 
-def find_weights(content: object, *, name: str) -> tuple[nn.Module | dict[str, object], tuple[str, ...]]:
+def find_weights(
+    content: object, *, name: str, key: str | None = None
+) -> tuple[nn.Module | dict[str, object], tuple[str, ...]]:
     """Find the weights, or the whole module, in what a file held.
 
     Args:
@@ -26,33 +28,73 @@ def find_weights(content: object, *, name: str) -> tuple[nn.Module | dict[str, o
             checkpoint has several, the one with a usual name counts; weights under an unusual name do if they are the
             only ones.
         name: How to name the file in the error.
+        key: Where to look instead: a key, keys with dots between them, or what names of weights begin with.
 
     Returns:
         The module, or the weights by name; and what a reader should know of the choice.
 
     Raises:
-        ModelError: If there are neither, or several to choose from.
+        ModelError: If there are neither, several to choose from, or none under the key.
+
+    >>> two = {"old": {"weight": torch.zeros(2, 2)}, "new": {"weight": torch.ones(2, 2)}}
+    >>> find_weights(two, name="two.pt", key="new")[1]
+    ('the weights are those under new',)
     """
     notes: list[str] = []
+    if key is not None:
+        content = _under(content, key, name)
+        notes.append(f"the weights are those under {printable(key, limit=60)}")
     for _ in range(3):
-        if isinstance(content, nn.Module) or not isinstance(content, dict):
+        if not isinstance(content, dict):
             break
         candidates = [key for key, value in content.items() if _holds_weights(value)]
         chosen = next((key for key in _WRAPPERS if key in candidates), None)
         if chosen is None and not _has_matrices(content):
             chosen = candidates[0] if len(candidates) == 1 else None
             if len(candidates) > 1:
-                raise _several(content, candidates, name)
+                raise _several(candidates, name)
         if chosen is None:
             break
         others = [printable(key, limit=30) for key in candidates if key != chosen]
         if others or chosen not in _WRAPPERS:
-            also = f"; also there: {', '.join(others[:_LISTED])}" if others else ""
+            also = f"; also there, for --key: {', '.join(others[:_LISTED])}" if others else ""
             notes.append(f"the weights are those under {printable(chosen, limit=30)}{also}")
         content = content[chosen]
     if isinstance(content, nn.Module):
         return content, tuple(notes)
     return _weights(content, name), tuple(notes)
+
+
+def _under(content: object, key: str, name: str) -> object:
+    """Return what lies under a key of a checkpoint, of a dictionary in it, or of the names of its weights."""
+    shown = printable(key, limit=60)
+    if not isinstance(content, dict):
+        raise without_keys("is no dictionary", name)
+    if key in content:
+        return content[key]
+    named = {full.removeprefix(f"{key}."): value for full, value in content.items() if _begins(full, key)}
+    if named:
+        return named
+    for full, value in content.items():
+        if isinstance(value, dict) and isinstance(full, str) and key.startswith(f"{full}."):
+            return _under(value, key.removeprefix(f"{full}."), name)
+    keys = list(dict.fromkeys(printable(full, limit=30).partition(".")[0] for full in content))
+    there = ", ".join(keys[:_LISTED]) + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
+    raise ModelError(f"{name}: holds nothing under {shown}", f"--key takes one of what is there: {there or 'nothing'}")
+
+
+def without_keys(what: str, name: str) -> ModelError:
+    """Return what to raise where a key is given and there is nothing to choose from.
+
+    Args:
+        what: What the file is.
+        name: How to name it.
+    """
+    return ModelError(f"{name}: {what}, so there are no keys to choose from", "drop --key")
+
+
+def _begins(name: object, key: str) -> bool:
+    return isinstance(name, str) and name.startswith(f"{key}.")
 
 
 def _weights(content: object, name: str) -> dict[str, object]:
@@ -83,14 +125,12 @@ def _why_none(content: dict[object, object]) -> str:
     return f"holds no weights that can be told from its keys ({keys})"
 
 
-def _several(found: dict[object, object], candidates: list[object], name: str) -> ModelError:
+def _several(candidates: list[object], name: str) -> ModelError:
     listed = ", ".join(printable(key, limit=30) for key in candidates[:_LISTED])
     more = f" and {len(candidates) - _LISTED} more" if len(candidates) > _LISTED else ""
-    hint = "save the state_dict of one of them alone"
     # A name out of a file gets into a command only if no shell obeys it.
-    if not isinstance(found[candidates[0]], nn.Module) and _PLAIN.fullmatch(f"{candidates[0]}{name}"):
-        load = f"torch.load('{name}', weights_only=True)['{candidates[0]}']"
-        hint = f"save one of them: python -c \"import torch; torch.save({load}, 'one.pt')\""
+    first = str(candidates[0])
+    hint = f"choose one with --key, as in --key {first if _PLAIN.fullmatch(first) else 'NAME'}"
     return ModelError(f"{name}: holds several sets of weights ({listed}{more})", hint)
 
 

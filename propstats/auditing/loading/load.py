@@ -2,20 +2,19 @@
 
 import os
 from dataclasses import dataclass, replace
-from typing import Final
 
 import torch
 from torch import nn
 
-from propstats.auditing.loading.access import SAFE, Access
+from propstats.auditing.loading.access import SAFE, USE_ARCH, Access
 from propstats.auditing.loading.architectures import build
 from propstats.auditing.loading.content import ModelContent, read_file
+from propstats.auditing.loading.finding import without_keys
 from propstats.auditing.loading.folders import is_folder, read_folder
 from propstats.auditing.loading.weights import load_weights
 from propstats.auditing.provenance import ModelInfo
 from propstats.errors import ModelError, WeightsOnlyError
-
-_ARCH: Final = "save its state_dict and pass --arch package.module:factory"
+from propstats.text import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +93,15 @@ def read_content(path: str | os.PathLike[str], access: Access = SAFE) -> ModelCo
         UnsafeModelError: If loading the file would execute code; nothing was executed.
         ModelError: If the file is missing, damaged, or of another kind.
     """
-    return read_folder(path, access) if is_folder(path) else read_file(path, access)
+    if not is_folder(path):
+        return read_file(path, access)
+    if access.key is not None:
+        raise without_keys("is a folder", printable(os.fspath(path), limit=300))
+    return read_folder(path, access)
 
 
 def _settled(model: nn.Module, name: str) -> nn.Module:
     try:
         return model.to("cpu").eval()
     except Exception as error:  # the network's own code may run here
-        raise ModelError(f"{name}: the network cannot be put into evaluation mode on the CPU", _ARCH) from error
+        raise ModelError(f"{name}: the network cannot be put into evaluation mode on the CPU", USE_ARCH) from error

@@ -91,11 +91,9 @@ class FoundLayer:
     input: int = 0
 
 
-def function_of(
-    target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """Return the function that people call for an operation (or else the operation) with its arguments."""
-    return _FUNCTIONS.get(str(target), target), args, kwargs
+def function_of(target: Any) -> Any:
+    """Return the function that people call for an operation, with the same arguments; or else the operation."""
+    return _FUNCTIONS.get(str(target), target)
 
 
 def layer_of(

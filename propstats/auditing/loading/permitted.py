@@ -116,7 +116,8 @@ def _of_torch() -> tuple[Entry, ...]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__.startswith(MODULE_PREFIX)
     }
-    named: list[Entry] = [(value, _label(value)) for value in classes]
+    # DataParallel is taken off once the network has been checked.
+    named: list[Entry] = [(value, _label(value)) for value in (*classes, nn.DataParallel)]
     functions: list[Entry] = []
     for name in _ACTIVATIONS:
         function = getattr(nn.functional, name)

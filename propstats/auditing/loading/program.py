@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from propstats.auditing.loading.access import USE_ARCH
 from propstats.auditing.loading.operations import function_of, layer_of
 from propstats.errors import ModelError
 
-_ARCH: Final = "save its state_dict and pass --arch package.module:factory"
 #: Operations that check sizes; they return nothing that is used.
 _ASSERTIONS: Final = ("aten._assert", "aten.sym_constrain")
 
@@ -98,7 +98,7 @@ def program_of(exported: ExportedProgram, *, name: str) -> Program:
             inputs.append(node.name)
         elif node.op == "call_function":
             if not isinstance(node.target, torch._ops.OpOverload) and not _is_scalar(node.target):
-                raise ModelError(f"{name}: holds control flow ({node.name}), whose layers cannot be watched", _ARCH)
+                raise ModelError(f"{name}: holds control flow ({node.name}), whose layers cannot be watched", USE_ARCH)
             if str(node.target).startswith(_ASSERTIONS):
                 continue
             args, kwargs = _written(node.args, held), _written(node.kwargs, held)
@@ -107,7 +107,7 @@ def program_of(exported: ExportedProgram, *, name: str) -> Program:
                 steps.append(Step(node.name, found.name, (args[found.input],), {}))
             else:
                 used.update(weight.name for weight in _weights((args, kwargs)))
-                steps.append(Step(node.name, *function_of(node.target, args, kwargs)))
+                steps.append(Step(node.name, function_of(node.target), args, kwargs))
         elif node.op == "output":
             outputs = tuple(_written(node.args[0], held))
     if len(inputs) != 1:

@@ -10,11 +10,12 @@ from io import BufferedReader
 import torch
 from torch import nn
 
+from propstats.auditing.loading.access import USE_ARCH
 from propstats.auditing.loading.program import Program, program_of
 from propstats.auditing.loading.screen import screen
 from propstats.auditing.loading.sniff import Sniffed
 from propstats.errors import ModelError, PropstatsError
-from propstats.text import printable
+from propstats.text import reason_of
 
 
 def read_exported(file: BufferedReader, found: Sniffed) -> Program:
@@ -89,12 +90,11 @@ def watchable(model: nn.Module, example: torch.Tensor, *, name: str) -> nn.Modul
         except ModelError:
             raise
         except Exception as error:  # whatever the program or its tracing raises
-            reason = printable(str(error).splitlines()[0], limit=120) if str(error) else type(error).__name__
-            what = f"the layers of this TorchScript program cannot be watched ({reason})"
-            raise ModelError(f"{name}: {what}", "save its state_dict and pass --arch package.module:factory") from error
+            what = f"the layers of this TorchScript program cannot be watched ({reason_of(error, limit=120)})"
+            raise ModelError(f"{name}: {what}", USE_ARCH) from error
     if not same:
         what = "the layers of this TorchScript program cannot be watched: traced, it gives something else"
-        raise ModelError(f"{name}: {what}", "save its state_dict and pass --arch package.module:factory")
+        raise ModelError(f"{name}: {what}", USE_ARCH)
     return found
 
 

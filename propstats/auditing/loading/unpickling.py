@@ -9,6 +9,7 @@ from typing import Final
 
 import torch
 
+from propstats.auditing.loading.access import USE_ARCH
 from propstats.auditing.loading.construction import check_construction
 from propstats.auditing.loading.permitted import MODULE_PREFIX, Permitted, granted_by_others, permitting
 from propstats.auditing.loading.pickles import global_names
@@ -16,7 +17,6 @@ from propstats.auditing.loading.sniff import Sniffed
 from propstats.errors import ModelError, UnsafeModelError
 from propstats.text import printable
 
-_ARCH: Final = "save its state_dict and pass --arch package.module:factory"
 _LEGACY_PICKLES: Final = 5  # magic number, protocol, system, object, keys of the storages
 _HARMLESS: Final = {"_codecs.encode", "builtins.bytearray", "builtins.set", "builtins.complex"}
 _MOST_PROPOSED: Final = 8
@@ -78,7 +78,7 @@ def _check_pickle(file: BufferedReader, found: Sniffed, names: frozenset[str], a
     if found.kind == "torch legacy":
         if any(name.startswith(MODULE_PREFIX) or name in allowed.labels - allowed.unread for name in names):
             what = "is a whole module in the format of torch before 1.6, which cannot be loaded safely"
-            raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", _ARCH)
+            raise UnsafeModelError(f"{found.path}: {what}; nothing was executed", USE_ARCH)
         _refuse_names(_foreign(names, allowed), found.path)
         file.seek(0)
         check_construction(file, name=found.path, size=found.size, pickles=_LEGACY_PICKLES, unread=allowed.unread)
@@ -108,17 +108,17 @@ def _way_out(unsafe: set[str]) -> str:
     tops = {name.split(".")[0] for name in unsafe}
     # The names are the file's: what is no network's must not be proposed to a hasty reader.
     if tops & ({*sys.stdlib_module_names, "torch", "numpy"} - {"__main__"}) or len(unsafe) > _MOST_PROPOSED:
-        return _ARCH
+        return USE_ARCH
     options = []
     for name in sorted(unsafe):
         module, _, attribute = name.rpartition(".")
         if not all(part.isidentifier() for part in name.split(".")):
-            return _ARCH
+            return USE_ARCH
         if module == "__main__":
             options.append(f"--class {name}=package.module:{attribute}")
         else:
             options.append(f"--allow {module}:{attribute}")
-    return f"if you know the code, {' '.join(options)}; or {_ARCH}"
+    return f"if you know the code, {' '.join(options)}; or {USE_ARCH}"
 
 
 def _foreign(names: frozenset[str], allowed: Permitted) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from propstats.errors import ModelError
-from propstats.text import printable
+from propstats.text import reason_of
 
 
 @contextmanager
@@ -31,9 +31,7 @@ def users_code(what: str, hint: str) -> Iterator[None]:
     except ModelError:
         raise
     except (Exception, SystemExit) as error:
-        lines = str(error).splitlines()
-        reason = f"{type(error).__name__}: {printable(lines[0], limit=120)}" if lines else type(error).__name__
-        raise ModelError(f"{what} failed: {reason}", hint) from error
+        raise ModelError(f"{what} failed: {reason_of(error, limit=120, named=True)}", hint) from error
     finally:
         if here in sys.path:
             sys.path.remove(here)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from propstats.auditing.loading.access import USE_ARCH
 from propstats.errors import ModelError
 from propstats.text import printable
 
@@ -15,7 +16,6 @@ MAX_DEPTH: Final = 100
 MAX_CALLS: Final = 1_000_000
 # Below this many elements a view larger than its storage (an expanded buffer) costs nothing.
 _SMALL: Final = 1 << 20
-_HINT: Final = "save its state_dict and pass --arch package.module:factory"
 _REFERENCE: Final[Mapping[str, object]] = dict(vars(nn.Module()))
 
 
@@ -39,11 +39,11 @@ def check_tensor(tensor: torch.Tensor, *, name: str, where: str) -> None:
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
         raise ModelError(f"{shown} is sparse, nested or quantised; only dense weights are audited", "make it dense")
     if tensor._backward_hooks:
-        raise ModelError(f"{shown} carries hooks", _HINT)
+        raise ModelError(f"{shown} carries hooks", USE_ARCH)
     claimed = tensor.numel() * tensor.element_size()
     if tensor.numel() > _SMALL and claimed > tensor.untyped_storage().nbytes():
         held = tensor.untyped_storage().nbytes()
-        raise ModelError(f"{shown} claims {claimed:,} bytes, {held:,} are there: not an honest file", _HINT)
+        raise ModelError(f"{shown} claims {claimed:,} bytes, {held:,} are there: not an honest file", USE_ARCH)
 
 
 def check_module(
@@ -82,9 +82,9 @@ def check_module(
             calls[key] = 1 + sum(calls[child] for child in below)
             if heights[key] > MAX_DEPTH or calls[key] > MAX_CALLS:
                 limits = f"{MAX_DEPTH} levels and {MAX_CALLS:,} modules"
-                raise ModelError(f"{name}: the modules nest beyond {limits}", _HINT)
+                raise ModelError(f"{name}: the modules nest beyond {limits}", USE_ARCH)
         elif key in open_:
-            raise ModelError(f"{name}: module {_shown(path)} contains itself", _HINT)
+            raise ModelError(f"{name}: module {_shown(path)} contains itself", USE_ARCH)
         elif key not in heights:
             _check_entries(module, name, path, identities, remade.get(type(module), ()))
             open_.add(key)
@@ -102,12 +102,12 @@ def _check_entries(module: nn.Module, name: str, path: str, known: frozenset[int
     entries = vars(module)
     for key, usual in _REFERENCE.items():
         if key not in entries:
-            raise ModelError(f"{where} lacks its {key}: damaged, or not written by torch", _HINT)
+            raise ModelError(f"{where} lacks its {key}: damaged, or not written by torch", USE_ARCH)
         value = entries[key]
         if not _alike(value, usual):
-            raise ModelError(f"{where}: its {key} is a {type(value).__name__}", _HINT)
+            raise ModelError(f"{where}: its {key} is a {type(value).__name__}", USE_ARCH)
         if key.endswith(("_hooks", "_hooks_with_kwargs", "_hooks_always_called")) and value:
-            raise ModelError(f"{where} carries hooks ({key})", _HINT)
+            raise ModelError(f"{where} carries hooks ({key})", USE_ARCH)
     for key, value in entries.items():
         if key not in _REFERENCE and key not in remade:
             _check_attribute(module, key, value, where, known)
@@ -116,7 +116,7 @@ def _check_entries(module: nn.Module, name: str, path: str, known: frozenset[int
         named = isinstance(child, str) and child != "" and "." not in child and printable(child) == child
         if not named or not (value is None or isinstance(value, nn.Module)):
             what = f"has a part {printable(child, limit=40)} of type {type(value).__name__}"
-            raise ModelError(f"{where} {what}, not a module", _HINT)
+            raise ModelError(f"{where} {what}, not a module", USE_ARCH)
     _check_tensors(module._parameters, nn.Parameter, name, path, where)
     _check_tensors(module._buffers, torch.Tensor, name, path, where)
 
@@ -134,7 +134,7 @@ def _check_tensors(
     for key, value in tensors.items():
         if not isinstance(key, str) or not (value is None or isinstance(value, expected)):
             what = f"{printable(key, limit=40)} is a {type(value).__name__}"
-            raise ModelError(f"{where}: {what}, not a {expected.__name__}", _HINT)
+            raise ModelError(f"{where}: {what}, not a {expected.__name__}", USE_ARCH)
         if value is not None:
             check_tensor(value, name=name, where=f"{path}.{key}".lstrip("."))
 
@@ -142,9 +142,9 @@ def _check_tensors(
 def _check_attribute(module: nn.Module, key: object, value: object, where: str, known: frozenset[int]) -> None:
     shown = printable(key, limit=40)
     if not isinstance(key, str) or callable(getattr(type(module), key, None)):
-        raise ModelError(f"{where}: its attribute {shown} hides a method", _HINT)
+        raise ModelError(f"{where}: its attribute {shown} hides a method", USE_ARCH)
     if callable(value) and id(value) not in known:
-        raise ModelError(f"{where}: its attribute {shown} is a {type(value).__name__}, which can be called", _HINT)
+        raise ModelError(f"{where}: its attribute {shown} is a {type(value).__name__}, which can be called", USE_ARCH)
     for tensor in _tensors_in(value):
         check_tensor(tensor, name=where, where=shown)
 

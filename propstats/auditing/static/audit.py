@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import torch
-from torch import nn
 
 from propstats.auditing.bound import rows_of
 from propstats.auditing.loading.access import SAFE, Access
@@ -17,6 +16,7 @@ from propstats.auditing.static.records import Lengths, StaticReport, WeightStati
 from propstats.auditing.static.rules import DEAD_ROWS, NON_FINITE
 from propstats.auditing.static.sums import sums
 from propstats.estimate import Estimate, Route
+from propstats.nn.rows import TRANSPOSED
 from propstats.text import printable
 from propstats.theory.geometry import Axis
 from propstats.theory.weights.coherence import canonical_error
@@ -24,7 +24,6 @@ from propstats.theory.weights.fans import Connections
 
 #: Products for all pairs of rows: beyond that, minutes.
 _MOST_PRODUCTS: Final = 3e11
-_TRANSPOSED: Final = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _NO_SIGNAL: Final = "no signal was measured: whether it survives depends on the network and on data"
 
 
@@ -125,7 +124,7 @@ def _statistics(matrix: Matrix, tensors: Mapping[str, torch.Tensor]) -> WeightSt
 
 def _connections(matrix: Matrix) -> Connections:
     """Return what a weight connects, as far as its shape says."""
-    transposed = isinstance(matrix.module, _TRANSPOSED)
+    transposed = isinstance(matrix.module, TRANSPOSED)
     first, second, *kernel = matrix.shape if len(matrix.shape) > 1 else (1, *matrix.shape)
     axes = tuple(Axis(size, kernel=size, transposed=transposed) for size in kernel)
     if transposed:

@@ -4,6 +4,7 @@ import argparse
 import collections
 import datetime
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ ADAM = {"state": {0: {"exp_avg": torch.ones(3, 4)}}, "param_groups": [{"lr": 0.1
         ({"state_dict": weights(), "optimizer": ADAM, "best": torch.tensor(0.5)}, ""),
         ({"model": {"state_dict": weights()}}, ""),
         ({"ema_state_dict": weights(), "step": torch.tensor(3)}, ""),
-        ({"model": weights(), "model_ema": weights()}, "the weights are those under model; also there: model_ema"),
+        (
+            {"model": weights(), "model_ema": weights()},
+            "the weights are those under model; also there, for --key: model_ema",
+        ),
         ({"student": weights(), "opt": ADAM}, "the weights are those under student"),
     ],
 )
@@ -44,9 +48,9 @@ def test_found(checkpoint: Any, note: str) -> None:
     [
         (ADAM, "state of an optimiser"),
         ({"optimizer": ADAM, "epoch": 3}, "state of an optimiser"),
-        ({"G": weights(), "D": weights()}, r"several sets of weights \(G, D\).*weights_only=True\)\['G'\]"),
-        ({'G"; rm x; "': weights(), "D": weights()}, "the state_dict of one of them alone"),
-        ({"G": nn.ReLU(), "D": nn.ReLU()}, "the state_dict of one of them alone"),
+        ({"G": weights(), "D": weights()}, r"several sets of weights \(G, D\).*--key G"),
+        ({'G"; rm x; "': weights(), "D": weights()}, "--key NAME"),
+        ({"G": nn.ReLU(), "D": nn.ReLU()}, "--key G"),
         (torch.ones(3), "--data"),
         ({}, "nothing"),
         ({1: torch.ones(3, 3)}, "named by text"),
@@ -55,6 +59,39 @@ def test_found(checkpoint: Any, note: str) -> None:
 def test_refused(checkpoint: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         find_weights(checkpoint, name="m.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ({"G": weights(), "D": {}}, "G"),
+        ({"models": {"G": weights(), "D": weights()}}, "models.G"),
+        ({"a.b": weights(), "a": {"b": {}}}, "a.b"),
+        ({"models": {"G": {"state_dict": weights()}}}, "models.G"),
+        ({f"G.{name}": value for name, value in weights().items()} | {"D.weight": torch.ones(2, 2)}, "G"),
+    ],
+)
+def test_chosen_by_key(content: Any, key: str) -> None:
+    found, notes = find_weights(content, name="m.pt", key=key)
+    assert isinstance(found, dict)
+    assert found.keys() == weights().keys()
+    assert notes[0] == f"the weights are those under {key}"
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "words"),
+    [
+        ({"G": weights(), "D": weights()}, "E", "nothing under E; --key takes one of what is there: G, D"),
+        ({"models": {"G": weights()}}, "models.D", "nothing under D; --key takes one of what is there: G"),
+        ({}, "G", "nothing under G.*there: nothing"),
+        (nn.ReLU(), "G", "no dictionary.*no keys.*drop --key"),
+        ({"G": 3}, "G", "holds a int"),
+    ],
+)
+def test_nothing_under_the_key(content: Any, key: str, words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        find_weights(content, name="m.pt", key=key)
+    assert re.search(words, f"{caught.value.message}; {caught.value.hint}")
 
 
 BESIDE = {
