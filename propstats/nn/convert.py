@@ -148,7 +148,8 @@ def _cannot(part: _Named, why: str, hint: str = _AROUND) -> ModelError:
 
 
 def _normprop(part: _Named, norm: _Named | None, act: nn.Module, options: dict[str, Any]) -> NormProp:
-    (name, layer), batch_norm = cast("tuple[str, Any]", part), cast("Any", norm and norm[1])
+    name, layer = cast("tuple[str, Any]", part)
+    batch_norm: Any = None if norm is None else norm[1]
     weight = layer.weight
     # torch draws weights that are replaced here from this generator, not from the global one.
     scratch = None if weight.is_meta else torch.Generator(weight.device)

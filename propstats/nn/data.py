@@ -114,10 +114,11 @@ class BatchNormalization(nn.Module):
             input: Examples, shape (examples, ...).
 
         Raises:
-            DataError: If a batch to train on has one example, which says nothing of a variance.
+            DataError: If a batch to train on has one example or none, which says nothing of a variance.
         """
         if self.training and len(input) < 2:
-            raise DataError("a batch of one example has no variance", "normalise by the whole data set instead")
+            what = "one example has" if len(input) else "no examples has"
+            raise DataError(f"a batch of {what} no variance", "normalise by the whole data set instead")
         # The averages are views, so that what changes in them stays.
         mean, var = self.running_mean.view(-1), self.running_var.view(-1)
         by_element = functional.batch_norm(

@@ -1,6 +1,5 @@
 """What all NormProp layers have in common: weights of unit length, an activation, and its constants."""
 
-import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,16 +8,16 @@ import torch
 from torch import nn
 
 from propstats.activations import Activation, activation
-from propstats.errors import DomainError, ModelError
+from propstats.errors import DomainError
 from propstats.nn.activations import activation_module, is_rectifier
-from propstats.nn.checkpoint import check_checkpoint
+from propstats.nn.checkpoint import check_checkpoint, check_packed, packed
 from propstats.nn.constants import matched_constants, unit_constants
 from propstats.nn.rectifier import rectified
 from propstats.nn.rows import row_lengths, scale_rows
 from propstats.nn.written import read_state, written
 
 #: Where gamma comes closer to 0, matched constants stay those of this gamma: there is no signal to normalise.
-_NARROWEST = 2.0**-10
+NARROWEST = 2.0**-10
 
 
 class NormProp(nn.Module):
@@ -77,13 +76,15 @@ class NormProp(nn.Module):
     ) -> None:
         if "bias" in geometry:
             raise DomainError("a NormProp layer has no bias beside beta", "leave bias out and give beta a number")
+        if constants not in ("paper", "matched"):
+            raise DomainError(f"constants must be 'paper' or 'matched', got {constants!r}")
         if dtype is not None and not dtype.is_floating_point:
             raise DomainError(f"dtype must be a floating-point type, got {dtype}")
         # Without storage at first: torch would draw weights from its global generator.
         super().__init__(*args, bias=False, device="meta", dtype=dtype, **geometry)
         self.to_empty(device=torch.get_default_device() if device is None else device)
         self.activation, slope = _activation_of(activation)
-        self.constants = _checked(constants)
+        self.constants = constants
         self.c1, self.c2, factor = unit_constants(self.activation)
         self._phi: Callable[[torch.Tensor], torch.Tensor] = activation_module(self.activation).forward
         self._start = self._first_gamma(gamma, factor), _finite("beta", beta)
@@ -165,7 +166,7 @@ class NormProp(nn.Module):
     def current_constants(self) -> tuple[torch.Tensor | float, torch.Tensor | float]:
         """Return c1 and c2 as they are now: numbers if nothing learned moves them, else tensors of shape (units,)."""
         if self.constants == "matched":
-            mean, std = self.beta, self.gamma.abs().clamp_min(_NARROWEST)
+            mean, std = self.beta, self.gamma.abs().clamp_min(NARROWEST)
         elif self.slope is None:
             return self.c1, self.c2
         else:
@@ -213,7 +214,7 @@ class NormProp(nn.Module):
         """Return what a checkpoint has to agree with, as bytes: some file formats hold tensors only."""
         params = {} if self.slope is not None else dict(self.activation.params)
         state = {"activation": self.activation.text, "params": params, "constants": self.constants}
-        return torch.frombuffer(bytearray(json.dumps(state).encode()), dtype=torch.uint8)
+        return packed(state)
 
     def set_extra_state(self, state: torch.Tensor) -> None:
         """Check that a checkpoint is of such a layer.
@@ -222,14 +223,9 @@ class NormProp(nn.Module):
             state: What `get_extra_state` returned when it was saved: bytes, shape (n,).
 
         Raises:
-            ModelError: If it is of another activation or of other constants.
+            ModelError: If it is of another activation or of other constants, or damaged.
         """
-        own, other = (json.loads(bytes(s.tolist())) for s in (self.get_extra_state(), state))
-        for what, value in own.items():
-            if other.get(what) != value:
-                raise ModelError(
-                    f"the checkpoint is of a NormProp layer with {what} {other.get(what)!r}, this one has {value!r}"
-                )
+        check_packed(self.get_extra_state(), state)
 
 
 def _activation_of(given: Any) -> tuple[Activation, torch.Tensor | None]:
@@ -243,12 +239,6 @@ def _activation_of(given: Any) -> tuple[Activation, torch.Tensor | None]:
         raise DomainError(what, "only the slope of PReLU is learned; give a formula with numbers instead")
     found = activation(given)
     return found, torch.tensor([found.params["a"]]) if found.name == "prelu" else None
-
-
-def _checked(constants: str) -> str:
-    if constants not in ("paper", "matched"):
-        raise DomainError(f"constants must be 'paper' or 'matched', got {constants!r}")
-    return constants
 
 
 def _finite(name: str, value: float) -> float:

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 from torch import nn
 
 from propstats.activations.activation import Activation
-from propstats.activations.catalog import CATALOG
 from propstats.activations.expression import Call
+from propstats.activations.names import BY_NAME
 from propstats.errors import ExpressionError, ModelError
 from propstats.nn.activations import Elementwise
 from propstats.nn.affine import Affine
@@ -57,7 +57,6 @@ REMADE: Final[dict[type[nn.Module], tuple[str, ...]]] = {
 }
 _COMMON: Final = frozenset(vars(nn.Module()))
 _POSITIVE: Final = ("scale", "std", "factor", "c1")
-_KNOWN: Final = {entry.name: entry for entry in CATALOG}
 _AGAIN: Final = "save the network again with torch.save"
 _MOST_AXES: Final = 3
 _LARGEST: Final = 2**31
@@ -82,7 +81,7 @@ def check_network(network: nn.Module) -> None:
         try:
             check_restored(layer)
             act = layer.activation if type(layer) in REMADE else None
-            if isinstance(act, Activation) and act.name not in _KNOWN:
+            if isinstance(act, Activation) and act.name not in BY_NAME:
                 own.add((act.text, tuple(act.params.items())))
                 if len(own) > _MOST_FORMULAS:
                     raise ModelError(f"there are more than {_MOST_FORMULAS} formulas in the network", _AGAIN)
@@ -188,7 +187,7 @@ def _is_size(value: object) -> bool:
 
 
 def _formula(act: Activation) -> Iterator[str]:
-    known = _KNOWN.get(act.name)
+    known = BY_NAME.get(act.name)
     nodes, branches, waves = _size(act)
     if known is not None:
         if known.text != act.text:

@@ -5,7 +5,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+#: Layers whose weights have the inputs first.
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 class Weighted(Protocol):
@@ -21,7 +22,7 @@ def rows_first(layer: Weighted, weight: torch.Tensor) -> torch.Tensor:
     >>> rows_first(layer, layer.weight).shape
     torch.Size([6, 10])
     """
-    if isinstance(layer, _TRANSPOSED):  # (in, out/groups, ...), the inputs of a group one after the other
+    if isinstance(layer, TRANSPOSED):  # (in, out/groups, ...), the inputs of a group one after the other
         by_group = weight.reshape(layer.groups, -1, *weight.shape[1:])
         return by_group.transpose(1, 2).flatten(0, 1).flatten(1)
     return weight.flatten(1)
@@ -30,7 +31,7 @@ def rows_first(layer: Weighted, weight: torch.Tensor) -> torch.Tensor:
 def scale_rows(layer: Weighted, weight: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
     """Return weights with the row of each unit multiplied by a factor, shape (units,)."""
     taps = (1,) * (weight.dim() - 2)
-    if isinstance(layer, _TRANSPOSED):
+    if isinstance(layer, TRANSPOSED):
         by_group = weight.reshape(layer.groups, -1, *weight.shape[1:])
         return (by_group * factor.view(layer.groups, 1, -1, *taps)).reshape(weight.shape)
     return weight * factor.view(-1, 1, *taps)

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from propstats.activations.activation import Activation
-from propstats.activations.catalog import CATALOG
+from propstats.activations.names import BY_NAME
 from propstats.errors import ModelError
 
-_KNOWN = {entry.name: entry for entry in CATALOG}
 _TEXTS = ("name", "text", "reference")
 
 
@@ -44,7 +43,7 @@ def read(state: object) -> Activation:
         raise _damaged("has parameters without names")
     if not all(isinstance(value, float) and math.isfinite(value) for value in params.values()):
         raise _damaged("has a parameter that is no finite number")
-    known = _KNOWN.get(name)
+    known = BY_NAME.get(name)
     if known is not None and known.text == text:
         if set(params) != set(known.params):
             raise _damaged("has other parameters than the activation of this name")

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.affine import Unchanged
 from propstats.rules.dense import Weights
 from propstats.rules.fluctuation import atoms
 from propstats.rules.mask import Pattern, Shares
 from propstats.rules.rule import Rule
 from propstats.rules.softmax import softmax_moments
+from propstats.signals import Gradient, Positions, Signal
 
 #: The signals that queries, keys and values are made of.
 Three = tuple[Signal, Signal, Signal]

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.norm import Scale, mean_inverse, mean_square, projected
+from propstats.signals import Gradient, Positions, Signal
 
 
 @dataclass(frozen=True, slots=True)

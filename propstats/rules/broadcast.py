@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.parts import Repeat
 from propstats.rules.rule import Join
+from propstats.signals import Gradient, Positions, Signal
 
 
 @dataclass(frozen=True, slots=True)

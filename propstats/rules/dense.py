@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from propstats.estimate import Gradient, Positions, Signal
+from propstats.signals import Gradient, Positions, Signal
 
 
 @dataclass(frozen=True, slots=True)

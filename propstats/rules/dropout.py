@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from propstats.errors import DomainError
-from propstats.estimate import Gradient, Positions, Signal
+from propstats.signals import Gradient, Positions, Signal
 
 
 @dataclass(frozen=True, slots=True)

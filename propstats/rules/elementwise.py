@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from propstats.activations import Activation
-from propstats.estimate import Gradient, Positions, Signal
 from propstats.expectation import quadrature
 from propstats.expectation.dual import difference, dual, dual_slope
 from propstats.rules.fluctuation import average, possible
+from propstats.signals import Gradient, Positions, Signal
 
 #: The relative step of the second moment for sensitivities to it.
 _STEP = 1e-3

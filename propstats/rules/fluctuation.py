@@ -9,7 +9,7 @@ squares (a gamma distribution): they are never negative.
 import math
 from dataclasses import replace
 
-from propstats.estimate import Positions, Signal
+from propstats.signals import Positions, Signal
 
 
 def atoms(error: float) -> tuple[tuple[float, float], ...]:

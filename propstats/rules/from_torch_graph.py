@@ -10,7 +10,7 @@ from propstats.errors import ModelError
 from propstats.rules.from_torch import rule_for
 from propstats.rules.from_torch_reader import Reader
 from propstats.rules.graph import Graph
-from propstats.text import printable
+from propstats.text import reason_of
 
 
 def graph_of(module: nn.Module, shape: Sequence[int] | None = None, *, training: bool = True) -> Graph:
@@ -52,8 +52,7 @@ def _traced(module: nn.Module) -> fx.GraphModule:
             module = nn.Sequential(module)  # or torch.fx would look into it
         traced = fx.GraphModule(module, tracer.trace(module))
     except Exception as error:  # the network's own code runs here
-        reason = printable(error, limit=160).partition("\\n")[0]
-        what = f"{type(module).__name__} cannot be traced: {reason}"
+        what = f"{type(module).__name__} cannot be traced: {reason_of(error)}"
         raise ModelError(what, "write its layers down in a TOML file, see docs/commands.md") from None
     inputs = [n.name for n in traced.graph.nodes if n.op == "placeholder"]
     if len(inputs) != 1:
@@ -88,9 +87,8 @@ def _shapes(traced: fx.GraphModule, module: nn.Module, sizes: tuple[int, ...]) -
             kind = torch.long if _hears_tokens(traced) else next((p.dtype for p in module.parameters()), torch.float32)
             Watch(traced, garbage_collect_values=True).run(torch.zeros((1, *sizes), dtype=kind))
     except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
-        reason = printable(str(error).splitlines()[0] if str(error) else type(error).__name__, limit=160)
         shown = "x".join(map(str, sizes))
-        raise ModelError(f"the network refuses an input of {shown}: {reason}", "is --shape right?") from None
+        raise ModelError(f"the network refuses an input of {shown}: {reason_of(error)}", "is --shape right?") from None
     finally:
         for part, training in modes:
             part.training = training

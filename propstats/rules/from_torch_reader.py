@@ -17,8 +17,8 @@ from propstats.rules.attention import AttentionBetween
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch import NoRuleError
 from propstats.rules.from_torch_modules import attention, standing_rule
-from propstats.rules.graph import Node
 from propstats.rules.join import Add, Concatenate
+from propstats.rules.node import Node
 from propstats.rules.order import INPUT
 from propstats.rules.pooling import average_pool
 from propstats.rules.rule import Join, Rule

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, replace
 
 from propstats.activations.gates import Gate
-from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.fluctuation import average, possible
+from propstats.signals import Gradient, Positions, Signal
 
 
 @dataclass(frozen=True, slots=True)

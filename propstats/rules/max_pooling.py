@@ -3,23 +3,20 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from propstats.activations import Activation, activation
-from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.affine import Chain, Unchanged
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.fluctuation import average, possible
+from propstats.rules.node import Node
 from propstats.rules.pooling import laid
 from propstats.rules.rule import Join, Rule
+from propstats.signals import Gradient, Positions, Signal
 from propstats.theory.pooling.layer import PoolLayer
 from propstats.theory.pooling.layout import Layout
 from propstats.theory.pooling.pair import Correlations, Largest, largest
-
-if TYPE_CHECKING:
-    from propstats.rules.graph import Node
 
 #: The deepest dip of a function that counts as rising.
 _DEEPEST = 0.35
@@ -164,7 +161,7 @@ class Pooled:
         return self.before.backward(Gradient(q), signal)
 
 
-def find_pooled(order: Sequence["Node"]) -> Mapping[str, Pooled]:
+def find_pooled(order: Sequence[Node]) -> Mapping[str, Pooled]:
     """Return the max pools behind activations that do not fall, by their names.
 
     Args:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from propstats.estimate import Gradient, Signal
 from propstats.rules.fluctuation import average
 from propstats.rules.rule import Rule
+from propstats.signals import Gradient, Signal
 
 
 @dataclass(frozen=True, slots=True)

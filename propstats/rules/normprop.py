@@ -28,7 +28,7 @@ def normprop(weights: Weights, act: Activation, gamma: float | None = None, beta
         Arpit et al. 2016, arXiv:1603.01431, Eq. 12 and section 3.4.
 
     >>> from propstats.activations import activation
-    >>> from propstats.estimate import Signal
+    >>> from propstats.signals import Signal
     >>> layer = normprop(Weights(0.0, 0.01, 0.0, 0.0, 100, 100, 100), activation("relu"), gamma=1.0)
     >>> round(layer.forward(Signal(0.0, 1.0, 1.0)).q, 12)
     1.0

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propstats.errors import DomainError
-from propstats.estimate import Gradient, Positions, Signal
+from propstats.signals import Gradient, Positions, Signal
 from propstats.theory.pooling.geometry import PoolAxis
 from propstats.theory.pooling.layer import PoolLayer
 from propstats.theory.pooling.layout import Layout

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from propstats.estimate import Gradient, Positions, Signal
+from propstats.signals import Gradient, Positions, Signal
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Chain
 from propstats.rules.attention import Attention
 from propstats.rules.dense import Weights
 from propstats.rules.embedding import Embedding
-from propstats.rules.graph import Graph, Node
+from propstats.rules.graph import Graph
+from propstats.rules.node import Node
 from propstats.rules.order import INPUT
 from propstats.rules.statistics import InputStatistics
+from propstats.signals import Gradient, Signal
 
 #: A signal or gradient that is this many times smaller (larger) at one end than at the other does not survive: one
 #: learning rate cannot serve both ends. Where one moves by a hundredth of its weights, the other moves by a hundredth

@@ -65,7 +65,7 @@ def resample(sizes: Sequence[int], how: Resampling) -> tuple[AveragePool, tuple[
     Raises:
         DomainError: If there are no positions.
 
-    >>> from propstats.estimate import Positions, Signal
+    >>> from propstats.signals import Positions, Signal
     >>> rule, sizes = resample((2,), Resampling("linear", scale=(2,)))
     >>> sizes, rule.forward(Signal(0.0, 1.0, 1.0, positions=Positions(0.0, 0.0))).q
     ((4,), 0.8125)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from propstats.estimate import Gradient, Signal
+from propstats.signals import Gradient, Signal
 
 
 class Rule(Protocol):

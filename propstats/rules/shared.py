@@ -9,22 +9,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
 
 from propstats.activations import Activation
 from propstats.activations.expression import Expr, Number, Symbol, call, substitute
 from propstats.activations.syntax import str_of
-from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Affine, Chain, Unchanged
 from propstats.rules.attention import Attention, AttentionBetween
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.embedding import Embedding
 from propstats.rules.join import Add
+from propstats.rules.node import Node
 from propstats.rules.rule import Join, Rule
-
-if TYPE_CHECKING:
-    from propstats.rules.graph import Node
+from propstats.signals import Gradient, Signal
 
 #: Rules whose random weights leave nothing of their input to correlate with.
 _RANDOM = (Weights, Attention, AttentionBetween, Embedding)
@@ -59,7 +56,7 @@ class Shared:
         return Gradient(q, 0.0, positions)
 
 
-def find_shared(order: Sequence["Node"]) -> Mapping[str, Shared]:
+def find_shared(order: Sequence[Node]) -> Mapping[str, Shared]:
     """Return the sums whose branches share a source, by the name of the sum.
 
     Args:
@@ -71,7 +68,7 @@ def find_shared(order: Sequence["Node"]) -> Mapping[str, Shared]:
     return {node.name: found for node in sums if (found := _shared(node, by_name, places)) is not None}
 
 
-def _shared(node: "Node", by_name: Mapping[str, "Node"], places: Mapping[str, int]) -> Shared | None:
+def _shared(node: Node, by_name: Mapping[str, Node], places: Mapping[str, int]) -> Shared | None:
     paths = [list(_unit_by_unit(name, by_name)) for name in node.inputs]
     for source, _ in paths[0]:
         formulas = [dict(path).get(source) for path in paths]
@@ -89,7 +86,7 @@ def _elementwise(formula: Expr) -> Elementwise:
     return Elementwise(Activation("sum of branches", str_of(formula)))
 
 
-def _unit_by_unit(name: str, by_name: Mapping[str, "Node"]) -> Iterator[tuple[str, Expr]]:
+def _unit_by_unit(name: str, by_name: Mapping[str, Node]) -> Iterator[tuple[str, Expr]]:
     """Yield the layers before one, nearest first, with the function of their units that it is."""
     formula: Expr = Symbol("x")
     while True:
@@ -101,7 +98,7 @@ def _unit_by_unit(name: str, by_name: Mapping[str, "Node"]) -> Iterator[tuple[st
         formula, name = substitute(formula, {"x": inner}), node.inputs[0]
 
 
-def _formula(node: "Node") -> Expr | None:
+def _formula(node: Node) -> Expr | None:
     """Return what a layer does to each unit, or None."""
     formula: Expr = Symbol("x")
     for rule in _rules(node):
@@ -115,7 +112,7 @@ def _formula(node: "Node") -> Expr | None:
     return formula
 
 
-def _common(names: Sequence[str], by_name: Mapping[str, "Node"], places: Mapping[str, int]) -> str | None:
+def _common(names: Sequence[str], by_name: Mapping[str, Node], places: Mapping[str, int]) -> str | None:
     """Return the last layer that two can be traced back to without passing random weights, or None.
 
     Layers are looked at from the last one back, until all that is left belongs to one branch: a residual network is
@@ -145,5 +142,5 @@ def _common(names: Sequence[str], by_name: Mapping[str, "Node"], places: Mapping
     return None
 
 
-def _rules(node: "Node") -> Sequence[Rule | Join]:
+def _rules(node: Node) -> Sequence[Rule | Join]:
     return node.rule.rules if isinstance(node.rule, Chain) else [node.rule]

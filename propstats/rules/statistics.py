@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from propstats.errors import DomainError
-from propstats.estimate import Positions, Signal
+from propstats.signals import Positions, Signal
 
 _LARGEST = 1e70
 

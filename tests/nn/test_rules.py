@@ -10,14 +10,15 @@ from torch import nn
 
 import propstats
 from propstats.activations import activation
-from propstats.estimate import STANDARD_ERRORS, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.nn import NormPropConv2d, NormPropConvTranspose1d, NormPropLinear, convert, fold
 from propstats.nn.init import initialize_
 from propstats.rules.affine import Chain
 from propstats.rules.dense import Weights
-from propstats.rules.from_torch import NoRuleError, rule_for
+from propstats.rules.from_torch import rule_for
 from propstats.rules.from_torch_graph import graph_of
 from propstats.rules.normprop import normprop
+from propstats.signals import Gradient, Signal
 
 _WIDTH = 256
 
@@ -59,8 +60,7 @@ def test_networks_are_read_and_layers_without_a_rule_are_named() -> None:
         assert np.isfinite(rule_for(model[4], (68,)).forward(Signal(0.0, 1.0, 1.0)).q)
         model[4].get_parameter("beta")[0] = 1.0
         assert np.isfinite(rule_for(model[4], (68,)).forward(Signal(0.0, 1.0, 1.0)).q)
-    with pytest.raises(NoRuleError, match="constants or slopes of their own"):
-        rule_for(NormPropLinear(4, 2, activation=_slopes()), (4,))
+    assert np.isfinite(rule_for(NormPropLinear(4, 2, activation=_slopes()), (4,)).forward(Signal(0.0, 1.0, 1.0)).q)
     graph = graph_of(model, (3, 4, 4))
     assert [node.kind for node in graph.nodes] == [type(layer).__name__ for layer in model]
     assert isinstance(graph_of(model[0], (3, 4, 4)).output.rule, Chain)
@@ -77,6 +77,42 @@ def test_an_audit_expects_what_it_measures() -> None:
         assert {layer.verdict for layer in report.layers} == {"ok"}
         expected = [layer.one_step for layer in report.layers]
         assert None not in expected
+
+
+def _trained(activation: Any, *, units: int = 512, spread: float = 0.1, constants: str = "matched") -> NormPropLinear:
+    """A layer whose units have scales, shifts and slopes of their own, as after training."""
+    generator = torch.Generator().manual_seed(0)
+    layer = NormPropLinear(
+        64, units, activation=activation, constants=constants, gamma=1.0, beta=0.5, generator=generator
+    )
+    with torch.no_grad():
+        for numbers in (layer.gamma, layer.beta, *([] if layer.slope is None else [layer.slope])):
+            numbers.add_(spread * torch.randn(units, generator=generator))
+    return layer
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", nn.PReLU(512)], ids=str)
+def test_units_with_constants_of_their_own_are_what_is_measured(activation: Any) -> None:
+    layer, std, samples = _trained(activation), 1.5, 4000
+    rule = rule_for(layer, (64,))
+    inputs = std * torch.randn(samples, 64, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    inputs.requires_grad_()
+    outputs = layer.double()(inputs)
+    expected = rule.forward(Signal(0.0, std**2, std**2))
+    # Inputs are independent: what is left is the mean over 512 units, whose fourth moments the rule knows.
+    assert abs(float(outputs.detach().square().mean()) / expected.q - 1.0) < STANDARD_ERRORS * expected.error
+    assert abs(float(outputs.detach().var(dim=0).mean()) / expected.var - 1.0) < STANDARD_ERRORS * expected.error
+    directions = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(outputs, inputs, directions)
+    back = rule.backward(Gradient(1.0), Signal(0.0, std**2, std**2, units=64.0))
+    assert abs(float(gradient.square().mean()) / back.q - 1.0) < STANDARD_ERRORS * back.error
+
+
+def test_an_audit_of_trained_units_has_expectations() -> None:
+    layers = [_trained("relu", units=64, spread=0.2) for _ in range(3)]
+    report = propstats.audit(nn.Sequential(*layers), "digits")
+    assert all(layer.one_step is not None for layer in report.layers)
+    assert {layer.verdict for layer in report.layers} == {"ok"}
 
 
 _MATCHED: dict[str, Any] = {"constants": "matched", "gamma": 1.0, "beta": 1.0}

@@ -15,10 +15,11 @@ from random_networks import NETWORKS, RULES, Setting
 from simulated import Simulation
 
 import propstats
-from propstats.estimate import STANDARD_ERRORS, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.join import Add
+from propstats.signals import Signal
 
 _NUMBERS = 300_000
 _INPUTS = 8

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from propstats.estimate import STANDARD_ERRORS, Gradient, Positions, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.broadcast import Broadcast
 from propstats.rules.join import Add
 from propstats.rules.product import Product
+from propstats.signals import Gradient, Positions, Signal
 
 
 @pytest.mark.parametrize("together", [Add(), Product()])

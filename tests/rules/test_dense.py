@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from propstats.estimate import STANDARD_ERRORS, Gradient, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.dense import Weights
+from propstats.signals import Gradient, Signal
 
 
 def _layer(units: int = 40, fan_in: int = 25) -> Weights:

@@ -3,8 +3,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propstats.estimate import Positions, Signal
 from propstats.rules.fluctuation import atoms, average, possible
+from propstats.signals import Positions, Signal
 
 
 @given(error=st.floats(1e-3, 5.0))

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from propstats.activations import activation_names
-from propstats.estimate import STANDARD_ERRORS, Gradient, Positions, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.affine import Unchanged
 from propstats.rules.batch_norm import BatchNorm, RunningNorm
 from propstats.rules.dense import Weights
@@ -17,6 +17,7 @@ from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch import NoRuleError, rule_for
 from propstats.rules.norm import GroupNorm
 from propstats.rules.rule import Rule
+from propstats.signals import Gradient, Positions, Signal
 
 _DRAWS = 300
 

@@ -4,12 +4,13 @@ import pytest
 
 from propstats.activations import activation
 from propstats.errors import ModelError
-from propstats.estimate import Gradient, Signal
 from propstats.rules.affine import Affine, Unchanged
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
-from propstats.rules.graph import Graph, Node
+from propstats.rules.graph import Graph
 from propstats.rules.join import Add, Concatenate
+from propstats.rules.node import Node
+from propstats.signals import Gradient, Signal
 
 _HE = Weights(0.0, 2 / 64, 0.0, 0.0, 64, 64, 64)
 _RELU = Elementwise(activation("relu"))

@@ -3,11 +3,11 @@ import math
 import pytest
 
 from propstats.errors import DomainError
-from propstats.estimate import Gradient, Positions, Signal
 from propstats.rules.affine import Affine, Chain, Flatten
 from propstats.rules.dropout import Dropout
 from propstats.rules.embedding import Embedding
 from propstats.rules.join import Add, Concatenate
+from propstats.signals import Gradient, Positions, Signal
 
 _ONE = Signal(0.5, 1.0, 0.6, 0.2, Positions(0.4, 0.3), 10, 0.1)
 

@@ -8,11 +8,12 @@ import torch
 from torch.nn import functional
 
 from propstats.errors import ModelError
-from propstats.estimate import STANDARD_ERRORS, Gradient, Positions, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.affine import Unchanged
 from propstats.rules.attention import Attention, AttentionBetween, Given
 from propstats.rules.mask import Pattern
 from propstats.rules.softmax import softmax_moments
+from propstats.signals import Gradient, Positions, Signal
 
 
 @pytest.mark.parametrize(("queries", "keys"), [(1, 1), (5, 5), (7, 4), (4, 9), (1, 3)])

@@ -7,12 +7,14 @@ import torch
 from torch import nn
 
 from propstats.activations import activation
-from propstats.estimate import STANDARD_ERRORS, Gradient, Positions, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.elementwise import Elementwise
 from propstats.rules.from_torch_modules import standing_rule
-from propstats.rules.graph import Graph, Node
+from propstats.rules.graph import Graph
 from propstats.rules.max_pooling import MaxPool, find_pooled
+from propstats.rules.node import Node
 from propstats.rules.order import INPUT
+from propstats.signals import Gradient, Positions, Signal
 from propstats.theory.pooling.layer import pool_layer
 from propstats.theory.pooling.pair import Correlations, largest
 from propstats.theory.pooling.window import window_moments

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from propstats.estimate import STANDARD_ERRORS, Gradient, Positions, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.batch_norm import BatchNorm
 from propstats.rules.norm import GroupNorm, Scale, mean_inverse, mean_square, projected
+from propstats.signals import Gradient, Positions, Signal
 
 
 def _close(theory: float, sample: torch.Tensor, order: float) -> None:

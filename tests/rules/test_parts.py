@@ -5,9 +5,10 @@ import math
 import torch
 from torch.nn import functional
 
-from propstats.estimate import STANDARD_ERRORS, Gradient, Positions, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.parts import Beside, Part, PerUnit, Repeat, Turned
 from propstats.rules.product import Inner, Product
+from propstats.signals import Gradient, Positions, Signal
 
 
 def _close(value: float, sample: torch.Tensor) -> None:

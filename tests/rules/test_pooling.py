@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from propstats.estimate import STANDARD_ERRORS, Gradient, Positions, Signal
+from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.from_torch_modules import standing_rule
 from propstats.rules.pooling import AveragePool, PowerPool
+from propstats.signals import Gradient, Positions, Signal
 from propstats.theory.pooling.layer import pool_layer
 
 _LAYERS: dict[str, tuple[nn.Module, int]] = {

@@ -9,7 +9,8 @@ from propstats.activations import activation
 from propstats.errors import DomainError, ModelError
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
-from propstats.rules.graph import Graph, Node
+from propstats.rules.graph import Graph
+from propstats.rules.node import Node
 from propstats.rules.propagation import propagate_graph
 from propstats.rules.statistics import InputStatistics
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from propstats.activations import activation
 from propstats.rules.dense import Weights
 from propstats.rules.elementwise import Elementwise
-from propstats.rules.graph import Node
 from propstats.rules.join import Add, Concatenate
+from propstats.rules.node import Node
 from propstats.rules.rule import Join, Rule
 from propstats.rules.shared import find_shared
 

@@ -6,18 +6,15 @@ from torch import nn
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.masks import pattern_of
-from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.places import Place, RuleAndPlace
 from propstats.rules.affine import Unchanged
 from propstats.rules.attention import Attention, AttentionBetween, Given
 from propstats.rules.from_torch import NoRuleError
 from propstats.rules.from_torch_modules import attention
 from propstats.rules.mask import Pattern
-from propstats.rules.rule import Join, Rule
-
-Found = tuple[Rule | Join, Place]
 
 
-def attention_of(given: Arguments, place: Place) -> Found:
+def attention_of(given: Arguments, place: Place) -> RuleAndPlace:
     """Return the rule of scaled dot-product attention, and the place of what it gives."""
     queries, keys, _ = three(given)
     causal, mask = given.flag(5, "is_causal"), given.get(3, "attn_mask")
@@ -40,7 +37,7 @@ def of_heads(queries: Place, keys: Place, pattern: Pattern | None, scale: float 
     return Attention(Given(queries.shape[-1]), one, one, one, tokens, queries=count, pattern=pattern, scale=scale)
 
 
-def attention_layer(given: Arguments, module: nn.MultiheadAttention) -> Found:
+def attention_layer(given: Arguments, module: nn.MultiheadAttention) -> RuleAndPlace:
     """Return the rule of an attention layer, and the place of what it gives."""
     queries, keys, _ = three(given)
     padding, mask = given.get(3, "key_padding_mask"), given.get(5, "attn_mask")

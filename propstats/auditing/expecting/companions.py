@@ -10,18 +10,16 @@ from propstats.auditing.expecting.network import Step
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.expecting.products import arranged_by, products, products_within
 from propstats.auditing.measuring.batches import Batch, arguments, part
-from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.call import INPUT, Call, Maker
 from propstats.auditing.measuring.recorder import Recorder, Site
 from propstats.auditing.measuring.running import evaluating
 from propstats.auditing.measuring.trees import tensors_in, with_tensors
-from propstats.estimate import Positions
 from propstats.rules.attention import AttentionBetween
 from propstats.rules.norm import GroupNorm
+from propstats.signals import Positions
 
 #: A batch is enough: means of products over all channels and pairs of positions vary little.
 SAMPLES = 256
-
-Key = tuple[int, int]
 
 
 def measure_positions(
@@ -29,9 +27,9 @@ def measure_positions(
     inputs: Batch,
     steps: Sequence[Step],
     start: Place,
-    norms: Mapping[Key, GroupNorm],
-    attended: Mapping[Key, int],
-) -> tuple[dict[Key, Positions], dict[Key, Inverse]]:
+    norms: Mapping[Maker, GroupNorm],
+    attended: Mapping[Maker, int],
+) -> tuple[dict[Maker, Positions], dict[Maker, Inverse]]:
     """Return mean products of two positions, of one input and of two, for each tensor; and what norms divide by.
 
     Args:
@@ -43,13 +41,13 @@ def measure_positions(
         attended: The axis of tokens of what attention takes.
 
     Returns:
-        Both by the position of the call and the number of its output; -1 and 0 for the network's input.
+        Both by who made the tensor; the network's input is that of `INPUT` and 0.
     """
     chunk = with_tensors(part(inputs, slice(SAMPLES)), torch.clone)  # which modules may change in place
     args, kwargs = arguments(chunk)
     tensors = tensors_in(chunk)
     watch = _Watch(len(tensors[0]), steps, norms, attended)
-    watch.note((-1, 0), tensors[0], start)
+    watch.note((INPUT, 0), tensors[0], start)
     with evaluating(model), torch.no_grad():
         recorder = Recorder(model, watch)
         with recorder.recording(tensors):
@@ -57,7 +55,7 @@ def measure_positions(
     return watch.found, watch.inverses
 
 
-def attended_of(steps: Sequence[Step], calls: Sequence[Call]) -> dict[Key, int]:
+def attended_of(steps: Sequence[Step], calls: Sequence[Call]) -> dict[Maker, int]:
     """Return the axis of tokens of what attention takes, by who made it.
 
     Args:
@@ -67,8 +65,7 @@ def attended_of(steps: Sequence[Step], calls: Sequence[Call]) -> dict[Key, int]:
     found = {}
     for call, step in zip(calls, steps, strict=True):
         if isinstance(step.rule, AttentionBetween) and call.kind != "einsum":
-            made = step.takes(call)
-            for slot, (source, output) in enumerate(made):
+            for slot, (source, output) in enumerate(step.takes(call)):
                 rank = len(steps[source].places[output].shape) if source >= 0 else 0
                 if rank > 2:  # keys that are written out come with their tokens last
                     found[source, output] = rank - 1 - (slot != 1 or not step.sources)
@@ -79,10 +76,10 @@ class _Watch:
     """An observer that measures each tensor where it is made."""
 
     def __init__(
-        self, samples: int, steps: Sequence[Step], norms: Mapping[Key, GroupNorm], attended: Mapping[Key, int]
+        self, samples: int, steps: Sequence[Step], norms: Mapping[Maker, GroupNorm], attended: Mapping[Maker, int]
     ) -> None:
-        self.found: dict[Key, Positions] = {}
-        self.inverses: dict[Key, Inverse] = {}
+        self.found: dict[Maker, Positions] = {}
+        self.inverses: dict[Maker, Inverse] = {}
         self._norms, self._attended = norms, attended
         self._samples = samples
         self._steps = steps
@@ -100,7 +97,7 @@ class _Watch:
                 self.note((site.position, number), tensor, place)
         return site.outputs
 
-    def note(self, key: Key, tensor: torch.Tensor, place: Place) -> None:
+    def note(self, key: Maker, tensor: torch.Tensor, place: Place) -> None:
         """Measure one tensor."""
         if place.batch == 0 and tensor.ndim == len(place.shape) and len(tensor) == self._samples * place.shape[0]:
             tensor = tensor.reshape(self._samples, *place.shape)  # tokens of all samples one after the other

@@ -7,14 +7,12 @@ from typing import Final
 import torch
 
 from propstats.auditing.expecting.arguments import Arguments
-from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.places import Place, RuleAndPlace
 from propstats.rules.affine import Chain, Flatten
 from propstats.rules.from_torch import NoRuleError, measured_weights
 from propstats.rules.parts import Turned
 from propstats.rules.product import Inner
-from propstats.rules.rule import Join, Rule
-
-Found = tuple[Rule | Join, Place]
+from propstats.rules.rule import Rule
 
 #: Letters that stand for the dimensions of `...`, from the last one back.
 _REST: Final = "ZYXWVUTSRQPONM"
@@ -70,21 +68,27 @@ class Equation:
         """The equation with its operands the other way round."""
         return Equation(self.right, self.left, self.result)
 
-    def place_behind(self, letters: str, place: Place, new: set[str] | None = None) -> Place:
+    def place_behind(
+        self, letters: str, place: Place, shape: tuple[int, ...], new: frozenset[str] = frozenset()
+    ) -> Place:
         """Return where units are behind: where an operand has its own, and at new letters.
 
         Args:
             letters: Those of the operand.
             place: Where its units are.
+            shape: The shape of what comes out, without the batch.
             new: Letters that count units and that it does not have.
+
+        Raises:
+            NoRuleError: If the batch is summed.
         """
-        units = axes_of(letters, place) | (new or set())
+        units = axes_of(letters, place) | new
         batch = self.result.find(letters[place.batch])
         if batch < 0:
             raise NoRuleError("no rule for what is done across the batch")
         dims = [dim for dim in range(len(self.result)) if dim != batch]
         axes = frozenset(axis + place.folded for axis, dim in enumerate(dims) if self.result[dim] in units)
-        return Place((0,) * (len(dims) + place.folded), axes, batch, place.folded)
+        return Place(shape, axes, batch, place.folded)
 
 
 def axes_of(letters: str, place: Place) -> set[str]:
@@ -97,7 +101,7 @@ def sizes_of(letters: str, place: Place) -> dict[str, int]:
     return {letter: place.shape[place.axis(dim)] for dim, letter in enumerate(letters) if dim != place.batch}
 
 
-def summed(given: Arguments, place: Place) -> Found:
+def summed(given: Arguments, place: Place) -> RuleAndPlace:
     """Return the rule of a signal and weights, or of two signals, and the place of what comes out."""
     equation, operands = given.get(0, "equation"), given.signals()
     if len(given.places) != 2 or not isinstance(equation, str):
@@ -115,10 +119,10 @@ def summed(given: Arguments, place: Place) -> Found:
     return _weighted(terms if other else terms.turned, place, weight, call.shape)
 
 
-def _weighted(terms: Equation, place: Place, weight: torch.Tensor, shape: tuple[int, ...]) -> Found:
+def _weighted(terms: Equation, place: Place, weight: torch.Tensor, shape: tuple[int, ...]) -> RuleAndPlace:
     """Return the rule of a signal, the first operand, and weights."""
     units, sizes = axes_of(terms.left, place), sizes_of(terms.left, place)
-    new = set(terms.right) - set(terms.left)
+    new = frozenset(terms.right) - frozenset(terms.left)
     if not terms.summed or not new <= set(terms.result) or (set(terms.left) - terms.summed) - set(terms.result):
         raise NoRuleError("no rule for einsum that sums over one tensor alone")
     own = dict(zip(terms.right, weight.shape, strict=True))
@@ -130,10 +134,10 @@ def _weighted(terms: Equation, place: Place, weight: torch.Tensor, shape: tuple[
         rule = Chain((Turned(), rule))
     elif positions > 1:
         rule = Chain((Flatten(positions), rule))
-    return rule, _sized(terms.place_behind(terms.left, place, new), shape)
+    return rule, terms.place_behind(terms.left, place, shape, new)
 
 
-def _inner(given: Arguments, equation: str) -> Found:
+def _inner(given: Arguments, equation: str) -> RuleAndPlace:
     left, right = given.places
     assert left is not None
     assert right is not None
@@ -146,10 +150,6 @@ def _inner(given: Arguments, equation: str) -> Found:
               for mine, other in ((terms.left, terms.right), (terms.right, terms.left))]  # fmt: skip
     after = Place(given.call.shape, frozenset([len(given.call.shape) - 1]))
     return Inner(math.prod(sizes[a] for a in terms.summed), counts[0], counts[1]), after
-
-
-def _sized(place: Place, shape: tuple[int, ...]) -> Place:
-    return Place(shape, place.axes, place.batch, place.folded)
 
 
 def _rest(part: str, dims: int) -> str:

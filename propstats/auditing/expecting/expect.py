@@ -13,13 +13,13 @@ from propstats.auditing.expecting.network import Step, is_shown, place_of_input,
 from propstats.auditing.expecting.rule_graph import graph_of
 from propstats.auditing.layer_statistics import Expected
 from propstats.auditing.measuring.batches import Batch
-from propstats.auditing.measuring.call import INPUT, Call
+from propstats.auditing.measuring.call import INPUT, Call, Maker
 from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import UnitStatistics
 from propstats.auditing.measuring.trees import tensors_in
-from propstats.estimate import Positions, Signal
 from propstats.rules.attention import AttentionBetween
 from propstats.rules.embedding import Embedding
+from propstats.signals import Positions, Signal
 
 #: What NormProp promises of every layer: zero mean, unit variance.
 CANONICAL = Expected(1.0, 1.0, 1.0, 1.0, 0.0, "canonical", mean=0.0)
@@ -61,9 +61,7 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
     steps, start = steps_of(calls, shape), place_of_input(calls, shape)
     norms, attended = norms_of(steps, calls), attended_of(steps, calls)
     together, inverses = measure_positions(model, inputs, steps, start, norms, attended)
-    measured: dict[tuple[int, int], Signal | None] = {
-        (INPUT, 0): measured_signal(probe.inputs, together.get((INPUT, 0)))
-    }
+    measured: dict[Maker, Signal | None] = {(INPUT, 0): measured_signal(probe.inputs, together.get((INPUT, 0)))}
     for position, call in enumerate(calls):
         for number, statistics in enumerate(call.outputs):
             measured[position, number] = measured_signal(statistics, together.get((position, number)))
@@ -75,7 +73,7 @@ def expect(probe: Probe, model: nn.Module, inputs: Batch) -> list[Expectation]:
     found = []
     for position, (call, step) in enumerate(zip(calls, steps, strict=True)):
         known = step.rule is not None
-        names = tuple(_label(calls[source]) for source in sorted(theory.since[position]))
+        names = tuple(calls[source].label for source in sorted(theory.since[position]))
         found.append(
             Expectation(
                 reason=step.reason or _unmeasured(call, step, calls),
@@ -141,7 +139,3 @@ def _expected(call: Call, step: Step, flow: Flow, position: int, since: Sequence
         gradient_error=None if back is None else back.error,
         since=tuple(since or ()),
     )
-
-
-def _label(call: Call) -> str:
-    return call.name if call.index == 0 else f"{call.name} (call {call.index})"

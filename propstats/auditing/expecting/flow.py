@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from propstats.auditing.expecting.compositions import compositions
 from propstats.auditing.expecting.network import Step
-from propstats.auditing.measuring.call import INPUT, Call
-from propstats.estimate import Gradient, Signal
+from propstats.auditing.measuring.call import INPUT, Call, Maker
 from propstats.rules.affine import Unchanged
 from propstats.rules.dense import Weights
 from propstats.rules.embedding import Embedding
@@ -15,9 +14,7 @@ from propstats.rules.graph import Graph, meeting
 from propstats.rules.max_pooling import Pooled
 from propstats.rules.rule import Join
 from propstats.rules.shared import Shared
-
-#: The signal that a source hands on, None if it is not known; and which of its outputs.
-Signals = Mapping[tuple[int, int], Signal | None]
+from propstats.signals import Gradient, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Network:
         calls: The calls.
         steps: What theory makes of each.
         graph: The graph of the rules.
-        measured: The measured signal of each tensor, by the call that made it and the number of its output.
+        measured: The measured signal of each tensor, by who made it; None where it is not known.
         result: The call that gives the network's output.
         leaning: How many times more comes back at an input of a call than its rule says, because of where gradients
             lie; by the position of the call and the number of the input.
@@ -56,7 +53,7 @@ class Network:
         calls: Sequence[Call],
         steps: Sequence[Step],
         graph: Graph,
-        measured: Signals,
+        measured: Mapping[Maker, Signal | None],
         result: int,
         leaning: Mapping[tuple[int, int], float],
     ) -> None:
@@ -120,7 +117,7 @@ class Network:
         return isinstance(self.steps[source].rule, Unchanged) and len(self.steps[source].places) > 1
 
     def _heard(self, position: int, before: Callable[[int, int], Signal | None]) -> list[Signal] | None:
-        found = [before(*made) for made in self.steps[position].takes(self.calls[position])]
+        found = [before(*maker) for maker in self.steps[position].takes(self.calls[position])]
         if isinstance(self.steps[position].rule, Embedding):  # tokens carry nothing that could be measured
             found = [signal or Signal(0.0, 0.0, 0.0) for signal in found]
         known = [signal for signal in found if signal is not None]
@@ -182,8 +179,7 @@ class Network:
                 continue
             back[position] = self._before(position, given[position], before)
             self._correct(given, back, before, position)
-            made = self.steps[position].sources or zip(call.sources, call.source_outputs, strict=True)
-            for slot, (source, output) in enumerate(made):
+            for slot, (source, output) in enumerate(self.steps[position].sources or call.makers):
                 found = back[position].get(slot)
                 if not back[position] and not self.steps[position].sources:
                     found = self._measured_back(call, slot)

@@ -14,7 +14,7 @@ from propstats.activations.syntax import str_of
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.attending import attention_of
 from propstats.auditing.expecting.layer_functions import LAYERS
-from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.places import Place, RuleAndPlace
 from propstats.auditing.expecting.pooling import POOLING
 from propstats.auditing.expecting.views import VIEWS
 from propstats.auditing.measuring.call import Slot
@@ -26,12 +26,10 @@ from propstats.rules.from_torch import NoRuleError
 from propstats.rules.join import Add, Concatenate, Difference
 from propstats.rules.parts import Beside, Part, PerUnit, Repeat
 from propstats.rules.product import Product
-from propstats.rules.rule import Join, Rule
-
-Found = tuple[Rule | Join, Place]
+from propstats.rules.rule import Join
 
 
-def function_rule(given: Arguments) -> Found:
+def function_rule(given: Arguments) -> RuleAndPlace:
     """Return the rule of a function and the place of what it gives.
 
     Args:
@@ -54,7 +52,7 @@ def function_rule(given: Arguments) -> Found:
     return _elementwise(given, place)
 
 
-def _elementwise(given: Arguments, place: Place) -> Found:
+def _elementwise(given: Arguments, place: Place) -> RuleAndPlace:
     """Return what the formula of a function does, if it is one of single numbers."""
     call = given.call
     if len(given.signals()) > 1 or call.shape != place.shape:
@@ -83,7 +81,7 @@ def _elementwise(given: Arguments, place: Place) -> Found:
     return Elementwise(act), place
 
 
-def _sum(given: Arguments, place: Place) -> Found:
+def _sum(given: Arguments, place: Place) -> RuleAndPlace:
     """Sums and differences, of two signals or with a constant."""
     call = given.call
     sign = -1.0 if call.kind in ("sub", "isub", "rsub", "subtract") else 1.0
@@ -104,7 +102,7 @@ def _sum(given: Arguments, place: Place) -> Found:
     return _spread(PerUnit(scale, 1.0, mean, shift.square, shift.same), given, place)
 
 
-def _product(given: Arguments, place: Place) -> Found:
+def _product(given: Arguments, place: Place) -> RuleAndPlace:
     left, right = given.get(0, "input"), given.get(1, "other")
     one, other = given.constant(left), given.constant(right)
     factor = other if one is None else one
@@ -115,7 +113,7 @@ def _product(given: Arguments, place: Place) -> Found:
     return _spread(PerUnit(factor.mean, factor.square, scale_same=factor.same), given, place)
 
 
-def _spread(rule: PerUnit, given: Arguments, place: Place) -> Found:
+def _spread(rule: PerUnit, given: Arguments, place: Place) -> RuleAndPlace:
     """Return a rule for a signal that is repeated to meet all numbers of a constant."""
     shape = given.call.shape
     times = math.prod(shape) // max(math.prod(place.shape), 1)
@@ -129,18 +127,18 @@ def _spread(rule: PerUnit, given: Arguments, place: Place) -> Found:
     return Chain((Repeat(times, units=bool(grown & place.axes)), rule)), place.like(shape)
 
 
-def _quotient(given: Arguments, place: Place) -> Found:
+def _quotient(given: Arguments, place: Place) -> RuleAndPlace:
     divisor = given.get(1, "other")
     if not isinstance(divisor, int | float) or divisor == 0:
         raise NoRuleError("no rule for dividing by what is no number")
     return Affine(1.0 / float(divisor)), place
 
 
-def _negative(given: Arguments, place: Place) -> Found:
+def _negative(given: Arguments, place: Place) -> RuleAndPlace:
     return Affine(-1.0), place
 
 
-def _together(rule: Join, given: Arguments) -> Found:
+def _together(rule: Join, given: Arguments) -> RuleAndPlace:
     """Return what two signals give, and its place: that of the one which has the shape of the result."""
     places = [place for place in given.places if place is not None]
     shape = given.call.shape
@@ -155,7 +153,7 @@ def _together(rule: Join, given: Arguments) -> Found:
     ), after
 
 
-def _concatenate(given: Arguments, place: Place) -> Found:
+def _concatenate(given: Arguments, place: Place) -> RuleAndPlace:
     dim, slots = given.get(1, "dim", 0), given.signals()
     if not isinstance(dim, int):
         raise NoRuleError("no rule for putting tensors beside each other along several axes")
@@ -169,10 +167,8 @@ def _concatenate(given: Arguments, place: Place) -> Found:
             if (constant := given.constant(part)) is not None
         ]
         total = sum(size for size, _ in constants)
-        mean, square = (
-            sum(size * value for size, value in values) / total
-            for values in zip(*(((size, c.mean), (size, c.square)) for size, c in constants), strict=True)
-        )
+        mean = sum(size * constant.mean for size, constant in constants) / total
+        square = sum(size * constant.square for size, constant in constants) / total
         return Beside(place.shape[axis] / given.call.shape[axis], mean, square), place.like(given.call.shape)
     # Units side by side, or positions: all statistics are means over both.
     sizes = tuple(other.shape[axis] for other in given.places if other is not None)
@@ -190,7 +186,7 @@ def _size(given: Arguments, part: object, axis: int, dims: int) -> int:
     return shape[axis - dims]
 
 
-def _stack(given: Arguments, place: Place) -> Found:
+def _stack(given: Arguments, place: Place) -> RuleAndPlace:
     """Signals beside each other along an axis of their own."""
     slots, dim = given.signals(), given.get(1, "dim", 0)
     if len(slots) < len(given.places) or not isinstance(dim, int):
@@ -208,7 +204,7 @@ def _parts(given: Arguments) -> list[object]:
     return list(parts) if isinstance(parts, list | tuple) else []
 
 
-def _pad(given: Arguments, place: Place) -> Found:
+def _pad(given: Arguments, place: Place) -> RuleAndPlace:
     mode, value = given.get(2, "mode", "constant"), given.get(3, "value")
     if mode != "constant" or value not in (None, 0, 0.0):
         return Unchanged(), place.like(given.call.shape)  # what is repeated is like the rest
@@ -218,7 +214,7 @@ def _pad(given: Arguments, place: Place) -> Found:
     return Beside(share, 0.0, 0.0), place.like(given.call.shape)
 
 
-_FUNCTIONS: Mapping[str, Callable[[Arguments, Place], Found]] = {
+_FUNCTIONS: Mapping[str, Callable[[Arguments, Place], RuleAndPlace]] = {
     **dict.fromkeys(("add", "radd", "iadd", "sub", "isub", "rsub", "subtract"), _sum),
     **dict.fromkeys(("mul", "rmul", "imul", "multiply"), _product),
     **dict.fromkeys(("div", "truediv", "itruediv", "divide", "true_divide"), _quotient),

@@ -7,7 +7,7 @@ import torch
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.einsum import summed
-from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.places import Place, RuleAndPlace
 from propstats.rules.affine import Chain
 from propstats.rules.from_torch import (
     NoRuleError,
@@ -22,13 +22,12 @@ from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.parts import Turned
 from propstats.rules.pooling import AveragePool, Shares
 from propstats.rules.product import Inner
-from propstats.rules.rule import Join, Rule
+from propstats.rules.rule import Rule
 
-Found = tuple[Rule | Join, Place]
 _OVER_POSITIONS = "no rule for a product of matrices that sums over positions: its weights add up to what they do"
 
 
-def _linear(given: Arguments, place: Place) -> Found:
+def _linear(given: Arguments, place: Place) -> RuleAndPlace:
     weight, bias = given.tensor(1, "weight"), given.tensor(2, "bias")
     assert weight is not None
     outputs, inputs = weight.shape
@@ -41,7 +40,7 @@ def turned(rule: Rule, place: Place, wanted: Place) -> Rule:
     return rule if place.axes == wanted.axes or len(place.shape) < 2 else Chain((Turned(), rule))
 
 
-def _matmul(given: Arguments, place: Place) -> Found:
+def _matmul(given: Arguments, place: Place) -> RuleAndPlace:
     call = given.call
     first, right = given.fixed(given.get(0, "input")), given.fixed(given.get(1, "other"))
     if isinstance(first, torch.Tensor) and first.ndim == 2 and len(place.shape) > 1 and place.batch == 0:
@@ -61,7 +60,7 @@ def _matmul(given: Arguments, place: Place) -> Found:
     raise NoRuleError(_OVER_POSITIONS)
 
 
-def _add_matmul(given: Arguments, place: Place) -> Found:
+def _add_matmul(given: Arguments, place: Place) -> RuleAndPlace:
     """`beta c + alpha x y` of two signals, and of constants."""
     slots, call = given.signals(), given.call
     beta, alpha = (_number(given.get(index, name, 1)) for index, name in ((3, "beta"), (4, "alpha")))
@@ -78,7 +77,7 @@ def _add_matmul(given: Arguments, place: Place) -> Found:
     return rule, Place.last(call.shape)
 
 
-def _normalize(given: Arguments, place: Place) -> Found:
+def _normalize(given: Arguments, place: Place) -> RuleAndPlace:
     """Vectors of length one: an RMS norm that is divided by the root of the number of units."""
     dim = given.integers(2, "dim", 1)
     if given.get(1, "p", 2.0) != 2 or not isinstance(dim, int) or place.axes != {place.axis(dim)}:
@@ -87,7 +86,7 @@ def _normalize(given: Arguments, place: Place) -> Found:
     return GroupNorm(place.units, 1, scale, 0.0, centred=False), place
 
 
-def _from_the_left(matrix: torch.Tensor, place: Place, shape: tuple[int, ...]) -> Found:
+def _from_the_left(matrix: torch.Tensor, place: Place, shape: tuple[int, ...]) -> RuleAndPlace:
     """`A x`, with the same A for all samples: of positions, as neighbours in a graph are added, or of units."""
     outputs, inputs = matrix.shape
     axis, after = len(place.shape) - 2, place.like(shape)
@@ -98,7 +97,7 @@ def _from_the_left(matrix: torch.Tensor, place: Place, shape: tuple[int, ...]) -
     return AveragePool(Shares.of_weights([matrix.detach().double().T.cpu().numpy()])), after
 
 
-def _affine_map(given: Arguments, place: Place) -> Found:
+def _affine_map(given: Arguments, place: Place) -> RuleAndPlace:
     """`b + x W` in one, as some write linear layers."""
     bias, weight = given.tensor(0, "input"), given.tensor(2, "mat2")
     if bias is None or weight is None or given.get(3, "beta", 1) != 1 or given.get(4, "alpha", 1) != 1:
@@ -108,7 +107,7 @@ def _affine_map(given: Arguments, place: Place) -> Found:
     return turned(rule, place, Place.last(place.shape)), Place.last(given.call.shape)
 
 
-def _convolve(given: Arguments, place: Place) -> Found:
+def _convolve(given: Arguments, place: Place) -> RuleAndPlace:
     weight, bias = given.tensor(1, "weight"), given.tensor(2, "bias")
     assert weight is not None
     transposed = "transpose" in given.call.kind
@@ -130,7 +129,7 @@ def _convolve(given: Arguments, place: Place) -> Found:
     return turned(rule, place, Place.first(place.shape)), Place.first(given.call.shape)
 
 
-def _layer_norm(given: Arguments, place: Place) -> Found:
+def _layer_norm(given: Arguments, place: Place) -> RuleAndPlace:
     sizes = given.integers(1, "normalized_shape")
     count = math.prod(sizes) if isinstance(sizes, tuple) else int(sizes or 1)
     weight = given.tensor(2, "weight")
@@ -140,7 +139,7 @@ def _layer_norm(given: Arguments, place: Place) -> Found:
     return normalised(weight, given.tensor(3, "bias"), _number(given.get(4, "eps", 1e-5)), count), place
 
 
-def _group_norm(given: Arguments, place: Place) -> Found:
+def _group_norm(given: Arguments, place: Place) -> RuleAndPlace:
     groups = given.integers(1, "num_groups")
     assert isinstance(groups, int)
     scale = scale_of(given.tensor(2, "weight"), given.tensor(3, "bias"))
@@ -148,14 +147,14 @@ def _group_norm(given: Arguments, place: Place) -> Found:
     return GroupNorm(place.shape[0] // groups, math.prod(place.shape[1:]), scale, eps), Place.first(place.shape)
 
 
-def _batch_norm(given: Arguments, place: Place) -> Found:
+def _batch_norm(given: Arguments, place: Place) -> RuleAndPlace:
     variance = given.tensor(2, "running_var")
     eps = _number(given.get(7, "eps", 1e-5)) or 0.0
     weight, bias = given.tensor(3, "weight"), given.tensor(4, "bias")
     return batch_norm(weight, bias, variance, eps, math.prod(place.shape[1:])), Place.first(place.shape)
 
 
-def _prelu(given: Arguments, place: Place) -> Found:
+def _prelu(given: Arguments, place: Place) -> RuleAndPlace:
     weight = given.tensor(1, "weight")
     assert weight is not None
     return prelu(weight), place
@@ -166,7 +165,7 @@ def _number(value: object) -> float | None:
 
 
 #: Functions by name.
-LAYERS: Mapping[str, Callable[[Arguments, Place], Found]] = {
+LAYERS: Mapping[str, Callable[[Arguments, Place], RuleAndPlace]] = {
     "linear": _linear,
     **dict.fromkeys(("matmul", "rmatmul", "bmm", "mm"), _matmul),
     "baddbmm": _add_matmul,

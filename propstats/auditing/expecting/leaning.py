@@ -11,13 +11,11 @@ from dataclasses import dataclass
 import torch
 
 from propstats.auditing.expecting.network import Step
-from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.call import Call, Maker
 from propstats.auditing.measuring.profile import Profile
 from propstats.rules.join import Concatenate
 from propstats.rules.norm import GroupNorm
 from propstats.rules.parts import Beside
-
-Key = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Inverse:
     pooled: float
 
 
-def norms_of(steps: Sequence[Step], calls: Sequence[Call]) -> Mapping[Key, GroupNorm]:
+def norms_of(steps: Sequence[Step], calls: Sequence[Call]) -> Mapping[Maker, GroupNorm]:
     """Return the norms that take each tensor, by the call that made it and the number of its output.
 
     Args:
@@ -87,7 +85,7 @@ def inverse_variances(values: torch.Tensor, norm: GroupNorm) -> Inverse | None:
 
 
 def leaning(
-    calls: Sequence[Call], steps: Sequence[Step], inverses: Mapping[Key, Inverse]
+    calls: Sequence[Call], steps: Sequence[Step], inverses: Mapping[Maker, Inverse]
 ) -> Mapping[tuple[int, int], float]:
     """Return how many times more comes back than if gradients were spread evenly over samples that are all alike.
 

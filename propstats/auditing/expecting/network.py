@@ -9,12 +9,12 @@ from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.attending import attention_layer
 from propstats.auditing.expecting.functions import function_rule
 from propstats.auditing.expecting.layer_functions import turned
-from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.places import Place, RuleAndPlace
 from propstats.auditing.expecting.views import VIEWS, reshape, upsampled
 from propstats.auditing.expecting.written_norm import Normed, find_norms, rule_of_norm
-from propstats.auditing.expecting.written_out import Made, Written, find_written
+from propstats.auditing.expecting.written_out import Written, find_written
 from propstats.auditing.expecting.written_rules import attention_of, part_of, values_behind, values_of
-from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call
+from propstats.auditing.measuring.call import INPUT, OUTSIDE, Call, Maker
 from propstats.errors import DomainError
 from propstats.rules.affine import Chain, Unchanged
 from propstats.rules.from_torch import NoRuleError, rule_for
@@ -22,6 +22,7 @@ from propstats.rules.from_torch_modules import standing_rule
 from propstats.rules.from_torch_reader import UNITS_FIRST, UNITS_LAST
 from propstats.rules.parts import Turned
 from propstats.rules.rule import Join, Rule
+from propstats.text import reason_of
 
 #: Functions that tell where the units of what they get are.
 _LAST_FUNCTIONS = ("linear", "layer_norm", "rms_norm", "embedding")
@@ -43,11 +44,11 @@ class Step:
     reason: str | None
     heard: tuple[int, ...]
     places: tuple[Place, ...]
-    sources: tuple[Made, ...] = ()
+    sources: tuple[Maker, ...] = ()
 
-    def takes(self, call: Call) -> list[Made]:
+    def takes(self, call: Call) -> list[Maker]:
         """Return who made what the rule takes, in its order."""
-        return list(self.sources) or [(call.sources[slot], call.source_outputs[slot]) for slot in self.heard]
+        return list(self.sources) or [call.makers[slot] for slot in self.heard]
 
     @property
     def rule_of_units(self) -> Rule | Join | None:
@@ -66,10 +67,10 @@ def steps_of(calls: Sequence[Call], shape: Sequence[int]) -> list[Step]:
     steps: list[Step] = []
     start, written, norms = place_of_input(calls, tuple(shape)), find_written(calls), find_norms(calls)
     for position, call in enumerate(calls):
-        places = _signals(call, [_place(made, calls, steps, start) for made in _made(call)])
+        places = _signals(call, [_place(maker, calls, steps, start) for maker in call.makers])
         if position in written:
             one = written[position]
-            heads = [_place(made, calls, steps, start) for made in (one.query, one.key)]
+            heads = [_place(maker, calls, steps, start) for maker in (one.query, one.key)]
             steps.append(_attention(call, position, one, places, heads, calls))
         elif position in norms:
             norm = norms[position]
@@ -113,7 +114,7 @@ def _attention(
     if position == written.mixes:
         slot = values_of(written, calls, position)
         after = (values_behind(call, slot, places[slot] or place),)
-        return Step(rule, None, (), after, (*made, (call.sources[slot], call.source_outputs[slot])))
+        return Step(rule, None, (), after, (*made, call.makers[slot]))
     return Step(rule, None, (), after, made)
 
 
@@ -128,18 +129,14 @@ def _norm(call: Call, position: int, norm: Normed, source: Place | None) -> Step
         return Step(None, str(error), (), after)
 
 
-def _made(call: Call) -> list[Made]:
-    return list(zip(call.sources, call.source_outputs, strict=True))
-
-
 def _signals(call: Call, places: Sequence[Place | None]) -> tuple[Place | None, ...]:
     """Leave out masks and the like beside what carries the signal."""
     carried = tuple(None if slot in call.values else place for slot, place in enumerate(places))
     return carried if any(carried) else tuple(places)
 
 
-def _place(made: Made, calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Place | None:
-    source, output = made
+def _place(maker: Maker, calls: Sequence[Call], steps: Sequence[Step], start: Place) -> Place | None:
+    source, output = maker
     if source == OUTSIDE or (source >= 0 and calls[source].is_constant):
         return None
     return start if source == INPUT else steps[source].places[output]
@@ -182,11 +179,10 @@ def _step(call: Call, places: tuple[Place | None, ...]) -> Step:
         return Step(None, reason, heard, _after_unknown(call, places, after))
     except (DomainError, ValueError, IndexError, TypeError, AssertionError, ZeroDivisionError) as error:
         # Somebody else's network may call its layers in ways that no rule thinks of.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return Step(None, f"no rule for {call.kind} as it is called here: {reason}", heard, after)
+        return Step(None, f"no rule for {call.kind} as it is called here: {reason_of(error)}", heard, after)
 
 
-def _found(call: Call, given: Arguments) -> tuple[Rule | Join, Place]:
+def _found(call: Call, given: Arguments) -> RuleAndPlace:
     module = call.module
     if module is None:
         return function_rule(given)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from propstats.rules.from_torch import NoRuleError
+from propstats.rules.rule import Join, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,10 @@ class Place:
         old = [dim - (dim > self.batch) for dim in order if dim != self.batch]
         axes = frozenset(new for new, axis in enumerate(old) if axis in self.axes)
         return Place(tuple(self.shape[axis] for axis in old), axes, batch)
+
+
+#: The rule of a call, and the place of what it gives.
+RuleAndPlace = tuple[Rule | Join, Place]
 
 
 def reshaped(place: Place, shape: Sequence[int]) -> tuple[Place, bool]:

@@ -5,17 +5,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from propstats.auditing.expecting.arguments import Arguments
-from propstats.auditing.expecting.places import Place
+from propstats.auditing.expecting.places import Place, RuleAndPlace
 from propstats.rules.from_torch import NoRuleError, per_axis
 from propstats.rules.max_pooling import MaxPool
 from propstats.rules.pooling import average_pool
-from propstats.rules.rule import Rule
 from propstats.theory.pooling.layer import pool_layer
 
-Found = tuple[Rule, Place]
 
-
-def _slide(kind: str, given: Arguments, place: Place) -> Found:
+def _slide(kind: str, given: Arguments, place: Place) -> RuleAndPlace:
     sizes, axes = place.shape[1:], len(place.shape) - 1
     kernel = given.integers(1, "kernel_size")
     stride = given.integers(2, "stride")
@@ -44,12 +41,12 @@ def _slide(kind: str, given: Arguments, place: Place) -> Found:
     return (MaxPool(layer) if kind == "max" else average_pool(layer)), Place.first(given.call.shape)
 
 
-def _adapt(kind: str, given: Arguments, place: Place) -> Found:
+def _adapt(kind: str, given: Arguments, place: Place) -> RuleAndPlace:
     layer = pool_layer(f"adaptive_{kind}", size=place.shape[1:], output_size=given.call.shape[1:])
     return (MaxPool(layer) if kind == "max" else average_pool(layer)), Place.first(given.call.shape)
 
 
-def _reduce(kind: str, given: Arguments, place: Place) -> Found:
+def _reduce(kind: str, given: Arguments, place: Place) -> RuleAndPlace:
     """Means, sums and maxima over positions."""
     dims = given.integers(1, "dim")
     if dims is None:
@@ -71,7 +68,7 @@ def _reduce(kind: str, given: Arguments, place: Place) -> Found:
     return average_pool(layer, float(math.prod(sizes)) if kind == "sum" else 1.0), after
 
 
-POOLING: Mapping[str, Callable[[Arguments, Place], Found]] = {
+POOLING: Mapping[str, Callable[[Arguments, Place], RuleAndPlace]] = {
     **{f"max_pool{axes}d": partial(_slide, "max") for axes in (1, 2, 3)},
     **{f"avg_pool{axes}d": partial(_slide, "average") for axes in (1, 2, 3)},
     **{f"adaptive_max_pool{axes}d": partial(_adapt, "max") for axes in (1, 2, 3)},

@@ -5,7 +5,7 @@ import math
 import torch
 
 from propstats.auditing.expecting.places import Place
-from propstats.estimate import Positions
+from propstats.signals import Positions
 
 
 def products_within(rows: torch.Tensor, place: Place, tokens: int) -> Positions:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from propstats.auditing.expecting.network import Step
 from propstats.auditing.expecting.places import Place
 from propstats.auditing.measuring.call import INPUT, Call
-from propstats.estimate import Gradient, Signal
-from propstats.rules.graph import Graph, Node
+from propstats.rules.graph import Graph
+from propstats.rules.node import Node
 from propstats.rules.order import INPUT as NETWORK_INPUT
+from propstats.signals import Gradient, Signal
 
 
 class Unknown:

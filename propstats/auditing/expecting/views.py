@@ -7,31 +7,28 @@ from torch import nn
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.indexing import indexed, selected
-from propstats.auditing.expecting.places import Place, reshaped
+from propstats.auditing.expecting.places import Place, RuleAndPlace, reshaped
 from propstats.rules.affine import Flatten, Unchanged
 from propstats.rules.from_torch import NoRuleError
 from propstats.rules.parts import Repeat
 from propstats.rules.resampling import Resampling, resample
-from propstats.rules.rule import Rule
-
-Seen = tuple[Rule, Place]
 
 
-def _same(given: Arguments, place: Place) -> Seen:
+def _same(given: Arguments, place: Place) -> RuleAndPlace:
     return Unchanged(), place.like(given.call.shape)
 
 
-def _reshape(given: Arguments, place: Place) -> Seen:
+def _reshape(given: Arguments, place: Place) -> RuleAndPlace:
     return reshape(place, given.call.shape)
 
 
-def reshape(place: Place, shape: tuple[int, ...]) -> Seen:
+def reshape(place: Place, shape: tuple[int, ...]) -> RuleAndPlace:
     """Return the rule and the place of what is reshaped."""
     after, mixed = reshaped(place, shape)
     return (Flatten(place.count) if mixed else Unchanged()), after
 
 
-def _transpose(given: Arguments, place: Place) -> Seen:
+def _transpose(given: Arguments, place: Place) -> RuleAndPlace:
     dims = place.dims
     first, second = (given.integers(index, name) for index, name in ((1, "dim0"), (2, "dim1")))
     if not isinstance(first, int) or not isinstance(second, int):
@@ -41,7 +38,7 @@ def _transpose(given: Arguments, place: Place) -> Seen:
     return Unchanged(), place.permuted(order)
 
 
-def _permute(given: Arguments, place: Place) -> Seen:
+def _permute(given: Arguments, place: Place) -> RuleAndPlace:
     dims = given.call.args[1:] if len(given.call.args) > 2 else given.get(1, "dims")
     order = [dim for dim in dims if isinstance(dim, int)] if isinstance(dims, list | tuple) else []
     if len(order) != place.dims:
@@ -49,7 +46,7 @@ def _permute(given: Arguments, place: Place) -> Seen:
     return Unchanged(), place.permuted([dim % len(order) for dim in order])
 
 
-def _apart(given: Arguments, place: Place) -> Seen:
+def _apart(given: Arguments, place: Place) -> RuleAndPlace:
     """Slices along one axis, all of them."""
     axis = place.axis(_dim(given))
     if axis not in place.axes:  # the first of them goes on as all do
@@ -62,7 +59,7 @@ def _dim(given: Arguments) -> int:
     return dim if isinstance(dim, int) else 0
 
 
-def _expand(given: Arguments, place: Place) -> Seen:
+def _expand(given: Arguments, place: Place) -> RuleAndPlace:
     shape = given.call.shape
     times = math.prod(shape) / max(math.prod(place.shape), 1)
     if times != round(times) or times < 1:
@@ -74,7 +71,7 @@ def _expand(given: Arguments, place: Place) -> Seen:
     return (Repeat(round(times)) if times > 1 else Unchanged()), place.like(shape)
 
 
-def _interpolate(given: Arguments, place: Place) -> Seen:
+def _interpolate(given: Arguments, place: Place) -> RuleAndPlace:
     size, times, corners = (given.get(*at) for at in ((1, "size"), (2, "scale_factor"), (4, "align_corners")))
     exact = given.flag(5, "recompute_scale_factor")
     how = Resampling(
@@ -87,7 +84,7 @@ def _interpolate(given: Arguments, place: Place) -> Seen:
     return enlarged(place, given.call.shape, how)
 
 
-def enlarged(place: Place, shape: tuple[int, ...], how: Resampling) -> Seen:
+def enlarged(place: Place, shape: tuple[int, ...], how: Resampling) -> RuleAndPlace:
     """Return the rule and the place of what is resampled along all axes but the first."""
     if place.axes != {0}:
         raise NoRuleError("no rule for resampling along the axis of units")
@@ -103,7 +100,7 @@ def _each(value: object, axes: int) -> tuple[float, ...]:
     raise NoRuleError(f"no rule for resampling by {value!r}")
 
 
-def upsampled(module: nn.Upsample, place: Place, shape: tuple[int, ...]) -> Seen:
+def upsampled(module: nn.Upsample, place: Place, shape: tuple[int, ...]) -> RuleAndPlace:
     """Return the rule and the place of a layer that resamples."""
     is_sized = module.size is not None or bool(module.recompute_scale_factor)
     how = Resampling(
@@ -115,7 +112,7 @@ def upsampled(module: nn.Upsample, place: Place, shape: tuple[int, ...]) -> Seen
     return enlarged(place, shape, how)
 
 
-VIEWS: Mapping[str, Callable[[Arguments, Place], Seen]] = {
+VIEWS: Mapping[str, Callable[[Arguments, Place], RuleAndPlace]] = {
     **dict.fromkeys(
         ("contiguous", "clone", "to", "float", "double", "type_as", "detach_", "alias", "dropout", "alpha_dropout",
          "feature_dropout", "dropout1d", "dropout2d", "dropout3d", "chunk", "split", "tensor_split", "identity", "roll",

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.places import Place
-from propstats.auditing.measuring.call import Call
+from propstats.auditing.measuring.call import Call, Maker
 from propstats.rules.from_torch import NoRuleError, normalised
 from propstats.rules.rule import Rule
-
-#: Who made a tensor: the position of a call, and which of its outputs.
-Made = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +20,7 @@ class Normed:
         result: The call that gives the result; the others are parts of it.
     """
 
-    source: Made
+    source: Maker
     eps: float
     result: int
 
@@ -36,10 +33,10 @@ def find_norms(calls: Sequence[Call]) -> Mapping[int, Normed]:
     """
     found: dict[int, Normed] = {}
     for position, call in enumerate(calls):
-        made = list(zip(call.sources, call.source_outputs, strict=True))
-        if call.kind not in ("mul", "rmul", "div", "truediv") or len(made) != 2:
+        makers = call.makers
+        if call.kind not in ("mul", "rmul", "div", "truediv") or len(makers) != 2:
             continue
-        for signal, factor in (made, made[::-1]) if "mul" in call.kind else (made,):
+        for signal, factor in (makers, makers[::-1]) if "mul" in call.kind else (makers,):
             root = "rsqrt" if "mul" in call.kind else "sqrt"
             parts = _parts(calls, signal, factor[0], root)
             if parts is not None:
@@ -48,7 +45,7 @@ def find_norms(calls: Sequence[Call]) -> Mapping[int, Normed]:
     return found
 
 
-def _parts(calls: Sequence[Call], signal: Made, position: int, root: str) -> tuple[list[int], float] | None:
+def _parts(calls: Sequence[Call], signal: Maker, position: int, root: str) -> tuple[list[int], float] | None:
     """Return the calls from the mean to the root, and eps; None if they are no norm of a signal."""
     inside, eps = list[int](), 0.0
     for kinds in ((root,), ("add", "radd"), ("mean",)):
@@ -76,9 +73,9 @@ def _is_over_units(call: Call) -> bool:
     return dim in (-1, (-1,), [-1]) and call.shape[-1:] == (1,)
 
 
-def _squares(call: Call, signal: Made) -> bool:
+def _squares(call: Call, signal: Maker) -> bool:
     """Whether a call gives the squares of a signal."""
-    same = all(made == signal for made in zip(call.sources, call.source_outputs, strict=True))
+    same = all(maker == signal for maker in call.makers)
     power = Arguments(call, ()).get(1, "exponent")
     return same and (call.kind == "square" or (call.kind == "pow" and power == 2) or (call.kind == "mul"))
 

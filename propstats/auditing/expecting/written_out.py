@@ -12,14 +12,12 @@ from torch import nn
 
 from propstats.auditing.expecting.arguments import Arguments
 from propstats.auditing.expecting.masks import LOW, Added, added, tensor_of
-from propstats.auditing.measuring.call import OUTSIDE, Call, Slot
+from propstats.auditing.measuring.call import OUTSIDE, Call, Maker, Slot, consumers
 from propstats.rules.from_torch import NoRuleError
 
 #: What may stand between the parts of attention and changes no number in evaluation mode.
 _KEPT = ("dropout", "to", "type_as", "float", "contiguous", "clone", "type", "half", "bfloat16")
 _PRODUCTS = ("matmul", "bmm", "baddbmm", "einsum")
-#: Who made a tensor: the position of a call, and which of its outputs.
-Made = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -39,8 +37,8 @@ class Written:
         reason: Why it has no rule, if it has none.
     """
 
-    query: Made
-    key: Made
+    query: Maker
+    key: Maker
     product: int = -1
     scale: float = 1.0
     added: Added | None = None
@@ -58,12 +56,13 @@ def find_written(calls: Sequence[Call]) -> Mapping[int, Written]:
         calls: The calls of a network.
     """
     found: dict[int, Written] = {}
+    users = consumers(calls)
     for position, call in enumerate(calls):
         if call.kind.lower() == "softmax" and _is_last(call):
             written = _before(position, calls)
             if written is not None:
                 found |= dict.fromkeys([*written.masks, position], written)
-                written.mixes = _behind(position, calls)
+                written.mixes = _behind(position, calls, users)
                 if written.mixes >= 0:
                     found[written.mixes] = written
     return found
@@ -83,7 +82,7 @@ def _before(position: int, calls: Sequence[Call]) -> Written | None:
         factors = _factors(call)
         if factors is not None:
             written.product = current
-            written.query, written.key = ((call.sources[slot], call.source_outputs[slot]) for slot in factors)
+            written.query, written.key = (call.makers[slot] for slot in factors)
             _add_to_product(call, written)
             return written
         try:
@@ -98,7 +97,7 @@ def _factors(call: Call) -> tuple[int, int] | None:
     """Return which inputs of a call are queries and keys, if it multiplies two signals."""
     if call.kind not in _PRODUCTS:
         return None
-    signals = [slot for slot, made in enumerate(call.sources) if made != OUTSIDE and slot not in call.values]
+    signals = _signals(call)
     if len(signals) != 2 or (call.kind != "baddbmm" and len(call.sources) != 2):
         return None
     if call.kind == "einsum":  # the last index of what comes out is that of the keys
@@ -189,25 +188,24 @@ def _number(call: Call, value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def _signals(call: Call) -> list[int]:
+    """Return which inputs of a call carry the signal."""
+    return [slot for slot, source in enumerate(call.sources) if source != OUTSIDE and slot not in call.values]
+
+
 def _source(call: Call) -> int | None:
-    """Return who made what a call changes: its first input that carries the signal."""
-    seen = [made for slot, made in enumerate(call.sources) if made != OUTSIDE and slot not in call.values]
-    return seen[0] if len(seen) == 1 else None
+    """Return who made the one input of a call that carries the signal; None if there are several."""
+    signals = _signals(call)
+    return call.sources[signals[0]] if len(signals) == 1 else None
 
 
-def _behind(position: int, calls: Sequence[Call]) -> int:
-    """Go on from a softmax to the product of its weights with the values."""
+def _behind(position: int, calls: Sequence[Call], users: Sequence[Sequence[tuple[int, int]]]) -> int:
+    """Go on from a softmax to the product of its weights with the values; -1 if there is none."""
     while True:
-        users = [
-            (number, slot)
-            for number, call in enumerate(calls)
-            for slot, source in enumerate(call.sources)
-            if source == position
-        ]
-        products = [n for n, slot in users if _mixes(calls[n], slot)]
+        products = [n for n, slot in users[position] if _mixes(calls[n], slot)]
         if products:
             return products[0]
-        kept = [n for n, _ in users if keeps(calls[n])]
+        kept = [n for n, _ in users[position] if keeps(calls[n])]
         if not kept:
             return -1
         position = kept[0]

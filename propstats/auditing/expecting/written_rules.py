@@ -43,8 +43,7 @@ def values_behind(call: Call, slot: int, values: Place) -> Place:
         return values.like(call.shape)
     dims = [len(shape) + 1 - values.folded for shape in call.input_shapes]
     terms = Equation.of(str(call.args[0]), dims[0], dims[1])
-    place = terms.place_behind(terms.right if slot else terms.left, values)
-    return Place(call.shape, place.axes, place.batch, place.folded)
+    return terms.place_behind(terms.right if slot else terms.left, values, call.shape)
 
 
 def attention_of(written: Written, queries: Place, keys: Place, product: Call) -> Attention:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 
 from propstats.activations import Activation
-from propstats.auditing.measuring.call import INPUT, Call
+from propstats.auditing.measuring.call import INPUT, Call, consumers
 from propstats.errors import DomainError
 from propstats.rules.affine import Flatten, Unchanged
 from propstats.rules.batch_norm import RunningNorm
@@ -22,12 +22,12 @@ def layers_of_weights(calls: Sequence[Call]) -> Iterator[tuple[int, Call, Weight
 
 
 def normalised(calls: Sequence[Call]) -> set[int]:
-    """Return the positions of calls whose output a normaliser takes, nothing that matters lying between."""
-    found = set()
+    """Return the positions of calls whose output a normaliser alone takes, nothing that matters lying between."""
+    found, users = set(), consumers(calls)
     for call in calls:
         if isinstance(call.rule, RunningNorm | GroupNorm):
             source = call.source
-            while source is not None and source >= 0:
+            while source is not None and source >= 0 and len(users[source]) == 1:
                 found.add(source)
                 source = calls[source].source if isinstance(calls[source].rule, Unchanged | Flatten) else None
     return found

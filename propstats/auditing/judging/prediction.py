@@ -11,9 +11,10 @@ from propstats.auditing.judging.prescription import Prescription
 from propstats.auditing.judging.trend import expected_rate
 from propstats.auditing.measuring.call import INPUT
 from propstats.auditing.measuring.probe import Probe
-from propstats.estimate import Estimate, Gradient, Route, Signal
+from propstats.estimate import Estimate, Route
 from propstats.rules.dense import Weights
 from propstats.rules.rule import Join
+from propstats.signals import Gradient, Signal
 
 #: The slope of a random walk, fitted over all of it, scatters by this factor more than its end does.
 _WALK: Final = math.sqrt(6.0 / 5.0)

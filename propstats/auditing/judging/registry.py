@@ -13,6 +13,7 @@ from propstats.auditing.judging.families import (
     inputs,
     phase,
     rates,
+    siblings,
     symmetry,
 )
 from propstats.auditing.judging.rule import Family, FindingRule
@@ -23,6 +24,7 @@ FAMILIES: Final[Sequence[Family]] = (
     inputs.FAMILY,
     phase.FAMILY,
     rates.FAMILY,
+    siblings.FAMILY,
     collapse.FAMILY,
     activity.FAMILY,
     symmetry.FAMILY,

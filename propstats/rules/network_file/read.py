@@ -9,12 +9,13 @@ from typing import Any
 
 from propstats.activations import Activation, activation
 from propstats.errors import DomainError, ModelError
-from propstats.rules.graph import Graph, Node
+from propstats.rules.graph import Graph
 from propstats.rules.join import Add, Concatenate
 from propstats.rules.network_file.drafts import Draft, drafts_of
 from propstats.rules.network_file.layers import build, named_activation
 from propstats.rules.network_file.place import Context, Place
 from propstats.rules.network_file.tables import Table, json_lines, toml_lines
+from propstats.rules.node import Node
 from propstats.rules.order import INPUT, Step, in_order
 from propstats.rules.rule import Join, Rule
 from propstats.rules.statistics import InputStatistics

@@ -163,5 +163,6 @@ def test_equations_that_are_not_read(text: str, dims: tuple[int, int], word: str
 
 def test_units_are_where_their_letters_are() -> None:
     terms = Equation.of("bhqk,bkhd->bqhd", 4, 4)
-    assert terms.place_behind(terms.right, Place((6, 2, 8), frozenset([1, 2]))).axes == {1, 2}
+    behind = terms.place_behind(terms.right, Place((6, 2, 8), frozenset([1, 2])), (5, 2, 8))
+    assert behind == Place((5, 2, 8), frozenset([1, 2]))
     assert terms.summed == {"k"}

@@ -11,7 +11,8 @@ from torch import nn
 
 from propstats.auditing.audit import audit
 from propstats.auditing.expecting.expect import CANONICAL, Expectation, expect
-from propstats.auditing.measuring.probe import Probe, probe
+from propstats.auditing.measuring.probe import Probe
+from propstats.auditing.probing import probe
 from propstats.estimate import STANDARD_ERRORS
 from propstats.rules.attention import AttentionBetween
 

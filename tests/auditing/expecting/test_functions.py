@@ -11,14 +11,14 @@ from torch.nn import functional
 from propstats.auditing.expecting.expect import measured_signal
 from propstats.auditing.expecting.network import Step, place_of_input, steps_of
 from propstats.auditing.expecting.places import Place
-from propstats.auditing.measuring.probe import probe
-from propstats.estimate import Gradient, Positions, Signal
+from propstats.auditing.probing import probe
 from propstats.rules.affine import Unchanged
 from propstats.rules.dense import Weights
 from propstats.rules.norm import GroupNorm, Scale
 from propstats.rules.parts import Part, Selected
 from propstats.rules.resampling import Resampling, resample
 from propstats.rules.rule import Join
+from propstats.signals import Gradient, Positions, Signal
 
 
 class _Calls(nn.Module):

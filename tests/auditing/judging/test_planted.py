@@ -92,6 +92,37 @@ def _scaled(act: str, factor: float) -> nn.Sequential:
     return model
 
 
+class Stream(nn.Module):
+    """Residual branches behind norms, written out."""
+
+    def __init__(self, blocks: int = 5, width: int = 32) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(blocks))
+        self.ups = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(blocks))
+        self.downs = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(blocks))
+        self.stem, self.head = nn.Linear(64, width), nn.Linear(width, 10)
+        with torch.no_grad():
+            for module in self.modules():
+                if isinstance(module, nn.Linear):
+                    module.weight.normal_(0.0, 1.0 / math.sqrt(module.in_features), generator=generator)
+                    module.bias.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x.flatten(1))
+        for norm, up, down in zip(self.norms, self.ups, self.downs, strict=True):
+            x = x + down(torch.relu(up(norm(x))))
+        out: torch.Tensor = self.head(x)
+        return out
+
+
+def _branch(factor: float) -> Stream:
+    model = Stream()
+    with torch.no_grad():
+        model.get_parameter("downs.3.weight").mul_(factor)
+    return model
+
+
 def _unequal() -> Plant:
     data = _noise(500, 64)
     data[:, 7] *= 100.0
@@ -113,6 +144,9 @@ PLANTED: Final[dict[str, Callable[[], Plant]]] = {
     "backward-vanishing": lambda: (_set(_sound(20), "21.weight", lambda w: w.mul_(1e-3)), "digits", "signal", "21"),
     "forward-exploding": lambda: (_set(_sound(20), "21.weight", lambda w: w.mul_(1e3)), "digits", "signal", "21"),
     "backward-exploding": lambda: (_set(_sound(20), "21.weight", lambda w: w.mul_(1e3)), "digits", "signal", "21"),
+    "odd-gain": lambda: (_set(_sound(10), "9.weight", lambda w: w.mul_(4.0)), "digits", "signal", "9"),
+    "drowning-branch": lambda: (_branch(30.0), "digits", "signal", "downs.3"),
+    "silent-branch": lambda: (_branch(1e-4), "digits", "signal", "downs.3"),
     "rank-collapse": lambda: (_set(_sound(), "3.bias", lambda b: b.add_(1000.0)), "digits", "signal", "3"),
     "low-rank": lambda: (_set(_sound(), "5.weight", _rank_one), "digits", "signal", "5"),
     "dead-units": lambda: (_set(_sound(), "3.bias", lambda b: b.fill_(-100.0)), "digits", "signal", "4"),

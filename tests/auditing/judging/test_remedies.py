@@ -34,6 +34,23 @@ def _stale() -> Case:
     return nn.Sequential(*layers), load_data("digits").inputs[:600] * 10
 
 
+def _odd() -> Case:
+    model = mlp("relu", depth=10, critical=True)
+    with torch.no_grad():
+        model.get_parameter("9.weight").mul_(4.0)
+    return model, load_data("digits").inputs[:300]
+
+
+def _rescaled(model: nn.Module, data: torch.Tensor) -> Case:
+    found = _found((model, data), "odd-gain")
+    assert found is not None
+    assert found.value is not None
+    assert found.layer is not None
+    with torch.no_grad():
+        model.get_submodule(found.layer).weight.div_(found.value)  # type: ignore[operator]
+    return model, data
+
+
 def _normalised(model: nn.Module, data: torch.Tensor) -> Case:
     values = data.numpy()
     return model, torch.from_numpy(scaling([values], "feature").apply(values)).float()
@@ -51,6 +68,7 @@ DONE: Final[dict[str, tuple[Callable[[], Case], Callable[[nn.Module, torch.Tenso
     "uncentred-inputs": (_shifted, _normalised),
     "zig-zag": (_shifted, _normalised),
     "unequal-variances": (_unequal, _normalised),
+    "odd-gain": (_odd, _rescaled),
     "stale-batch-norm": (_stale, _renewed),
     "train-eval-gap": (_stale, _renewed),
 }

@@ -8,7 +8,7 @@ from torch import nn
 
 from propstats.auditing.audit import audit
 from propstats.auditing.judging.stream import all_passes
-from propstats.auditing.measuring.probe import probe
+from propstats.auditing.probing import probe
 
 
 class _Residual(nn.Module):

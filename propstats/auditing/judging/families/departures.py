@@ -32,10 +32,14 @@ def departs(measured: float, expected: float, relative_error: float) -> bool:
 
 
 def _check(evidence: Evidence) -> Iterator[Finding]:
-    tests, tied = len(evidence.layers), set(_tied(evidence))
+    tests, tied, learned = len(evidence.layers), set(_tied(evidence)), set(_learned(evidence))
     for layer in evidence.layers:
         # What a batch norm carries is judged channel by channel, in a family of its own.
         if layer.verdict != "departs" or layer.one_step is None or layer.type.startswith("BatchNorm"):
+            continue
+        # What has no weights departs where its inputs are no Gaussians or depend on each other, as those of a
+        # recurrence do when they are drawn: its verdict says so, and there is nothing that somebody could change.
+        if (layer.name, layer.call) not in learned:
             continue
         # What shares its weights with an embedding meets them again in its input, also before training.
         if layer.name in tied:
@@ -53,6 +57,14 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
             interval=interval(measured.value, measured.error, tests),
             expected=expected,
         )
+
+
+def _learned(evidence: Evidence) -> Iterator[tuple[str, int]]:
+    """Yield the calls that have parameters to learn."""
+    yield from ((layer.name, layer.call) for layer in evidence.layers if layer.is_weights)
+    for call in evidence.calls:
+        if call.has_parameters:
+            yield call.name, call.index
 
 
 def _tied(evidence: Evidence) -> Iterator[str]:

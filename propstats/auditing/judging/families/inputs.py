@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Final
 
 import torch
 
@@ -15,6 +16,8 @@ from propstats.auditing.records import Finding, Severity
 OUTWEIGHED = 0.5
 #: A mean as large as the standard deviation gives 84 % of Gaussian numbers its sign: E|mean sign| = erf(1/sqrt 2).
 ONE_SIGN = math.erf(math.sqrt(0.5))
+#: The logarithm of the variance of two numbers has tails too heavy for any interval.
+_FEWEST: Final = 3
 
 _LECUN = "LeCun et al. 1998, Efficient BackProp, section 4.3"
 CONSTANT = FindingRule(
@@ -38,8 +41,8 @@ UNEQUAL = FindingRule(
     f"a feature's standard deviation is {WARN_FACTOR:.0f} times the median's or less than a tenth of it: curvatures go "
     f"with the square, {WARN_FACTOR**2:.0f} to 1",
     _LECUN,
-    "standard errors of variances from fourth moments over samples, simultaneous for all features; features that are "
-    "constant are left out; for images, channels are compared, not pixels",
+    "standard errors of variances from fourth moments over samples, at least those of Gaussian data, simultaneous for "
+    "all features; features that are constant are left out; for images, channels are compared, not pixels",
 )
 ZIG_ZAG = FindingRule(
     "zig-zag",
@@ -107,13 +110,15 @@ def _unequal(x: torch.Tensor, shape: tuple[int, ...]) -> Iterator[Finding]:
     centred = features - features.mean(dim=0)
     var = centred.square().mean(dim=0)
     varying = var > 0
-    if int(varying.sum()) < 2:
+    if int(varying.sum()) < 2 or len(x) < _FEWEST:
         return
     centred, var = centred[:, varying], var[varying]
     typical = float(var.median().sqrt())
     # The standard error of log std, with samples as units: positions of one image are not independent.
     fourth = (centred / var.sqrt()).pow(4).mean(dim=0)
-    errors = ((fourth - 1.0).clamp(min=0.0) / (4 * len(x))).sqrt()
+    # It is no smaller than that of Gaussian numbers: few samples do not show how heavy their tails are.
+    gaussian = torch.polygamma(1, torch.tensor((len(x) - 1) / 2, dtype=torch.float64)) / 4
+    errors = ((fourth - 1.0) / (4 * len(x))).clamp(min=float(gaussian)).sqrt()
     ratios = (var.sqrt() / typical).log()
     names = torch.arange(len(varying))[varying].tolist()
     measured = [

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+from propstats.auditing.judging.blame import is_levelled, together
 from propstats.auditing.judging.evidence import Evidence
 from propstats.auditing.judging.limits import FAIL_FACTOR, WARN_FACTOR
-from propstats.auditing.judging.remedy import rescale_one
+from propstats.auditing.judging.remedy import Remedy, rescale_one
 from propstats.auditing.judging.rule import SIGNAL, Family, FindingRule
 from propstats.auditing.judging.trend import Path
 from propstats.auditing.records import Finding, Rate, Severity
@@ -48,10 +49,12 @@ def _check(evidence: Evidence) -> Iterator[Finding]:
             continue
         factor = math.inf if rate.total == 0 else max(rate.total, 1 / rate.total)
         if factor >= WARN_FACTOR:
-            yield _finding(evidence, direction, rate, path, factor)
+            found = _finding(evidence, direction, rate, path, factor)
+            if found is not None:
+                yield found
 
 
-def _finding(evidence: Evidence, direction: str, rate: Rate, path: Path, factor: float) -> Finding:
+def _finding(evidence: Evidence, direction: str, rate: Rate, path: Path, factor: float) -> Finding | None:
     layers, squares = path.layers, path.squares
     vanishing = rate.total < 1
     rule = RULES[direction, "vanishing" if vanishing else "exploding"]
@@ -69,14 +72,20 @@ def _finding(evidence: Evidence, direction: str, rate: Rate, path: Path, factor:
     if alone > 0 and max(rest, 1 / rest) < WARN_FACTOR:
         # Forwards a layer acts on its way in, backwards the layer just passed does.
         culprit = layers[worst + 1] if direction == "forward" else layers[worst]
+        if vanishing and direction == "forward" and is_levelled(evidence.calls, layers, culprit):
+            return None
+        inside = together(evidence, layers, culprit)
+        if len(inside) == 1:
+            place, predicted = f"at {culprit.name}", usual
+            text = rescale_one(evidence.probe, culprit, alone, direction).text
+        else:
+            place, predicted = f"from {inside[0]} to {inside[-1]}, where paths part and join", None
+            text = _rescaling(evidence, direction).text
         message = (
-            f"{what} {verb} at {culprit.name}: x{steps[worst]:.3g} there, x{usual:.3g} in the other layers, "
+            f"{what} {verb} {place}: x{steps[worst]:.3g} there, x{usual:.3g} in the other layers, "
             f"x{rate.total:.3g} {ends}"
         )
-        text = rescale_one(evidence.probe, culprit, alone, direction).text
-        return rule.finding(
-            severity, culprit.name, steps[worst], f"{message}", text, expected=usual, predicted=usual
-        )  # fmt: skip
+        return rule.finding(severity, culprit.name, steps[worst], message, text, expected=usual, predicted=predicted)
     limit = FAIL_FACTOR if factor >= FAIL_FACTOR else WARN_FACTOR
     past = (i for i, scale in enumerate(scales) if (scale <= 1 / limit if vanishing else scale >= limit))
     name = layers[next(past, len(layers) - 1)].name  # the last one, where rounding hides that it is past
@@ -86,11 +95,15 @@ def _finding(evidence: Evidence, direction: str, rate: Rate, path: Path, factor:
         f"{what} {verb}: x{rate.value:.3g} a layer [{low:.3g}, {high:.3g}], x{rate.total:.2g} {ends}, "
         f"{'below 1/' if vanishing else 'above '}{limit:.0f} at {name}{expected}"
     )
-    remedy = evidence.rescaling.forward if direction == "forward" else evidence.rescaling.backward
+    remedy = _rescaling(evidence, direction)
     predicted = remedy.predicted.value if remedy.predicted is not None else None
     return rule.finding(
         severity, name, rate.value, message, remedy.text, interval=rate.interval, expected=1.0, predicted=predicted
     )
+
+
+def _rescaling(evidence: Evidence, direction: str) -> Remedy:
+    return evidence.rescaling.forward if direction == "forward" else evidence.rescaling.backward
 
 
 def _usual(steps: list[float], worst: int) -> float:
