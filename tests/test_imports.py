@@ -4,7 +4,8 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 
@@ -19,7 +20,9 @@ ROOMS = (
     "text",
     "errors",
     "files",
+    "student",
     "estimate",
+    "signals",
     "activations",
     "expectation",
     "theory",
@@ -158,6 +161,38 @@ def test_the_walker_lets_right_arrows_pass(tmp_path: Path, file: str, text: str)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     assert wrong_arrows(tmp_path) == []
+
+
+def circle(root: Path) -> Sequence[str]:
+    """Walk a package and return folders within rooms that import each other in a circle, the first of them twice."""
+    arrows: dict[str, set[str]] = {}
+    for path in sorted(root.rglob("*.py")):
+        own = path.relative_to(root).parts[:-1]
+        if len(own) > 1:
+            package = ".".join(["propstats", *own])
+            named = (name.split(".") for name, _ in _imports(ast.parse(path.read_text(encoding="utf-8")), package))
+            folders = {
+                ".".join(name[1:3]) for name in named if name[0] == "propstats" and root.joinpath(*name[1:3]).is_dir()
+            }
+            arrows.setdefault(".".join(own[:2]), set()).update(folders - {".".join(own[:2])})
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        found: Sequence[str] = error.args[1]
+        return found
+    return ()
+
+
+def test_folders_of_a_room_import_one_way() -> None:
+    assert circle(ROOT) == ()
+
+
+def test_a_planted_circle_is_found(tmp_path: Path) -> None:
+    for own, other in (("a", "b"), ("b", "c"), ("c", "a")):
+        path = tmp_path / "auditing" / own / "x.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"def f():\n    from propstats.auditing.{other}.x import g")
+        assert set(circle(tmp_path)) == ({"auditing.a", "auditing.b", "auditing.c"} if own == "c" else set())
 
 
 def _loaded_by(code: str) -> set[str]:

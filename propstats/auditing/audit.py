@@ -21,10 +21,10 @@ from propstats.auditing.measuring.batch_norm import running_gap
 from propstats.auditing.measuring.call import Call
 from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.statistics import SquareMean
-from propstats.auditing.measuring.together import probe_together
 from propstats.auditing.measuring.unit_record import sign_agreement, with_units
 from propstats.auditing.records import AuditReport, Coverage, Layer, LayerVerdict, Policy, Skipped
 from propstats.auditing.subject import load_subject
+from propstats.auditing.together import probe_together
 from propstats.errors import DataError
 from propstats.estimate import Estimate, Route
 from propstats.nn.normprop import NormProp
@@ -96,7 +96,7 @@ def audit(
     look = Closer(subject.network, some)
     findings = judge(Evidence(measured.calls, layers, slope, measured, subject.network, shaped, look), asked)
     skipped = [
-        Skipped(_label(call), expectation.reason)
+        Skipped(call.label, expectation.reason)
         for call, expectation in zip(measured.calls, expectations, strict=True)
         if expectation.reason
     ]
@@ -111,10 +111,6 @@ def audit(
         trend=slope,
         findings=findings,
     )
-
-
-def _label(call: Call) -> str:
-    return call.name if call.index == 0 else f"{call.name} (call {call.index})"
 
 
 def _fixed(network: nn.Module) -> set[int]:

@@ -91,8 +91,12 @@ def _read(
 
 
 def _graph(module: "nn.Module", shape: tuple[int, ...] | None, training: bool) -> Graph:
-    """Return the graph of a module: traced, or recorded where tracing does not know what happens."""
-    from propstats.auditing.expecting.recorded import recorded_graph
+    """Return the graph of a module: traced, or recorded where tracing does not know what happens.
+
+    Raises:
+        ModelError: If neither is possible, with the reasons of both.
+    """
+    from propstats.auditing.recorded import recorded_graph
     from propstats.rules.from_torch_graph import graph_of
 
     try:
@@ -102,5 +106,6 @@ def _graph(module: "nn.Module", shape: tuple[int, ...] | None, training: bool) -
             raise
         try:
             return recorded_graph(module, shape, training=training)
-        except (ModelError, DataError):
-            raise error from None
+        except (ModelError, DataError) as other:
+            both = f"{error.message}; when it is run instead: {other.message}"
+            raise ModelError(both, error.hint or other.hint) from None

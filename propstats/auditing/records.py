@@ -175,6 +175,6 @@ class AuditReport:
 
     def _repr_html_(self) -> str:
         """Show the report in a notebook."""
-        from propstats.auditing.watching.notebook import audit_html
+        from propstats.auditing.notebook import audit_html
 
         return audit_html(self)

@@ -17,13 +17,13 @@ from propstats.auditing.fixing.fresh import signs_of_training
 from propstats.auditing.fixing.methods import METHODS, SAMPLES
 from propstats.auditing.fixing.records import FixReport, RateCheck
 from propstats.auditing.fixing.scaling import Scaling
-from propstats.auditing.fixing.write import form_of, serialised
+from propstats.auditing.fixing.write import check_name, form_of, serialised
 from propstats.auditing.judging.chain import joining
 from propstats.auditing.judging.limits import Z95
 from propstats.auditing.judging.prediction import UNKNOWN, Prediction, predict
 from propstats.auditing.judging.prescription import prescribe
 from propstats.auditing.loading.access import SAFE, Access
-from propstats.auditing.measuring.probe import probe
+from propstats.auditing.probing import probe
 from propstats.auditing.records import AuditReport, Policy, Rate
 from propstats.auditing.subject import load_subject
 from propstats.errors import DataError, DomainError, OutputError, unknown_name
@@ -68,7 +68,7 @@ def fix(
     Raises:
         UnknownNameError: If the method is not known.
         DomainError: If the method is not for this network, or the network looks trained and `retrain_ok` is not set.
-        OutputError: If the result would take the place of the model.
+        OutputError: If the result would take the place of the model, or its name says another form than it has.
         ModelError: If the model cannot be used.
         DataError: If the data cannot be used.
 
@@ -101,19 +101,20 @@ def fix(
             network, data, access=access, normalize=normalize, samples=samples, places=places, seed=seed, policy=policy
         )
 
+    original = subject.model.format if method != NORMPROP else "torch module"  # its weights fit no layers but its own
+    form = form_of(original)
+    if out is not None:
+        check_name(out, form)
     before = audited(model)
     network = copy.deepcopy(subject.network)
     prediction = _predicted(network, subject.inputs) if method == "theory" else UNKNOWN
-    original = subject.model.format
     if method == NORMPROP:
         network, changes, left_alone = normprop(network)
-        original = "torch module"  # its weights fit no layers but its own
     else:
         scaling = Scaling(network, seed)
         METHODS[method](network, some, scaling)
         changes, left_alone = scaling.changes(), tuple(scaling.left_alone)
     after = audited(network)
-    form = form_of(original)
     if out is not None:
         write_atomically(out, serialised(network, original))
     return FixReport(

@@ -10,8 +10,9 @@ from torch import nn
 from propstats.auditing.fixing.scaling import Scaling
 from propstats.auditing.judging.chain import joining
 from propstats.auditing.judging.prescription import prescribe, scaled_layers
-from propstats.auditing.measuring.probe import Probe, probe
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.running import evaluating
+from propstats.auditing.probing import probe
 from propstats.auditing.records import Skipped
 from propstats.errors import DomainError, ModelError
 from propstats.rules.dense import Weights

@@ -1,11 +1,17 @@
 """A network as the bytes of a model file, in the form it came in."""
 
 import io
+import os
+from pathlib import Path
 from typing import Final
 
 import torch
 from torch import nn
 
+from propstats.errors import OutputError
+
+#: Names by which programs tell what torch saved.
+_TORCH: Final = (".pt", ".pth", ".bin", ".ckpt")
 #: Forms in which whole networks are saved; the others hold weights by their names.
 _WHOLE: Final = ("torch module", "torch module in memory")
 
@@ -19,6 +25,27 @@ def form_of(original: str) -> str:
     if original == "safetensors":
         return original
     return "torch module" if original in _WHOLE else "torch state_dict"
+
+
+def check_name(path: str | os.PathLike[str], form: str) -> None:
+    """Refuse a name that says another form than the file will have: programs, `torch.load` too, go by the name.
+
+    Args:
+        path: Where it is to be written; a name that says nothing is good for every form.
+        form: What it will be, as `form_of` says.
+
+    Raises:
+        OutputError: If they do not fit.
+
+    >>> check_name("fixed.safetensors", "torch module")
+    Traceback (most recent call last):
+    propstats.errors.OutputError: cannot write fixed.safetensors: the result is a torch module (name it .pt)
+    """
+    suffix = Path(path).suffix.lower()
+    if form == "safetensors" and suffix in _TORCH:
+        raise OutputError(f"cannot write {os.fspath(path)}: the result is safetensors", "name it .safetensors")
+    if form != "safetensors" and suffix == ".safetensors":
+        raise OutputError(f"cannot write {os.fspath(path)}: the result is a {form}", "name it .pt")
 
 
 def serialised(network: nn.Module, original: str) -> bytes:

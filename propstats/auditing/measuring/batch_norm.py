@@ -18,7 +18,7 @@ def running_gap(call: Call) -> RunningGap | None:
     Args:
         call: A measured call.
 
-    >>> from propstats.auditing.measuring.probe import probe
+    >>> from propstats.auditing.probing import probe
     >>> data = 3 + 2 * torch.randn(4000, 5, generator=torch.Generator().manual_seed(0))
     >>> gap = running_gap(probe(nn.Sequential(nn.BatchNorm1d(5)), data).calls[0])
     >>> round(gap.mean, 1), round(gap.variance, 1)  # 3/2, and log 4

@@ -16,6 +16,8 @@ from propstats.rules.rule import Join, Rule
 #: Sources that are no calls: the network's input; and a constant, a parameter, or what was made out of sight.
 INPUT: Final = -1
 OUTSIDE: Final = -2
+#: Who made a tensor: the position of a call, `INPUT` or `OUTSIDE`; and which of its outputs it is.
+Maker = tuple[int, int]
 
 _FSDP: Final = "torch.distributed.fsdp"
 #: An activation is flat where its slope is below this share of its slope near the middle.
@@ -109,6 +111,21 @@ class Call:
             return self.name.rpartition(".")[2]
         # FSDP puts a class of its own before that of the layer.
         return next(kind.__name__ for kind in type(self.module).__mro__ if not kind.__module__.startswith(_FSDP))
+
+    @property
+    def label(self) -> str:
+        """Its name for readers; which call of this name it is, unless it is the first."""
+        return self.name if self.index == 0 else f"{self.name} (call {self.index})"
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether its module has any."""
+        return self.module is not None and next(self.module.parameters(), None) is not None
+
+    @property
+    def makers(self) -> list[Maker]:
+        """Who made each tensor input."""
+        return list(zip(self.sources, self.source_outputs, strict=True))
 
     @property
     def main(self) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from propstats.auditing.measuring.call import FLAT, OUTSIDE, Call
+from propstats.auditing.measuring.call import FLAT, OUTSIDE, Call, Maker
 from propstats.auditing.measuring.gradients import watch_gradient
 from propstats.auditing.measuring.layout import Layout
 from propstats.auditing.measuring.recorder import Site
@@ -24,7 +24,7 @@ class Measure:
         result: Which call, and which of its outputs, is the output of the network.
     """
 
-    def __init__(self, calls: Sequence[Call], result: tuple[int, int]) -> None:
+    def __init__(self, calls: Sequence[Call], result: Maker) -> None:
         self.calls = calls
         #: Where the backward pass ends besides at the inputs: real numbers made of tokens.
         self.roots: list[torch.Tensor] = []
@@ -32,12 +32,12 @@ class Measure:
         self._shared: set[tuple[int, int]] = set()
         self._share_gradients(result)
 
-    def _share_gradients(self, result: tuple[int, int]) -> None:
+    def _share_gradients(self, result: Maker) -> None:
         """Where a tensor is used once, the gradient through that use is the gradient where it was made."""
-        uses = Counter(made for call in self.calls for made in zip(call.sources, call.source_outputs, strict=True))
+        uses = Counter(maker for call in self.calls for maker in call.makers)
         uses[result] += 1
         for call in self.calls:
-            for slot, (source, output) in enumerate(zip(call.sources, call.source_outputs, strict=True)):
+            for slot, (source, output) in enumerate(call.makers):
                 if source >= 0 and uses[source, output] == 1:
                     maker = self.calls[source]
                     if call.inputs[slot] is maker.outputs[output]:  # nobody changed it in between

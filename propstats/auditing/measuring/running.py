@@ -9,6 +9,7 @@ from torch import nn
 from propstats.auditing.measuring.leaves import is_leaf
 from propstats.auditing.measuring.trees import tensors_in
 from propstats.errors import DataError, ModelError, PropstatsError
+from propstats.text import reason_of
 
 
 def first_tensor(output: object) -> torch.Tensor:
@@ -52,9 +53,8 @@ def refusals_named(model: nn.Module, x: torch.Tensor) -> Iterator[None]:
             where = f"layer {name} ({type(module).__name__})" if running else "the model"
             if not is_leaf(module) and running:
                 where = f"module {name} ({type(module).__name__})"
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise DataError(
-                f"{where} refuses an input of shape {tuple(shape)}: {reason}",
+                f"{where} refuses an input of shape {tuple(shape)}: {reason_of(error)}",
                 "shapes are (batch, ...); is this the data that the model was made for?",
             ) from None
 

@@ -64,6 +64,11 @@ class LightningMonitor(_Callback):
         """Name for checkpoints, in which nothing of it is kept."""
         return type(self).__qualname__
 
+    @property
+    def _legacy_state_key(self) -> type:
+        # Lightning asks for it whenever a training goes on from a checkpoint, however new that is.
+        return type(self)
+
     def state_dict(self) -> dict[str, object]:
         """Return what a checkpoint keeps: nothing."""
         return {}

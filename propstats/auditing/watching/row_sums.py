@@ -31,15 +31,14 @@ class RowSums:
 
         Args:
             values: The numbers, in single or double precision.
-            centre: The same until the next `into`.
+            centre: The same until the next `into`, in the precision of the numbers or a higher one.
             total: Where sums go when too many averages wait, as in `into`.
         """
-        middle = None if centre is None else centre.to(values.dtype)
-        for block in torch.split(values, ROWS) if len(values) > ROWS else (values,):
-            deviations = block if middle is None else block - middle
+        for block in torch.split(values, ROWS) if values.shape[0] > ROWS else (values,):
+            deviations = block if centre is None else block - centre
             # The first half of a batch norm: mean and variance in two quick passes, which `torch.var_mean` is not.
             self._found += torch.batch_norm_update_stats(deviations, None, None, 0.0)
-            self._counts.append(len(block))
+            self._counts.append(block.shape[0])
         if len(self._counts) >= _WAITING:
             self.into(total)
 

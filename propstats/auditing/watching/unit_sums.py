@@ -16,6 +16,8 @@ from propstats.auditing.watching.row_sums import WIDE, RowSums
 #: Numbers of a block, and how many blocks are added up in single precision.
 _BLOCK: Final = 1 << 16
 _BLOCKS: Final = 16
+#: Numbers of a block of rows of positions: more, since there every call works for each row, and not just each number.
+_POSITIONS: Final = 1 << 19
 #: Where a squared mean is larger than this many variances, powers are taken about the mean instead of about zero.
 _FAR: Final = 100.0
 
@@ -110,11 +112,6 @@ class UnitSums:
                 self._rows.add(values, centre, total)
             else:
                 _add_rows(values, centre, total)
-        elif self._powers == 2 and centre is None:
-            # Reading rows of numbers that follow each other is what a processor does best.
-            values = tensor.reshape(-1, units, after)
-            total[0].add_(values.sum(dim=2).sum(dim=0, dtype=torch.float64))
-            total[1].add_(torch.linalg.vector_norm(values, dim=2).double().square().sum(dim=0))
         else:
             _add_positions(tensor.reshape(-1, units, after), centre, total)
 
@@ -162,11 +159,30 @@ def _add_powers(values: torch.Tensor, parts: Sequence[torch.Tensor]) -> None:
 def _add_positions(values: torch.Tensor, centre: torch.Tensor | None, total: torch.Tensor) -> None:
     """Add up numbers of shape (samples, units, positions)."""
     middle = None if centre is None else centre.to(values.dtype)[:, None]
-    for block in torch.split(values, max(1, _BLOCK // values[0].numel())):
+    samples = max(1, _POSITIONS // values[0].numel())
+    sums = values.new_empty(len(total), *values.shape[:2])
+    squares = torch.empty_like(values[:samples]) if len(total) > 2 else None
+    blocks = zip(torch.split(values, samples), torch.split(sums, samples, dim=1), strict=True)
+    for block, of_block in blocks:
         deviations = block if middle is None else block - middle
-        squares = deviations * deviations
-        total[0].add_(deviations.sum(dim=2).sum(dim=0, dtype=torch.float64))
-        total[1].add_(squares.sum(dim=2).sum(dim=0, dtype=torch.float64))
-        if len(total) > 2:
-            total[3].add_(torch.linalg.vector_norm(squares, dim=2).double().square().sum(dim=0))
-            total[2].add_(squares.mul_(deviations).sum(dim=2).sum(dim=0, dtype=torch.float64))
+        _sum_positions(deviations, of_block, None if squares is None else squares[: len(block)])
+    found = sums.double()
+    found[-1].square_()
+    total.add_(found.sum(dim=1))
+
+
+def _sum_positions(values: torch.Tensor, sums: torch.Tensor, squares: torch.Tensor | None) -> None:
+    """Put the sums of powers over positions into `sums`, shape (powers, samples, units); a root in place of the last.
+
+    `squares` is room for the squares where there are more than two powers. Memory is waited for by what comes first,
+    which therefore is not the sum, the one with the least to compute.
+    """
+    if squares is None:
+        torch.linalg.vector_norm(values, dim=2, out=sums[1])
+        torch.sum(values, 2, out=sums[0])
+        return
+    torch.mul(values, values, out=squares)
+    torch.sum(values, 2, out=sums[0])
+    torch.sum(squares, 2, out=sums[1])
+    torch.linalg.vector_norm(squares, dim=2, out=sums[3])
+    torch.sum(squares.mul_(values), 2, out=sums[2])

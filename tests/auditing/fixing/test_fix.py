@@ -12,6 +12,7 @@ from torch import nn
 
 from propstats.auditing.data.load import load_data
 from propstats.auditing.fixing.fix import fix
+from propstats.auditing.fixing.write import check_name
 from propstats.auditing.loading.access import Access
 from propstats.auditing.loading.load import read_content
 from propstats.auditing.records import Severity
@@ -192,6 +193,18 @@ def test_files_go_out_as_they_came_and_the_input_stays(tmp_path: Path, monkeypat
     (tmp_path / "link.pt").symlink_to("whole.pt")
     with pytest.raises(OutputError, match="is the model itself"):
         fix("whole.pt", "digits", "link.pt")
+
+
+def test_the_name_says_the_form(tmp_path: Path) -> None:
+    """What is called .safetensors and is none can be read by nobody: torch.load goes by the name."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    for method in ("theory", "normprop"):
+        with pytest.raises(OutputError, match="the result is a torch module"):
+            fix(model, "digits", tmp_path / "fixed.safetensors", method=method)
+    with pytest.raises(OutputError, match="the result is safetensors"):
+        check_name("fixed.PT", "safetensors")
+    check_name("fixed", "safetensors")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fix_is_the_same_every_time() -> None:

@@ -8,7 +8,7 @@ from probed import Residual, draw, named
 from torch import nn
 from torch.nn import functional
 
-from propstats.auditing.measuring.probe import probe
+from propstats.auditing.probing import probe
 
 
 def test_gradients_are_those_of_autograd() -> None:

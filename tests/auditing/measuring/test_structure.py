@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from propstats.auditing.measuring.call import INPUT, OUTSIDE, Slot, consumers
-from propstats.auditing.measuring.probe import probe
+from propstats.auditing.probing import probe
 from propstats.errors import ModelError
 
 Tensor = torch.Tensor

@@ -8,8 +8,8 @@ from torch import nn
 
 from propstats.auditing.audit import audit
 from propstats.auditing.measuring.batch_norm import running_gap
-from propstats.auditing.measuring.probe import probe
 from propstats.auditing.measuring.statistics import UnitStatistics
+from propstats.auditing.probing import probe
 from propstats.estimate import STANDARD_ERRORS, Estimate
 
 

@@ -56,6 +56,11 @@ def test_lightning() -> None:
     assert callback.monitor is not before
 
 
+def test_lightning_that_goes_on_from_a_checkpoint() -> None:
+    """Lightning's `_call_callbacks_load_state_dict` asks for the old key whether it needs it or not."""
+    assert LightningMonitor()._legacy_state_key is LightningMonitor
+
+
 def test_lightning_that_fails() -> None:
     module, callback = Module(), LightningMonitor()
     _fit(module, callback, 1, fail=True)

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from propstats.auditing.measuring.batches import Data
-from propstats.auditing.measuring.probe import Probe, probe
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.shares import Outcome
+from propstats.auditing.probing import probe
 
 
 @dataclass(frozen=True, slots=True)

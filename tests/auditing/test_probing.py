@@ -1,6 +1,7 @@
 """Whatever form data have, and whatever goes wrong, a probe measures all of them and leaves no trace."""
 
 import copy
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,8 @@ import torch
 from probed import draw, untouched
 from torch import nn
 
-from propstats.auditing.measuring.probe import Probe, probe
+from propstats.auditing.measuring.probe import Probe
+from propstats.auditing.probing import probe
 from propstats.errors import DataError, ModelError
 
 Tensor = torch.Tensor
@@ -130,3 +132,14 @@ def test_memory_does_not_grow_with_the_data() -> None:
         return count(found)
 
     assert numbers(probe(model, draw(512, 4))) == numbers(probe(model, draw(4096, 4)))
+
+
+@pytest.mark.parametrize(("message", "shown"), [("\x1b[2Jcleared\nmore", r"\\x1b\[2Jcleared$"), ("", "ValueError$")])
+def test_what_a_network_says_is_one_line_that_no_terminal_obeys(message: str, shown: str) -> None:
+    class Complaining(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise ValueError(message)
+
+    with pytest.raises(DataError) as caught:
+        probe(nn.Sequential(nn.Linear(3, 3), Complaining()), torch.zeros(4, 3))
+    assert re.search(shown, caught.value.message)

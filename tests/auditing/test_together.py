@@ -13,8 +13,9 @@ import torch
 from model_files import residual
 from torch import nn
 
-from propstats.auditing.measuring.probe import Probe, probe
+from propstats.auditing.measuring.probe import Probe
 from propstats.auditing.measuring.shares import Outcome
+from propstats.auditing.probing import probe
 from propstats.errors import DataError, ModelError
 
 SCRIPT = """
