@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from propstats.auditing.judging.limits import FAIL_FACTOR
 from propstats.auditing.records import AuditReport, Layer
-from propstats.report.style import INK, MEASURED, THEORY, band, fitted, limit, positive
+from propstats.report.style import INK, MEASURED, THEORY, band, fitted, in_powers_of_two, positive, root
 
 _TICKS = 14
 
@@ -22,8 +22,10 @@ def draw_depth(figure: Figure | SubFigure, report: AuditReport) -> None:
     layers = [layer for layer in report.layers if layer.is_weights]
     forward, backward = figure.subplots(1, 2)
     forward.set_title("(a) signal: standard deviation over the data")
+    forward.set_ylabel("standard deviation")
     _panel(forward, list(map(_signal, layers)), list(map(_expected_signal, layers)), first=True)
     backward.set_title("(b) gradient: norm relative to the output end")
+    backward.set_ylabel("relative norm")
     gradients = [_relative(list(map(point, layers))) for point in (_gradient, _expected_gradient)]
     _panel(backward, *gradients, first=False)
     for axes in (forward, backward):
@@ -75,11 +77,7 @@ def _expected_gradient(layer: Layer) -> _Point:
 
 
 def _root_of(square: float, error: float) -> _Point:
-    return _root(square), error / 2
-
-
-def _root(square: float) -> float:
-    return math.sqrt(square) if square >= 0 else math.nan
+    return root(square), error / 2
 
 
 def _relative(points: Sequence[_Point]) -> list[_Point]:
@@ -91,7 +89,7 @@ def _panel(axes: Axes, measured: Sequence[_Point], expected: Sequence[_Point], *
     line = [positive(value) for value, _ in expected]
     points = [positive(value) for value, _ in measured]
     start = (points[0] if points else math.nan) if first else 1.0
-    limit(axes, [*points, *line, start / 4 / FAIL_FACTOR, start * 4 * FAIL_FACTOR], 0.5, 2.0)
+    in_powers_of_two(axes, [*points, *line, start / 4 / FAIL_FACTOR, start * 4 * FAIL_FACTOR], 0.5, 2.0)
     if any(map(math.isfinite, line)):
         low, high = band(line, [error for _, error in expected])
         axes.fill_between(range(len(line)), low, high, color=THEORY, alpha=0.2, linewidth=0)

@@ -12,7 +12,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
+from propstats.auditing.fixing.records import FixReport
 from propstats.auditing.records import AuditReport
+from propstats.auditing.static.records import StaticReport
 from propstats.estimate import Estimate
 from propstats.report.diff import AuditDiff
 from propstats.report.jsonable import CODES, Json, dump, is_left_out, properties
@@ -44,10 +46,12 @@ def schema_of(command: str) -> Json:
     """
     definitions: dict[str, Json] = {}
     record = _type(RECORDS[command], definitions)
-    optional: dict[str, Json] = {}
-    if command == "audit":
-        optional = {"baseline": _type(AuditDiff, definitions)}  # with --baseline
-    answered: Json = {"allOf": [record, {"type": "object", "properties": optional}]} if optional else record
+    answered: Json = record
+    if command == "audit":  # its answer may be one of three, and the first has more with --baseline
+        optional: Json = {"type": "object", "properties": {"baseline": _type(AuditDiff, definitions)}}
+        others: list[Json] = [_type(answer, definitions) for answer in (FixReport, StaticReport)]
+        measured: Json = {"allOf": [record, optional]}
+        answered = {"anyOf": [measured, *others]}
     problem: Json = {
         "type": "object",
         "properties": {name: {"type": "string"} for name in ("code", "message", "hint")},
@@ -82,6 +86,8 @@ def _type(hint: object, definitions: dict[str, Json]) -> Json:
         return {"enum": list(arguments)}
     if origin in (Union, types.UnionType):
         return {"anyOf": [_type(argument, definitions) for argument in arguments]}
+    if hint == tuple[()]:
+        return {"type": "array", "maxItems": 0}
     if origin is tuple and arguments[-1:] != (...,):
         return {
             "type": "array",

@@ -22,11 +22,19 @@ _NAMED = 16
 
 
 def pool_figure(result: "PoolMoments") -> Figure:
-    """Draw the signal before and after pooling, and the gradient's spread at each position of the input."""
+    """Draw the signal before and after pooling, and the gradient's spread at each position of the input.
+
+    Where no position differs from the others, the gradient is a number in the title.
+    """
+    positions = len(result.backward.std_by_position) > 1
     with styled():
-        figure, (signal, gradient) = sheet(2)
+        figure, (signal, *gradient) = sheet(1 + positions)
         _signal(signal, result.input, result.forward.mean.value, result.forward.std.value, "pooling")
-        _positions(figure, gradient, result)
+        if positions:
+            _positions(figure, gradient[0], result)
+        else:
+            text = f"signal: mean and standard deviation; gradient: std {result.backward.std.value:.4g} everywhere"
+            signal.set_title(text)
         legend_below(figure)
         window = "x".join(map(str, result.kernel)) if result.kernel else "all"
         step = f", stride {'x'.join(map(str, result.stride))}" if result.stride else ""

@@ -28,8 +28,10 @@ def overview_figure(report: AuditReport, *, titled: bool = True) -> Figure:
         draw_depth(upper, report)
         left, right = lower.subplots(1, 2)
         left.set_title("(c) correlation of two inputs: at 1 nothing is told apart")
+        left.set_ylabel("correlation")
         _correlation(left, report.layers)
         right.set_title("(d) share of dead units, of saturated inputs")
+        right.set_ylabel("share")
         _shares(right, report.layers)
         for axes in (left, right):
             axes.set_xlabel("layers, from input to output")

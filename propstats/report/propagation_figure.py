@@ -5,10 +5,20 @@ from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
 
 from propstats.report.depth_figure import ticks
-from propstats.report.style import INK, MEASURED, THEORY, band, legend_below, positive, sheet, styled, title
+from propstats.report.style import (
+    INK,
+    MEASURED,
+    THEORY,
+    band,
+    in_powers_of_two,
+    legend_below,
+    positive,
+    sheet,
+    styled,
+    title,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,24 +73,8 @@ def _relative(values: "Sequence[float]", end: int) -> list[float]:
 
 def _panel(axes: Axes, values: list[float], errors: list[float], colour: str, label: str) -> None:
     low, high = band(values, [error / 2 for error in errors])  # the errors are of squares
-    axes.set_yscale("log", base=2)
+    in_powers_of_two(axes, [0.4 / 0.7, 2.5 / 1.4, *low, *high], 0.7, 1.4)
     axes.fill_between(
         range(len(values)), low, high, color=colour, alpha=0.2, linewidth=0, label=f"{label}: 95% of nets"
     )
     axes.plot(range(len(values)), values, color=colour, marker="o", markersize=3.5, label=label)
-    finite = [value for value in (*low, *high) if math.isfinite(value)] or [1.0]
-    axes.set_ylim(min(0.4, 0.7 * min(finite)), max(2.5, 1.4 * max(finite)))
-    axes.yaxis.set_major_locator(LogLocator(base=2, numticks=9))
-    axes.yaxis.set_major_formatter(FuncFormatter(_power))
-
-
-def _power(value: float, place: object) -> str:
-    """Write a power of two as people read it.
-
-    >>> _power(0.125, None), _power(4.0, None), _power(2.0**-20, None)
-    ('1/8', '4', '$2^{-20}$')
-    """
-    exponent = round(math.log2(value))
-    if abs(exponent) > 7:
-        return f"$2^{{{exponent}}}$"
-    return f"{2**exponent}" if exponent >= 0 else f"1/{2**-exponent}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from propstats.report.style import BARS, INK, MEASURED, THEORY, fitted, limit, positive, styled
+from propstats.report.style import BARS, INK, MEASURED, THEORY, fitted, limit, positive, root, styled
 
 if TYPE_CHECKING:
     from propstats.auditing.spectrum import MeasuredSpectrum
@@ -24,16 +24,14 @@ def spectrum_figure(result: "JacobianSpectrum") -> Figure:
         limit(axes, [*bins.simulation, *bins.theory], 0.5, 2.0)
         draws = f"simulation, {result.draws} draw{'s' if result.draws > 1 else ''}"
         axes.stairs(bins.simulation, bins.edges, fill=True, color=BARS, label=draws)
-        centres = [(a + b) / 2 for a, b in zip(bins.edges, bins.edges[1:], strict=False)]
-        axes.plot(
-            centres, [positive(value) for value in bins.theory], color=THEORY, label="theory, at the middle of each bar"
-        )
-        largest, rms = theory.max, _root(theory.mean_square.value)
+        theory_of = [positive(value) for value in bins.theory]
+        axes.stairs(theory_of, bins.edges, baseline=None, color=THEORY, linewidth=1.5, label="theory")
+        largest, rms = theory.max, root(theory.mean_square.value)
         low, high = max(largest.value - largest.error, 0.0), largest.value + largest.error
         axes.axvspan(low, high, color=THEORY, alpha=0.15, linewidth=0)
         text = f"largest: theory {_pair(largest.value, simulation.max.value)}"
         axes.axvline(largest.value, color=THEORY, linestyle="--", label=text)
-        text = f"rms: theory {_pair(rms, _root(simulation.mean_square.value))}"
+        text = f"mean square (at its root): theory {_pair(theory.mean_square.value, simulation.mean_square.value)}"
         axes.axvline(rms, color=INK, linestyle=":", label=text)
         top = max(bins.edges[-1], 1.02 * largest.value)
         axes.set_xlim(0.0, max(top, min(1.02 * high, 1.5 * top)))
@@ -65,19 +63,17 @@ def measured_spectrum_figure(result: "MeasuredSpectrum") -> Figure:
             color=MEASURED,
             label="one standard error",
         )
-        axes.axvline(result.max.value, color=INK, linestyle="--", label=f"largest: {result.max.value:.3g}")
-        rms = _root(result.mean_square.value)
-        axes.axvline(rms, color=INK, linestyle=":", label=f"rms: {rms:.3g}")
+        axes.axvline(
+            result.max.value, color=INK, linestyle="--", label=f"largest, mean over inputs: {result.max.value:.3g}"
+        )
+        rms = root(result.mean_square.value)
+        axes.axvline(rms, color=INK, linestyle=":", label=f"mean square: {result.mean_square.value:.3g} (at its root)")
         axes.set_xlim(0.0, bins.edges[-1])
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
         what = fitted(result.model.path or result.model.format, 40)
         axes.set_title(f"{what}\n{result.rows:,} outputs by {result.columns:,} inputs", parse_math=False)
         figure.draw_without_rendering()
     return figure
-
-
-def _root(square: float) -> float:
-    return math.sqrt(square) if square >= 0 else math.nan
 
 
 def _pair(theory: float, simulation: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from propstats.auditing.judging.limits import Z95
 from propstats.errors import DomainError
@@ -71,9 +72,8 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     """
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in _METADATA:
-        raise DomainError(
-            f"no format for {printable(os.fspath(path)) or repr('')}", "end the name in .png, .svg or .pdf"
-        )
+        shown = printable(os.fspath(path)) or "''"
+        raise DomainError(f"no format for {shown}", "end the name in .png, .svg or .pdf")
     return kind
 
 
@@ -134,11 +134,35 @@ def fitted(name: str, room: int) -> str:
 
 
 def limit(axes: Axes, values: Sequence[float], below: float, above: float) -> None:
-    """Make the axis logarithmic, over two decades at least, or its ticks crowd; before anything is drawn."""
-    axes.set_yscale("log")
+    """Make the axis logarithmic where values differ by decades, with room around them; before anything is drawn.
+
+    Values within one decade keep a linear axis, which fits itself to them: logarithmic ones have no ticks there.
+    """
+    known = [value for value in values if math.isfinite(positive(value))]
+    if known and max(known) > 10 * min(known):
+        axes.set_yscale("log")
+        axes.set_ylim(below * min(known), above * max(known))
+
+
+def in_powers_of_two(axes: Axes, values: Sequence[float], below: float, above: float) -> None:
+    """Make the axis logarithmic, with room around the values, and its ticks powers of two."""
+    axes.set_yscale("log", base=2)
     known = [value for value in values if math.isfinite(positive(value))] or [1.0]
-    top = above * max(known)
-    axes.set_ylim(min(below * min(known), top / 200), top)
+    axes.set_ylim(below * min(known), above * max(known))
+    axes.yaxis.set_major_locator(LogLocator(base=2, numticks=9))
+    axes.yaxis.set_major_formatter(FuncFormatter(_power))
+
+
+def _power(value: float, place: object) -> str:
+    """Write a power of two as people read it.
+
+    >>> _power(0.125, None), _power(4.0, None), _power(2.0**-20, None)
+    ('1/8', '4', '$2^{-20}$')
+    """
+    exponent = round(math.log2(value))
+    if abs(exponent) > 7:
+        return f"$2^{{{exponent}}}$"
+    return f"{2**exponent}" if exponent >= 0 else f"1/{2**-exponent}"
 
 
 def positive(value: float) -> float:
@@ -151,3 +175,8 @@ def band(values: Sequence[float], errors: Sequence[float]) -> tuple[list[float],
     factors = [math.exp(min(Z95 * error, 50.0)) for error in errors]
     low = [value / factor for value, factor in zip(values, factors, strict=True)]
     return low, [value * factor for value, factor in zip(values, factors, strict=True)]
+
+
+def root(square: float) -> float:
+    """Return a square root, NaN where there is none: figures leave gaps there."""
+    return math.sqrt(square) if square >= 0 else math.nan

@@ -23,7 +23,7 @@ _BINS = 60
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Densities of the non-zero singular values: the mean over each bin simulated, theory at the middle of the bin."""
+    """Mean densities of the non-zero singular values over each bin: what was drawn, and theory at infinite width."""
 
     edges: tuple[float, ...]
     simulation: tuple[float, ...]

@@ -5,11 +5,9 @@ enters the product. Orthogonal factors on either side do not change singular val
 left, a QR of the transpose makes the product square, and all that follows is smaller.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
-
-from propstats.simulation.workers import in_order
 
 #: Smaller triangles are multiplied whole.
 _BLOCK = 64
@@ -76,26 +74,6 @@ def singular_values(
     if rank:
         values[:rank] = torch.linalg.svdvals(core)[:rank]
     return values, rank
-
-
-def singular_values_at(
-    weights: Sequence[torch.Tensor], slopes: Sequence[torch.Tensor], *, accurate: bool = False
-) -> tuple[torch.Tensor, list[int]]:
-    """Return the singular values, of shape (count, fewer of inputs and outputs), and ranks of one network's Jacobians.
-
-    Each input has units of its own that are off, and is worked on by a thread of its own.
-
-    Args:
-        weights: Of each layer, of shape (units, inputs).
-        slopes: Of each layer, of shape (count, units).
-        accurate: Whether small singular values matter.
-    """
-
-    def one(k: int) -> tuple[torch.Tensor, int]:
-        return singular_values(zip(weights, (slope[k] for slope in slopes), strict=True), accurate=accurate)
-
-    values, ranks = zip(*in_order(one, len(slopes[0]), weights[0].device), strict=True)
-    return torch.stack(values), list(ranks)
 
 
 def triangular_product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:

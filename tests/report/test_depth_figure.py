@@ -147,3 +147,11 @@ def test_pyplot_stays_unloaded() -> None:
     modules = "propstats.report.depth_figure, propstats.report.spectrum_figure"
     code = f"import sys, {modules}; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_factors_are_powers_of_two() -> None:
+    for axes in depth_figure(_network()).axes:
+        ticks = [tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick <= axes.get_ylim()[1]]
+        assert len(ticks) >= 3
+        assert all(math.log2(tick).is_integer() for tick in ticks)
+        assert axes.get_ylabel()

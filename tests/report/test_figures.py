@@ -223,3 +223,17 @@ def test_input_statistics_are_in_the_title(tmp_path: Path) -> None:
     assert isinstance(result, propstats.Propagation)
     drawn = figure(replace(result, input=InputStatistics(correlation=0.25)))
     assert "correlation of two inputs 0.25" in drawn.get_suptitle()
+
+
+def test_positions_that_are_all_alike_need_no_panel() -> None:
+    (signal,) = figure(propstats.pool("max", 3, samples=0, digits=None)).axes
+    assert signal.get_title(loc="left").endswith("gradient: std 0.3333 everywhere")
+
+
+def test_only_values_decades_apart_get_a_logarithmic_axis() -> None:
+    for gain, scale in ((1.0, "linear"), (0.2, "log")):  # at depth 3 mean squares of 0.1 and more, and of 1e-5 and less
+        result = propstats.sweep("relu", depths=(2, 3), sigma_w=(1.2, 1.2 * gain), width=16, draws=3)
+        for axes in figure(result).axes:
+            low, high = axes.get_ylim()
+            assert axes.get_yscale() == scale
+            assert all(low < y < high for line in axes.lines if line.get_linewidth() == 1.2 for y in _y(line))

@@ -84,9 +84,11 @@ def test_what_the_commands_print_is_valid(
     first = capsys.readouterr().out
     check("audit", json.loads(first))
     (tmp_path / "a.json").write_text(first)
-    for arguments in ([*audit, "--baseline", str(tmp_path / "a.json")], ["audit", "absent.pt", "--json"]):
-        run(arguments)
+    for more in (["--baseline", str(tmp_path / "a.json")], ["--static"], ["--fix", str(tmp_path / "fixed.pt")]):
+        assert run([*audit, *more]) == 0
         check("audit", json.loads(capsys.readouterr().out))
+    assert run(["audit", "absent.pt", "--json"]) == 3
+    check("audit", json.loads(capsys.readouterr().out))
     assert run(["diff", str(tmp_path / "a.json"), str(tmp_path / "a.json"), "--json"]) == 0
     check("diff", json.loads(capsys.readouterr().out))
 

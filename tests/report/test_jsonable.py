@@ -12,8 +12,9 @@ from torch import nn
 
 from propstats.auditing.audit import audit
 from propstats.auditing.records import AuditReport, Finding, Severity
-from propstats.estimate import Estimate, Quantity, Route, Signal
+from propstats.estimate import Estimate, Quantity, Route
 from propstats.report.jsonable import Json, dump, to_jsonable
+from propstats.signals import Signal
 from propstats.simulation.jacobian import jacobian
 from propstats.theory.unit import moments
 

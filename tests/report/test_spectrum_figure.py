@@ -22,7 +22,7 @@ def test_spectrum_shows_both_routes() -> None:
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts[0] == "simulation, 5 draws"
     assert any(text.startswith("largest: theory") for text in texts)
-    assert any(text.startswith("rms: theory") for text in texts)
+    assert any(text.startswith("mean square (at its root): theory") for text in texts)
 
 
 def test_spectrum_without_a_tail() -> None:
@@ -41,5 +41,5 @@ def test_measured_spectrum_shows_density_and_largest() -> None:
     (axes,) = figure.axes
     assert [patch.get_data().values.tolist() for patch in axes.patches] == [pytest.approx(found.histogram.density)]  # type: ignore[attr-defined]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert f"largest: {found.max.value:.3g}" in texts
-    assert f"rms: {math.sqrt(found.mean_square.value):.3g}" in texts
+    assert f"largest, mean over inputs: {found.max.value:.3g}" in texts
+    assert f"mean square: {found.mean_square.value:.3g} (at its root)" in texts

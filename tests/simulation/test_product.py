@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propstats.simulation.product import singular_values, singular_values_at, triangular_product
+from propstats.simulation.product import singular_values, triangular_product
 
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 
@@ -118,17 +118,3 @@ def test_any_shape(widths: list[int], seed: int, accurate: bool) -> None:
     dense = torch.linalg.svdvals(_dense(layers))
     assert (values - dense).abs().max() <= 100 * len(layers) * _EPS * max(float(dense[0]), 1e-300)
     assert int((values > 0).sum()) <= rank
-
-
-def test_many_inputs_of_one_network() -> None:
-    widths = (7, 9, 9, 6)
-    one, two, three = (_network(widths, "relu", seed) for seed in range(3))
-    weights = [weight for weight, _ in one]
-    slopes = [
-        torch.stack(layer) for layer in zip(*([slope for _, slope in net] for net in (one, two, three)), strict=True)
-    ]
-    values, ranks = singular_values_at(weights, slopes)
-    for k in range(3):
-        expected, rank = singular_values([(weight, slope[k]) for weight, slope in zip(weights, slopes, strict=True)])
-        assert torch.equal(values[k], expected)
-        assert ranks[k] == rank

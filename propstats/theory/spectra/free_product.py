@@ -12,7 +12,7 @@ Schoenholz & Ganguli 2017, arXiv:1711.04735, section 3; the ratios follow from `
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -63,6 +63,16 @@ class FreeProduct:
         self._input_share = k / widths[0]
         #: Mean of the eigenvalues.
         self.mean = widths[-1] / k * math.prod(law.moment(1) for law in laws)
+        #: Share of the k eigenvalues that are not 0: no layer passes on more than its units that are not dead.
+        self.nonzero = min(
+            [
+                1.0,
+                *(
+                    width / k * float(law.weights[law.values > 0].sum())
+                    for law, width in zip(laws, widths[1:], strict=True)
+                ),
+            ]
+        )
         # Per layer, the share by which t enters the factor of the weights; and that factor's constant.
         self._shares = [k / (max(pair) if orthogonal else pair[0]) for pair in pairwise(widths)]
         self._log_scale = sum(math.log(max(pair) / pair[0]) for pair in pairwise(widths)) if orthogonal else 0.0
@@ -108,46 +118,88 @@ class FreeProduct:
         return Edge(value, math.sqrt(2 / bend) / value, t)
 
     def density(self, singular_values: Array) -> Array:
-        """Return the density of the non-zero singular values (mass `1 - atom at 0`), at ascending positive values.
+        """Return the density of the non-zero singular values (mass `1 - atom at 0`), at ascending positive values."""
+        result = np.zeros_like(singular_values)
+        for index, t, _ in self._followed(singular_values):
+            # M(z) = E[x/(z - x)], so x rho(x) = -Im M/pi above the real axis; rho(s) = 2 s rho(s^2).
+            if abs(t.imag) > 10 * _ABOVE * abs(t.real):  # less is how far above the axis we are: in a gap t is real
+                result[index] = 2 * abs(t.imag) / math.pi / singular_values[index]
+        return result
+
+    def mass_above(self, singular_values: Array) -> Array:
+        """Return the share of singular values above each of ascending positive values.
+
+        `Im E[log(z - x)]/pi` just above the real axis: the logarithm of a negative number has the argument pi. With
+        `E[1/(z - x)] = (1 + t)/z` this is an integral of t alone,
+
+            E[log(z - x)] = (1 + t) log z - int_0^t log z(u) du,
+
+        and of each layer's `log zeta_l` the integral is `t_l log zeta_l - E[log(1 - d/zeta_l)]`.
+
+        >>> one = SlopeLaw(np.ones(1), np.ones(1))
+        >>> FreeProduct([one], orthogonal=False).mass_above(np.array([1.0])).round(6)  # 2/3 - sqrt(3)/(2 pi)
+        array([0.391002])
+        """
+        result = np.zeros_like(singular_values)
+        for index, t, zetas in self._followed(singular_values):
+            log_z = 2 * math.log(singular_values[index])
+            result[index] = ((1 + t) * log_z - self._integral(t, zetas)).imag / math.pi
+        return result
+
+    def binned(self, edges: Array) -> Array:
+        """Return the mean density of the non-zero singular values between ascending edges, the first of which may be 0.
+
+        For a single square orthogonal layer, whose singular values are the slopes, from those.
+        """
+        if self.orthogonal and self.depth == 1 and self._shares == [1.0]:
+            slopes = np.sqrt(self.first.values)
+            mass, _ = np.histogram(slopes[slopes > 0], edges, weights=self.first.weights[slopes > 0])
+            return np.asarray(mass / np.diff(edges))
+        positive = edges > 0
+        above = np.full_like(edges, self.nonzero)
+        above[positive] = self.mass_above(edges[positive])
+        # What is not there comes out as rounding, of either sign.
+        mass = -np.diff(above)
+        return np.asarray(np.where(mass > 1e-8, mass, 0.0) / np.diff(edges))
+
+    def _followed(self, singular_values: Array) -> Iterator[tuple[int, complex, list[complex]]]:
+        """Yield t and the layers' zetas at ascending values inside the spectrum, the largest first, with their indices.
 
         The branch that vanishes at infinity is followed down the upper half-plane and then just above the real axis.
         """
         top = self.edge().value
-        result = np.zeros_like(singular_values)
         inside = np.flatnonzero(singular_values**2 < top)[::-1]
         if inside.size == 0:
-            return result
-        first = float(singular_values[inside[0]] ** 2)
-        z = complex(first, 100 * top)
+            return
+        at = float(singular_values[inside[0]] ** 2)
+        z = complex(at, 100 * top)
         # Far out, M(z) = E[x]/z, and so for every layer.
         t = self.mean / z
         zetas = [law.moment(1) / (share * t) for law, share, _ in self._groups]
-        descent = [complex(first, height * top) for height in np.geomspace(100, 1e-6, 120)]
-        for z in [*descent, complex(first, _ABOVE * first)]:
+        descent = [complex(at, height * top) for height in np.geomspace(100, 1e-6, 120)]
+        for z in [*descent, complex(at, _ABOVE * at)]:
             t, zetas = self._newton(t, zetas, z)
-        at = first
         for index in inside:
             target = float(singular_values[index] ** 2)
             steps = max(1, math.ceil(math.log(at / target) / 0.05))
             for x in np.geomspace(at, target, steps + 1)[1:]:
                 t, zetas = self._newton(t, zetas, complex(x, _ABOVE * x))
             at = target
-            # M(z) = E[x/(z - x)], so x rho(x) = -Im M/pi above the real axis; rho(s) = 2 s rho(s^2).
-            if abs(t.imag) > 10 * _ABOVE * abs(t.real):  # less is how far above the axis we are: in a gap t is real
-                result[index] = 2 * abs(t.imag) / math.pi / singular_values[index]
-        return result
+            yield int(index), t, zetas
 
-    def binned(self, edges: Array) -> Array:
-        """Return the mean density of the non-zero singular values between ascending edges.
-
-        Taken at the middle of each bin; for a single square orthogonal layer, whose singular values are the slopes,
-        exactly.
-        """
-        if self.orthogonal and self.depth == 1 and self._shares == [1.0]:
-            slopes = np.sqrt(self.first.values)
-            mass, _ = np.histogram(slopes[slopes > 0], edges, weights=self.first.weights[slopes > 0])
-            return np.asarray(mass / np.diff(edges))
-        return self.density((edges[:-1] + edges[1:]) / 2)
+    def _integral(self, t: complex, zetas: list[complex]) -> complex:
+        """Return `int_0^t log z(u) du`, with t below the real axis and the zetas above it, as for z above it."""
+        t = complex(t.real, -abs(t.imag))
+        result = _log1p_integral(self._input_share, t) - _log_integral(self._input_share, t) + self._log_scale * t
+        for (law, share, count), zeta in zip(self._groups, zetas, strict=True):
+            above = complex(zeta.real, abs(zeta.imag))
+            logs = complex((law.weights * np.log(1 - law.values / above)).sum())
+            result += count * (t * np.log(above) - logs / share)
+        for share in self._shares:
+            result += _log_integral(share, t)
+            if self.orthogonal:
+                result -= _log1p_integral(share, t)
+        return complex(result)
 
     def _newton(self, t: complex, zetas: list[complex], z: complex) -> tuple[complex, list[complex]]:
         """Solve z(t) = z by Newton's method in log t, carrying the inverse moment functions along."""
@@ -176,3 +228,13 @@ class FreeProduct:
             if abs(move) < 1e-12:
                 break
         return complex(t), zetas
+
+
+def _log_integral(c: float, t: complex) -> complex:
+    """Return `int_0^t log(c u) du`."""
+    return complex(t * (np.log(c * t) - 1))
+
+
+def _log1p_integral(c: float, t: complex) -> complex:
+    """Return `int_0^t log(1 + c u) du`."""
+    return complex((1 + c * t) * np.log(1 + c * t) / c - t)

@@ -183,3 +183,53 @@ def test_density_of_unequal_widths(widths: tuple[int, ...], orthogonal: bool) ->
     assert abs((weights * s**2).sum() - mean) <= grid_error * top**2
     assert math.isclose(free.mean, mean, rel_tol=1e-9)
     assert abs((weights * s**4).sum() - fourth) <= grid_error * top**4
+
+
+def _below(s: np.ndarray) -> np.ndarray:
+    """The quarter circle's share below s."""
+    return np.asarray((s * np.sqrt(4 - s**2) / 2 + 2 * np.arcsin(s / 2)) / math.pi)
+
+
+def test_bins_hold_the_mass_of_the_quarter_circle() -> None:
+    edges = np.array([0.0, 0.01, 0.4, 1.0, 1.9, 2.0, 2.5])
+    exact = np.diff([*_below(edges[:-1]), 1.0])
+    found = FreeProduct([_ONE], orthogonal=False).binned(edges) * np.diff(edges)
+    # Read off 1e-10 above the axis, relatively, where the density is at most 2/pi: below the upper edge, whose
+    # square root grows fastest, the root of that.
+    assert np.allclose(found, exact, rtol=0, atol=1e-5)
+    assert np.allclose(found[:3], exact[:3], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("law", "depth", "orthogonal", "nonzero"), [
+    (_RELU, 9, False, 0.5), (_RELU, 3, True, 0.5), (_ONE, 3, False, 1.0), (_RELU, 1, True, 0.5),
+    (_ONE, 7, True, 1.0),  # an atom
+])  # fmt: skip
+def test_bins_hold_all_that_is_not_zero(law: SlopeLaw, depth: int, orthogonal: bool, nonzero: float) -> None:
+    free = FreeProduct([law] * depth, orthogonal=orthogonal)
+    assert math.isclose(free.nonzero, nonzero)
+    edges = np.linspace(0, 1.1 * math.sqrt(free.edge().value), 9)
+    binned = free.binned(edges)
+    assert math.isclose(float((binned * np.diff(edges)).sum()), nonzero, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize(("law", "depth", "orthogonal", "gap", "above"), [
+    (_RELU, 1, False, 0.3, 0.5),  # from 0 to sqrt 2 - 1
+    (_RELU, 1, True, 0.7, 0.5),  # from 0 to sqrt 2
+    (_ONE, 7, True, 0.9, 1.0),
+    (SlopeLaw(np.array([0.0, 0.1, 9.0]), np.array([0.2, 0.5, 0.3])), 1, True, 1.0, 0.3),
+])  # fmt: skip
+def test_mass_above_a_gap(law: SlopeLaw, depth: int, orthogonal: bool, gap: float, above: float) -> None:
+    found = FreeProduct([law] * depth, orthogonal=orthogonal).mass_above(np.array([gap]))
+    assert np.allclose(found, above, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("orthogonal", [False, True])
+def test_mass_is_the_integral_of_the_density(orthogonal: bool) -> None:
+    """Gauss-Legendre inside the support, where the density is analytic."""
+    free = FreeProduct([_RELU] * 3, orthogonal=orthogonal, widths=(4, 3, 5, 6))
+    nodes, weights = np.polynomial.legendre.leggauss(12)
+    low, high = (share * math.sqrt(free.edge().value) for share in (0.4, 0.8))
+    s = (low + high) / 2 + (high - low) / 2 * nodes
+    integral = float((free.density(s) * weights).sum()) * (high - low) / 2
+    above = free.mass_above(np.array([low, high]))
+    assert math.isclose(float(above[0] - above[1]), integral, rel_tol=1e-7)
