@@ -13,6 +13,7 @@ from propstats.auditing.data.load import load_data
 from propstats.auditing.records import AuditReport, Severity
 from propstats.errors import OutputError
 from propstats.expectation.sampling import block_seed
+from propstats.text import reason_of
 
 _DEPTH = 20
 _WIDTH = 64
@@ -184,7 +185,7 @@ def _save(model: nn.Module, path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(model, path)
     except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else reason_of(error)
         raise OutputError(f"cannot save {path}: {reason}", "choose another folder with --out") from None
     return path
 

@@ -60,6 +60,7 @@ def kept_plan(
     """Return the plan that a folder holds; where it holds none, make one and keep it.
 
     Timings differ from call to call, and with them what fits into a budget: whoever goes on goes on with the same plan.
+    A plan with nothing beside it was never begun, and gives way to another.
 
     Args:
         folder: The folder.
@@ -73,7 +74,7 @@ def kept_plan(
         OutputError: If the plan cannot be written.
     """
     path = folder / "plan.json"
-    if not path.exists():
+    if not path.exists() or (_asked(path) != asked and len(list(folder.iterdir())) == 1):
         made = make()
         write_atomically(path, json.dumps({"asked": asked, "plan": made}, indent=1, sort_keys=True) + "\n")
         return read(made)
@@ -83,6 +84,15 @@ def kept_plan(
         return read(kept["plan"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: is no plan of this {kind}, or damaged", "remove it to begin again") from error
+
+
+def _asked(path: Path) -> object:
+    """Return what a plan was made for; None for what is no plan."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return kept.get("asked") if isinstance(kept, dict) else None
 
 
 def device_name(device: torch.device) -> str:

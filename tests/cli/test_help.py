@@ -44,7 +44,7 @@ _SMALLER = {
     "sweep": ["--draws", "2"],
     "design": ["--draws", "2"],
     "demo": ["--steps", "20"],
-    "reproduce": ["--data", "digits", "--budget", "10", "--thin", "16", "--device", "cpu"],
+    "reproduce": ["--data", "digits", "--budget", "10", "--thin", "32", "--seeds", "2", "--device", "cpu"],
     "ways": ["--data", "digits", "--depth", "2", "--width", "8", "--seeds", "2"],
 }
 
@@ -86,7 +86,7 @@ def test_examples_run(command: str, folder: Path, capsys: pytest.CaptureFixture[
         if command in {"ways", "reproduce"}:  # a folder holds one experiment
             smaller += ["--out", f"runs-{number}"]
         if example[:1] == ["all"]:  # they share their time
-            smaller += ["--budget", "30"]
+            smaller += ["--budget", "25"]  # 7 would do on a quiet machine
         assert run([command, *example, *smaller]) == 0, (example, capsys.readouterr().err)
         out, err = capsys.readouterr()
         assert out

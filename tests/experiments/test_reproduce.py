@@ -1,17 +1,21 @@
 """Experiments of the paper: protocol, budget, stopping and going on, verdicts."""
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from propstats_cli.main import run
 
 from propstats.errors import DomainError, ModelError, UnknownNameError
 from propstats.estimate import Estimate, Route
+from propstats.experiments.reproduce import plan as plan_module
 from propstats.experiments.reproduce import reproduce as module
-from propstats.experiments.reproduce.budget import Cost, shorten, whole
+from propstats.experiments.reproduce.budget import BudgetError, Cost, shorten, whole
 from propstats.experiments.reproduce.images import Images
 from propstats.experiments.reproduce.protocol import EXPERIMENTS, Run
 from propstats.experiments.reproduce.records import Epoch, RunResult, Shortening, Trained
@@ -64,6 +68,25 @@ def test_without_a_budget_nothing_is_left_out() -> None:
 def test_a_budget_for_less_than_a_step_is_refused() -> None:
     with pytest.raises(DomainError, match="not enough"):
         shorten((RUN,), _images(), seeds=1, budget=1e-3, costs={RUN: Cost(1.0, 0.1)})
+
+
+@given(budget=st.floats(0.05, 100.0), images=st.integers(100, 3000))
+def test_no_epoch_asks_for_more_images_than_there_are(budget: float, images: int) -> None:
+    runs = tuple(dataclasses.replace(RUN, batch=batch, epochs=30) for batch in (1, 50, 100))
+    train = _images()
+    many = dataclasses.replace(train, train=train.train[:1].expand(images, -1, -1, -1))
+    with contextlib.suppress(BudgetError):
+        for plan in shorten(runs, many, seeds=1, budget=budget, costs=dict.fromkeys(runs, Cost(0.01, 1e-4))).values():
+            assert 1 <= plan.steps <= plan.of_steps
+            assert plan.epochs <= plan.of_epochs
+
+
+def test_the_budget_that_is_named_does() -> None:
+    runs = tuple(dataclasses.replace(RUN, batch=batch) for batch in (1, 2, 4, 12))
+    costs = dict.fromkeys(runs, Cost(1.0, 0.1))
+    with pytest.raises(BudgetError, match="one step of normprop-global-12") as refused:
+        shorten(runs, _images(), seeds=1, budget=1e-3, costs=costs)
+    shorten(runs, _images(), seeds=1, budget=refused.value.seconds * 1.001, costs=costs)
 
 
 def _finish(training: Training) -> Trained:
@@ -138,6 +161,10 @@ def test_verdicts_tell_better_from_worse_and_from_unknown() -> None:
     same = {"normprop-batch-50": steady, "batchnorm-batch-50": dataclasses.replace(steady, run="batchnorm-batch-50")}
     assert [verdict.holds for verdict in judge("fig2", same, printed)] == [None, None]
     assert judge("fig3", runs, EXPERIMENTS["fig3"].printed)[0].holds is True
+    still = _result("normprop", [[0.1, 0.1]] * 3, [[0.4, 0.4]] * 3)
+    stuck = {"normprop-batch-50": still, "batchnorm-batch-50": shaky}
+    assert [verdict.holds for verdict in judge("fig2", stuck, printed)] == [True, True]
+    assert judge("fig1", stuck, EXPERIMENTS["fig1"].printed)[0].holds is None
     (speed,) = judge("speed", runs, EXPERIMENTS["speed"].printed)
     assert speed.holds is True
     assert "0.875" in speed.found
@@ -165,6 +192,22 @@ def test_all_experiments_at_once(
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == [
         "fig3.md", "fig3.svg", "speed.md", "speed.svg",
     ]  # fmt: skip
+
+
+def test_a_budget_too_short_for_all_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {name: dataclasses.replace(EXPERIMENTS["speed"], name=name) for name in ("speed", "fig3")}
+    monkeypatch.setattr(module, "EXPERIMENTS", few)
+    monkeypatch.setattr(module, "load_images", lambda data, places: _images(400, 8))
+    monkeypatch.setattr(plan_module, "measure", lambda run, images, device: Cost(0.1, 1e-4))
+    options = ["reproduce", "all", "--thin", "96", "--out", str(tmp_path / "kept"), "--budget"]
+    assert run([*options, "0.1"]) == 2
+    # A step of both runs is 0.2 s, a fifth more is kept for validation, there are two experiments and a margin.
+    assert "not enough for one step" in (said := capsys.readouterr().err)
+    assert "(--budget 1)" in said
+    assert not list(tmp_path.rglob("*.ckpt"))
+    assert run([*options, "1"]) == 0, "the plan that was never begun gives way"
 
 
 @pytest.mark.slow

@@ -155,6 +155,7 @@ def test_a_plan_is_kept_and_another_refused(tmp_path: Path) -> None:
     plan = kept_plan(tmp_path, settings, seeds=2, seed=0, budget=None)
     assert plan.steps == plan.of_steps == 30
     assert kept_plan(tmp_path, settings, seeds=2, seed=0, budget=None) == plan
+    (tmp_path / "he-seed0.json").touch()  # begun
     with pytest.raises(ModelError, match="another comparison: seeds differ"):
         kept_plan(tmp_path, settings, seeds=3, seed=0, budget=None)
     with pytest.raises(DomainError, match="not enough for 50 steps"):

@@ -91,11 +91,9 @@ def accuracy(model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -> fl
     return float(right.double().mean())
 
 
-def trained_accuracy(
-    build: Callable[[int], nn.Module], *, seeds: Sequence[int], steps: int, rate: float, normalize: str = "global"
-) -> Estimate:
+def trained_accuracy(build: Callable[[int], nn.Module], *, seeds: Sequence[int], steps: int, rate: float) -> Estimate:
     """Train a network for each seed and return the mean accuracy with its standard error over seeds."""
-    inputs, labels = digits(normalize)
+    inputs, labels = digits()
     found = []
     for seed in seeds:
         model = build(seed)

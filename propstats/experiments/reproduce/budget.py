@@ -20,6 +20,24 @@ _STEPS = 10
 #: Validation may take this share of the time.
 _VALIDATION = 0.2
 _VALIDATED = 100
+#: Timings vary: what is said to do does a little later, too.
+_MARGIN = 1.25
+
+
+class BudgetError(DomainError):
+    """A budget that is too short.
+
+    Args:
+        message: What it is too short for.
+        seconds: What would do, by timings that vary from call to call.
+
+    >>> str(BudgetError("1 second is not enough", 3.3))
+    '1 second is not enough (--budget 5)'
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, f"--budget {math.ceil(_MARGIN * seconds)}")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +87,7 @@ def shorten(
         costs: What each run costs.
 
     Raises:
-        DomainError: If the budget is too short for a single step of every run.
+        BudgetError: If the budget is too short for a single step of every run.
     """
     plans = {run: whole(run, images, seeds) for run in runs}
     if budget is None:
@@ -79,15 +97,18 @@ def shorten(
     if training + validation <= budget:
         return plans
     share = min(1.0, (1 - _VALIDATION) * budget / training)
-    return {run: _shortened(run, plan, share, budget, costs[run], len(runs) * seeds) for run, plan in plans.items()}
-
-
-def _shortened(run: Run, plan: Shortening, share: float, budget: float, cost: Cost, networks: int) -> Shortening:
-    steps = share * plan.of_steps * plan.of_epochs
+    shortest = min(runs, key=lambda run: plans[run].of_steps * plans[run].of_epochs)
+    steps = share * plans[shortest].of_steps * plans[shortest].of_epochs
     if steps < 1:
-        least = math.ceil(budget / steps) if steps > 0 else 0
-        raise DomainError(f"{budget:g} seconds are not enough for one step of {run.label}", f"--budget {least}")
-    epochs = max(1, min(plan.of_epochs, math.floor(steps / _STEPS)))
+        raise BudgetError(f"{budget:g} seconds are not enough for one step of {shortest.label}", budget / steps)
+    return {run: _shortened(plan, share, budget, costs[run], len(runs) * seeds) for run, plan in plans.items()}
+
+
+def _shortened(plan: Shortening, share: float, budget: float, cost: Cost, networks: int) -> Shortening:
+    steps = share * plan.of_steps * plan.of_epochs
+    # As few epochs as hold the steps: an epoch sees every image at most once.
+    fewest = max(1, math.ceil(steps / plan.of_steps))
+    epochs = max(fewest, min(plan.of_epochs, math.floor(steps / _STEPS)))
     seconds = _VALIDATION * budget / networks / epochs
     validated = max(min(_VALIDATED, plan.of_validation), min(plan.of_validation, int(seconds / cost.validated)))
     return Shortening(

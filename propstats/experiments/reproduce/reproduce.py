@@ -2,9 +2,9 @@
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,9 +13,10 @@ from propstats.errors import DomainError, unknown_name
 from propstats.estimate import Estimate, Route
 from propstats.expectation.sampling.draws import resolve_device
 from propstats.experiments.keeping import device_name, make_folder, mean_over_networks
+from propstats.experiments.reproduce.budget import BudgetError
 from propstats.experiments.reproduce.images import Images, load_images
 from propstats.experiments.reproduce.plan import Planned, kept_plan
-from propstats.experiments.reproduce.protocol import EXPERIMENTS, Run
+from propstats.experiments.reproduce.protocol import EXPERIMENTS, Experiment, Run
 from propstats.experiments.reproduce.records import Reproduction, Reproductions, RunResult, Shortening, Trained
 from propstats.experiments.reproduce.training import Training
 from propstats.experiments.reproduce.verdicts import judge
@@ -67,63 +68,112 @@ def reproduce(
     """
     if name not in EXPERIMENTS:
         raise unknown_name("experiment", name, list(EXPERIMENTS))
-    experiment = EXPERIMENTS[name]
-    count = experiment.seeds if seeds is None else seeds
-    if count < 1:
-        raise DomainError(f"seeds must be at least 1, got {count}")
-    if budget is not None and not budget > 0:
-        raise DomainError(f"the budget must be positive, got {budget:g} seconds")
-    where = resolve_device(device)
+    options = _Options(Path(out), budget, thin, seeds, seed, resolve_device(device))
+    return _repeat(EXPERIMENTS[name], load_images(data, places), options, progress)
+
+
+def reproduce_all(
+    data: str = "digits",
+    *,
+    out: str | os.PathLike[str] = "propstats-reproduce",
+    budget: float | None = None,
+    thin: int = 1,
+    seeds: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    places: Places | None = None,
+    progress: Progress | None = None,
+) -> Reproductions:
+    """Repeat all experiments of the NormProp paper, one after the other.
+
+    Args:
+        data: As of `reproduce`, and so are all that are not named here.
+        out: Folder of the checkpoints.
+        budget: Seconds for all of them; each has the same share. None for the paper's whole protocol.
+        thin: What the paper's numbers of filters are divided by.
+        seeds: Networks of each run.
+        seed: The first seed.
+        device: `cpu`, `cuda` or `auto`.
+        places: Where data sets with a name are kept.
+        progress: Called with the experiment and the network, the steps that are done and that there are.
+
+    Raises:
+        PropstatsError: As of `reproduce`; a budget that is too short for one of them is refused before any is trained.
+    """
+    share = None if budget is None else budget / len(EXPERIMENTS)
+    options = _Options(Path(out), share, thin, seeds, seed, resolve_device(device))
     images = load_images(data, places)
-    folder = make_folder(Path(out) / name / images.name)
-    runs = tuple(dataclasses.replace(run, thin=thin) for run in experiment.runs)
-    plan = kept_plan(folder, runs, images, seeds=count, budget=budget, device=where)
-    results = {run.label: _train(run, images, plan[run], folder, seed, where, progress) for run in runs}
+    short = list[BudgetError]()
+    for experiment in EXPERIMENTS.values():
+        try:
+            _plan(experiment, images, options)
+        except BudgetError as error:
+            short.append(error)
+    if short:
+        worst = max(short, key=lambda error: error.seconds)
+        what = f"{budget:g} seconds for {len(EXPERIMENTS)} experiments: {worst.message}"
+        raise BudgetError(what, worst.seconds * len(EXPERIMENTS))
+
+    def one(experiment: Experiment) -> Reproduction:
+        def show(network: str, done: int, total: int) -> None:
+            if progress is not None:
+                progress(f"{experiment.name}: {network}", done, total)
+
+        return _repeat(experiment, images, options, show)
+
+    return Reproductions(budget, tuple(one(experiment) for experiment in EXPERIMENTS.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What `reproduce` was asked for, beside the experiment and the images."""
+
+    out: Path
+    budget: float | None
+    thin: int
+    seeds: int | None
+    seed: int
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise DomainError(f"seeds must be at least 1, got {self.seeds}")
+        if self.budget is not None and not self.budget > 0:
+            raise DomainError(f"the budget must be positive, got {self.budget:g} seconds")
+
+    def networks(self, experiment: Experiment) -> int:
+        """How many networks each run of an experiment has."""
+        return experiment.seeds if self.seeds is None else self.seeds
+
+
+def _plan(experiment: Experiment, images: Images, options: _Options) -> tuple[Path, Mapping[Run, Planned]]:
+    """Return the folder of an experiment and how much of it is done."""
+    folder = make_folder(options.out / experiment.name / images.name)
+    runs = tuple(dataclasses.replace(run, thin=options.thin) for run in experiment.runs)
+    count = options.networks(experiment)
+    return folder, kept_plan(folder, runs, images, seeds=count, budget=options.budget, device=options.device)
+
+
+def _repeat(experiment: Experiment, images: Images, options: _Options, progress: Progress | None) -> Reproduction:
+    folder, plan = _plan(experiment, images, options)
+    results = {run.label: _train(run, images, planned, folder, options, progress) for run, planned in plan.items()}
+    thinner = [f"the paper's network: each layer has 1/{options.thin} of its filters here"] if options.thin > 1 else []
     return Reproduction(
         name=experiment.name,
         title=experiment.title,
         section=experiment.section,
         data=images.name,
         data_sha256=images.sha256,
-        device=device_name(where),
-        seed=seed,
-        seeds=count,
-        budget=budget,
-        thin=thin,
+        device=device_name(options.device),
+        seed=options.seed,
+        seeds=options.networks(experiment),
+        budget=options.budget,
+        thin=options.thin,
         runs=tuple(results.values()),
-        verdicts=judge(name, results, experiment.printed),
+        verdicts=judge(experiment.name, results, experiment.printed),
         choices=(*experiment.choices, *([images.note] if images.note else [])),
-        not_run=(
-            *([f"the paper's network: each layer has 1/{thin} of its filters here"] if thin > 1 else []),
-            *(_not_run(run, plan[run].shortening) for run in plan if plan[run].shortening.is_short),
-        ),
+        not_run=(*thinner, *(_not_run(run, plan[run].shortening) for run in plan if plan[run].shortening.is_short)),
     )
-
-
-def reproduce_all(
-    data: str = "digits", *, budget: float | None = None, progress: Progress | None = None, **options: Any
-) -> Reproductions:
-    """Repeat all experiments of the NormProp paper, one after the other.
-
-    Args:
-        data: As of `reproduce`.
-        budget: Seconds for all of them; each has the same share. None for the paper's whole protocol.
-        progress: Called with the experiment and the network, the steps that are done and that there are.
-        **options: As of `reproduce`.
-
-    Raises:
-        PropstatsError: As of `reproduce`.
-    """
-
-    def one(name: str) -> Reproduction:
-        def show(network: str, done: int, total: int) -> None:
-            if progress is not None:
-                progress(f"{name}: {network}", done, total)
-
-        share = None if budget is None else budget / len(EXPERIMENTS)
-        return reproduce(name, data, budget=share, progress=show, **options)
-
-    return Reproductions(budget, tuple(one(name) for name in EXPERIMENTS))
 
 
 def _train(
@@ -131,21 +181,21 @@ def _train(
     images: Images,
     planned: Planned,
     folder: Path,
-    seed: int,
-    device: torch.device,
+    options: _Options,
     progress: Progress | None,
 ) -> RunResult:
     plan, trained = planned.shortening, list[Trained]()
     for number in range(plan.seeds):
-        training = Training(run, images, plan, seed + number, device)
-        checkpoint = folder / f"{run.label}-seed{seed + number}.ckpt"
+        seed = options.seed + number
+        training = Training(run, images, plan, seed, options.device)
+        checkpoint = folder / f"{run.label}-seed{seed}.ckpt"
         training.resume(checkpoint)
         total = plan.epochs * plan.steps
         while not training.is_done:
             done = len(training.epochs) * plan.steps
             for step, _ in enumerate(training.steps(), start=1):
                 if progress is not None:
-                    progress(f"{run.label}, seed {seed + number}", done + step, total)
+                    progress(f"{run.label}, seed {seed}", done + step, total)
             training.save(checkpoint)
         trained.append(training.result)
     finals = [network.epochs[-1].accuracy for network in trained if network.epochs]

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from propstats.experiments.difference import difference
 from propstats.experiments.reproduce.records import RunResult, Trained, Verdict
 
 _LEVEL = 0.95
@@ -39,7 +40,10 @@ def _similar(runs: Mapping[str, RunResult]) -> Judgement:
     if any(len(values) < 2 for values in finals.values()):
         return None, f"{text}; one network each tells no difference"
     pairs = list(combinations(finals.values(), 2))
-    intervals = [_difference(one, other, (1 - _LEVEL) / len(pairs)) for one, other in pairs]
+    compared = [difference(one, other) for one, other in pairs]
+    if any(found.error == 0.0 for found in compared):
+        return None, f"{text}; some without any spread over networks"
+    intervals = [found.interval(1 - (1 - _LEVEL) / len(pairs)) for found in compared]
     widest = max(max(-low, high) for low, high in intervals)
     least = max(max(low, -high) for low, high in intervals)
     text += f"; a difference counts from {_MARGIN:.0%}, all pairs together at 95 %: the largest is from "
@@ -109,28 +113,15 @@ def _less(runs: Mapping[str, RunResult], measure: Callable[[Trained], float], wh
     if not np.isfinite([*normprop, *batchnorm]).all():
         return None, f"{what}: too few epochs to tell"
     text = f"{what}: {_spread(normprop)} with NormProp, {_spread(batchnorm)} with batch norm"
-    if np.ptp(normprop) == np.ptp(batchnorm) == 0.0:
+    p = difference(normprop, batchnorm).less()
+    if p is None:
         return None, f"{text}; without any spread over networks"
-    from scipy import stats
-
-    p = stats.ttest_ind(normprop, batchnorm, equal_var=False, alternative="less").pvalue
-    reverse = 1 - p
     limit = 1 - _LEVEL
-    return (True if p < limit else False if reverse < limit else None), f"{text}; one-sided p = {p:.2g}"
+    return (True if p < limit else False if 1 - p < limit else None), f"{text}; one-sided p = {p:.2g}"
 
 
 def _spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.3g} ±{np.std(values, ddof=1) / math.sqrt(len(values)):.1g}"
-
-
-def _difference(one: Sequence[float], other: Sequence[float], level: float) -> tuple[float, float]:
-    """Return where the difference of two means lies but for a chance of `level`, by Welch's t."""
-    from scipy import stats
-
-    if np.ptp(one) == np.ptp(other) == 0.0:
-        return -math.inf, math.inf
-    low, high = stats.ttest_ind(one, other, equal_var=False).confidence_interval(1 - level)
-    return float(low), float(high)
 
 
 def _drawn_units(network: Trained) -> float:

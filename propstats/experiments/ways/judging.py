@@ -3,15 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from propstats.auditing.judging.simultaneous import holm
 from propstats.estimate import Estimate, Route
+from propstats.experiments.difference import difference
 from propstats.experiments.keeping import mean_over_networks
 from propstats.experiments.ways.networks import WAYS
 from propstats.experiments.ways.records import Judgement, WayResult, Word
 
-_UPPER = 0.975  # of an interval of 95 %
+_LEVEL = 0.95
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[Estimate, tuple[float, float]]:
@@ -24,7 +23,7 @@ def mean_and_interval(values: Sequence[float]) -> tuple[Estimate, tuple[float, f
     from scipy import stats
 
     mean, count = mean_over_networks(values), len(values)
-    half = float(stats.t.ppf(_UPPER, count - 1)) * mean.error if count > 1 else math.inf
+    half = float(stats.t.isf((1 - _LEVEL) / 2, count - 1)) * mean.error if count > 1 else math.inf
     return mean, (mean.value - half, mean.value + half)
 
 
@@ -62,16 +61,5 @@ def _errors(result: WayResult) -> list[float]:
 
 def _welch(one: Sequence[float], other: Sequence[float]) -> tuple[Estimate, tuple[float, float], float | None]:
     """Return the difference of two means, its interval of 95 %, and the two-sided p-value that there is none."""
-    from scipy import stats
-
-    difference = float(np.mean(one) - np.mean(other))
-    if min(len(one), len(other)) < 2:
-        return Estimate(difference, math.inf, Route.MEASURED), (-math.inf, math.inf), None
-    squares = [float(np.var(values, ddof=1)) / len(values) for values in (one, other)]
-    error = math.sqrt(sum(squares))
-    if error == 0.0:  # networks that all guess are alike to the last image, and no spread measures a difference
-        return Estimate(difference, 0.0, Route.MEASURED), (difference, difference), 1.0 if difference == 0.0 else None
-    freedom = sum(squares) ** 2 / (squares[0] ** 2 / (len(one) - 1) + squares[1] ** 2 / (len(other) - 1))
-    half = float(stats.t.ppf(_UPPER, freedom)) * error
-    p = 2.0 * float(stats.t.sf(abs(difference) / error, freedom))
-    return Estimate(difference, error, Route.MEASURED), (difference - half, difference + half), p
+    found = difference(one, other)
+    return Estimate(found.value, found.error, Route.MEASURED), found.interval(_LEVEL), found.apart()
