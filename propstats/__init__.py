@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from propstats.estimate import Estimate as Estimate
     from propstats.estimate import Quantity as Quantity
     from propstats.estimate import Route as Route
-    from propstats.estimate import Signal as Signal
     from propstats.expectation.dual import dual as dual
     from propstats.expectation.dual import dual_slope as dual_slope
     from propstats.experiments.demo import DemoResult as DemoResult
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from propstats.report.figures import plot as plot
     from propstats.report.saved import load_report as load_report
     from propstats.rules.propagation import Propagation as Propagation
+    from propstats.signals import Signal as Signal
     from propstats.simulation.design import Design as Design
     from propstats.simulation.design import design as design
     from propstats.simulation.jacobian import JacobianSpectrum as JacobianSpectrum
@@ -98,7 +98,7 @@ else:
         "PropstatsError": "errors",
         "Quantity": "estimate",
         "Route": "estimate",
-        "Signal": "estimate",
+        "Signal": "signals",
         "StaticReport": "auditing.static.records",
         "Sweep": "simulation.sweep",
         "TransformersMonitor": "auditing.watching.callbacks",

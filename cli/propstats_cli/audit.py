@@ -20,6 +20,7 @@ def audit(
     arch: options.Arch = None,
     allow: options.Allow = None,
     class_: options.Class = None,
+    key: options.Key = None,
     partial: options.Partial = False,
     trust: options.Trust = False,
     no_verify: options.NoVerify = False,
@@ -93,7 +94,7 @@ def audit(
             method=method,
             retrain_ok=retrain_ok,
             json=json,
-            access=options.access(arch, allow, class_, partial, trust, no_verify),
+            access=options.access(arch, allow, class_, partial, trust, no_verify, key),
             normalize=normalize,
             places=options.places(data_dir, offline),
             samples=samples or None,
@@ -108,7 +109,7 @@ def audit(
     from propstats_cli.progress import bars
     from propstats_cli.static import static_audit
 
-    access = options.access(arch, allow, class_, partial, trust, no_verify)
+    access = options.access(arch, allow, class_, partial, trust, no_verify, key)
     if static:
         return static_audit(model, access, json=json)
     # What cannot be read or written is said before the work, not after it.

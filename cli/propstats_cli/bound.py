@@ -23,6 +23,7 @@ def bound(
     arch: options.Arch = None,
     allow: options.Allow = None,
     class_: options.Class = None,
+    key: options.Key = None,
     partial: options.Partial = False,
     trust: options.Trust = False,
     no_verify: options.NoVerify = False,
@@ -51,7 +52,7 @@ def bound(
             data=data,
             normalize=normalize,
             places=options.places(data_dir, offline),
-            access=options.access(arch, allow, class_, partial, trust, no_verify),
+            access=options.access(arch, allow, class_, partial, trust, no_verify, key),
             progress=lambda done, total: show("weights", done, total),
         )
     return Answer("bound", result, True, json, lambda out: _render(out, result), plot)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from propstats.errors import DomainError
 from propstats_cli import options
 from propstats_cli.output import Answer
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 def dropout(
     kind: Annotated[str, typer.Option("--kind", help="inverted, unit, plain, feature or alpha.")] = "inverted",
-    keep: Annotated[float, typer.Option("--keep", help="How likely a unit is kept: 1 - p of torch.")] = 0.5,
+    keep: Annotated[float | None, typer.Option("--keep", help="How likely a unit is kept; 0.5 if not given.")] = None,
+    p: Annotated[float | None, typer.Option("--p", help="How likely it is dropped, as torch says: 1 - keep.")] = None,
     mean: options.Mean = 0.0,
     std: options.Std = 1.0,
     correlation: Annotated[
@@ -42,6 +44,10 @@ def dropout(
     """
     from propstats.theory.dropout import dropout as compute
 
+    if keep is not None and p is not None:
+        raise DomainError("--keep and --p say the same", "give one of them")
+    if keep is None:
+        keep = 0.5 if p is None else 1.0 - p
     result = compute(
         kind,
         keep=keep,

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -29,7 +29,7 @@ from propstats_cli.lesson import lesson
 from propstats_cli.list import list_
 from propstats_cli.meanfield import meanfield
 from propstats_cli.moments import moments
-from propstats_cli.output import Answer, ExitCode, fail, fail_fault, fail_interrupted, fail_memory, fail_usage
+from propstats_cli.output import Answer, ExitCode, complain, fail, fail_fault, fail_interrupted, fail_memory, fail_usage
 from propstats_cli.phase import phase
 from propstats_cli.pool import pool
 from propstats_cli.progress import waiting
@@ -37,6 +37,7 @@ from propstats_cli.propagate import propagate
 from propstats_cli.reproduce import reproduce
 from propstats_cli.scales import scales
 from propstats_cli.spectrum import spectrum
+from propstats_cli.streams import open_streams
 from propstats_cli.sweep import sweep
 from propstats_cli.ways import ways
 
@@ -103,30 +104,35 @@ def _main(
 def main() -> NoReturn:
     """Run the command line."""
     signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _interrupt)
+    open_streams()
     if os.environ.get("RANK", "0") != "0":  # under torchrun all processes get the answer, and the first one gives it
         sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - until the end
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure: Any = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:  # a terminal that cannot show a sign gets a question mark, not a crash
-            reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 
 class Interrupted(BaseException):
-    """Ctrl-C; not a KeyboardInterrupt, which typer would take for itself."""
+    """Ctrl-C, or the system's request to end; not a KeyboardInterrupt, which typer would take for itself.
 
-    #: Whether it came: from code in C it may come out as another exception.
-    came = False
+    Raised, so that `finally` runs and no partial file is left.
+    """
+
+    #: What came, if anything: from code in C it may come out as another exception.
+    came: ExitCode | None = None
+    #: Whether it is being reported: who presses twice gets one line, once.
+    told = False
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
-    Interrupted.came = True
+def _interrupt(number: int, frame: object) -> None:
+    if Interrupted.told:
+        return
+    Interrupted.came = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
     raise Interrupted
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise SystemExit(ExitCode.TERMINATED)  # so that `finally` runs and no partial file is left
+def _interrupted(command: str | None, *, as_json: bool) -> int:
+    Interrupted.told = True
+    return fail_interrupted(command, Interrupted.came or ExitCode.INTERRUPTED, as_json=as_json)
 
 
 def run(arguments: list[str]) -> int:
@@ -144,7 +150,7 @@ def run(arguments: list[str]) -> int:
     except PropstatsError as error:
         return fail(command, error, as_json=as_json)
     except Interrupted:
-        return fail_interrupted(command, as_json=as_json)
+        return _interrupted(command, as_json=as_json)
     except BrokenPipeError:
         # The reader has gone; what is left in the buffer must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -152,8 +158,8 @@ def run(arguments: list[str]) -> int:
     except _UsageProblem as error:
         return fail_usage(command, _complaint(error), as_json=as_json)
     except Exception as error:
-        if Interrupted.came:
-            return fail_interrupted(command, as_json=as_json)
+        if Interrupted.came is not None:
+            return _interrupted(command, as_json=as_json)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
             return _output_failed(error)
         if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
@@ -177,5 +183,5 @@ def _complaint(error: Exception) -> str:
 def _output_failed(error: OSError) -> int:
     """Report that the answer could not be written, for example to a full disk."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    print(f"propstats: error: cannot write the answer: {error.strerror or error}", file=sys.stderr)
+    complain(f"propstats: error: cannot write the answer: {error.strerror or error}")
     return ExitCode.INPUT

@@ -44,13 +44,17 @@ def output_file(path: str | None) -> str | None:
 def _device(name: str) -> str:
     """Refuse a device that is none, also where nothing is sampled; whether it is there is seen when it is used."""
     if name.partition(":")[0] not in _DEVICES:
-        from propstats.errors import unknown_name
+        from propstats.errors import UnknownNameError, unknown_name
 
+        known, meant = ", ".join(_DEVICES), _OTHER_NAMES.get(name.lower())
+        if meant is not None:  # by their letters, xpu and cpu would be nearer
+            raise UnknownNameError(f"unknown device {name!r}", f"did you mean {meant}? known: {known}")
         raise unknown_name("device", name, _DEVICES)
     return name
 
 
 _DEVICES = ["auto", "cpu", "cuda", "mps", "xpu"]
+_OTHER_NAMES = {"gpu": "cuda", "nvidia": "cuda", "rocm": "cuda", "hip": "cuda", "metal": "mps", "apple": "mps"}
 Act = Annotated[
     str | None,
     typer.Option("--act", help="Activation: relu, prelu, gelu, tanh, ...", autocompletion=complete_activation),
@@ -114,12 +118,21 @@ Class = Annotated[
     typer.Option("--class", metavar="OLD=MODULE:CLASS", help="The same, saved under another name; repeatable."),
 ]
 Partial = Annotated[bool, typer.Option("--partial", help="Go on with the weights that fit the network.")]
+Key = Annotated[
+    str | None, typer.Option("--key", metavar="NAME", help="Which of a checkpoint's sets of weights: ema, or a.b.")
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Run the program in a TorchScript or .pt2 file.")]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not verify the file's checksums.")]
 
 
 def access(
-    arch: str | None, allow: list[str] | None, class_: list[str] | None, partial: bool, trust: bool, no_verify: bool
+    arch: str | None,
+    allow: list[str] | None,
+    class_: list[str] | None,
+    partial: bool,
+    trust: bool,
+    no_verify: bool,
+    key: str | None,
 ) -> "Access":
     """Return what a user permits when a model file is loaded.
 
@@ -130,6 +143,7 @@ def access(
         partial: Whether `--partial` was given.
         trust: Whether `--trust` was given; that is said on stderr.
         no_verify: Whether `--no-verify` was given.
+        key: The value of `--key`.
 
     Raises:
         DomainError: If a value is not of its form.
@@ -138,7 +152,7 @@ def access(
 
     if trust:
         print("propstats: --trust: if the model file is a program, it runs with your rights", file=sys.stderr)
-    return Access(tuple(allow or ()), tuple(class_ or ()), arch, trust, not no_verify, partial)
+    return Access(tuple(allow or ()), tuple(class_ or ()), arch, trust, not no_verify, partial, key)
 
 
 class FailOn(StrEnum):

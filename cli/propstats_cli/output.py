@@ -153,17 +153,26 @@ def fail_memory(command: str | None, error: Exception, *, as_json: bool) -> int:
     return _fail(command, ExitCode.INPUT, "memory", message, "ask for something smaller", as_json=as_json)
 
 
-def fail_interrupted(command: str | None, *, as_json: bool) -> int:
-    """Report Ctrl-C."""
-    return _fail(command, ExitCode.INTERRUPTED, "interrupted", "interrupted", "", as_json=as_json)
+def fail_interrupted(command: str | None, came: ExitCode, *, as_json: bool) -> int:
+    """Report Ctrl-C, or the system's request to end."""
+    word = came.name.lower()
+    return _fail(command, came, word, word, "", as_json=as_json)
 
 
 def _fail(command: str | None, exit_code: int, code: str, message: str, hint: str, *, as_json: bool) -> int:
     if as_json:
         print_envelope(command, exit_code, errors=[{"code": code, "message": message, "hint": hint}])
     line = f"propstats: error: {message}"
-    print(f"{line} ({hint})" if hint else line, file=sys.stderr)
+    complain(f"{line} ({hint})" if hint else line)
     return int(exit_code)
+
+
+def complain(line: str) -> None:
+    """Print a line on stderr; where nothing can be written there, the exit code alone must do."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def print_envelope(

@@ -25,6 +25,7 @@ def propagate(
     arch: options.Arch = None,
     allow: options.Allow = None,
     class_: options.Class = None,
+    key: options.Key = None,
     partial: options.Partial = False,
     trust: options.Trust = False,
     no_verify: options.NoVerify = False,
@@ -49,7 +50,7 @@ def propagate(
     result = compute(
         network,
         shape=None if shape is None else _shape(shape),
-        access=options.access(arch, allow, class_, partial, trust, no_verify),
+        access=options.access(arch, allow, class_, partial, trust, no_verify, key),
         mean=data_mean,
         std=data_std,
         correlation=correlation,

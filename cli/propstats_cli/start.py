@@ -9,12 +9,15 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run the command line."""
     signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGTERM, _leave)
     from propstats_cli.main import main as run
 
     run()
 
 
 def _leave(number: int, frame: object) -> NoReturn:
-    sys.stderr.write("propstats: error: interrupted\n")
-    sys.stderr.flush()
-    os._exit(130)
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    if sys.stderr is not None:
+        sys.stderr.write(f"propstats: error: {word}\n")
+        sys.stderr.flush()
+    os._exit(128 + number)

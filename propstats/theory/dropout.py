@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from propstats.errors import DomainError, unknown_name
 from propstats.estimate import Estimate, Quantity, Route
+from propstats.expectation.samples import check_samples
 from propstats.theory.pooling.average import RELU, RELU_FORMS, RELU_FORMS_CENTRED, product_of_two
 from propstats.theory.pooling.inputs import PoolInput
 from propstats.theory.pooling.law import Law, Parameter, evaluate_law, written
@@ -141,8 +142,8 @@ def dropout(
         raise unknown_name("dropout", kind, list(KINDS))
     if not 0.0 < keep <= 1.0:
         raise DomainError(f"keep must be above 0 and at most 1, got {keep:g}", "it is 1 - p of torch's dropout")
-    if samples < 0:
-        raise DomainError(f"samples must be at least 0, got {samples}", "0 leaves the sampling route out")
+    if samples:
+        check_samples(samples)
     given = PoolInput(mean, std, correlation, rectified)
     given.check(2)
     law = _law(name, keep, given)

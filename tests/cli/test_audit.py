@@ -217,7 +217,7 @@ def test_a_signal_leaves_no_file(models: Path, tmp_path: Path, number: signal.Si
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert err == ("propstats: error: interrupted\n" if number == signal.SIGINT else "")
+    assert err == f"propstats: error: {'interrupted' if number == signal.SIGINT else 'terminated'}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
     assert (tmp_path / "old.html").read_text() == "what was there"
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from propstats_cli.main import run
+from propstats_cli.output import ExitCode
 
 
 def test_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,3 +42,10 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], arguments: list[str], wor
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert word in err
+
+
+def test_p_is_that_of_torch(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["dropout", "--p", "0.25", "--samples", "0"]) == ExitCode.OK
+    assert "kept with probability 0.75" in capsys.readouterr().out
+    assert run(["dropout", "--p", "0.2", "--keep", "0.8"]) == ExitCode.USAGE
+    assert "give one of them" in capsys.readouterr().err

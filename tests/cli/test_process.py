@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import propstats_cli.main as main_module
 import pytest
 import torch
 from networks import mlp
 from propstats_cli.main import Interrupted
 from propstats_cli.main import run as in_this_process
+from propstats_cli.output import ExitCode, fail_interrupted
 
 PROPSTATS = [sys.executable, "-m", "propstats"]
 _LOADED = "import sys; {}; print(sorted(set(sys.modules) & {{'torch', 'sympy', 'scipy', 'numpy', 'matplotlib'}}))"
@@ -98,6 +100,7 @@ def test_a_refusal_of_the_whole_process() -> None:
         ("frobnicate", 2, ["frobnicate", "propstats --help"]),
         ("moments --mean x", 2, ["'--mean'", "valid", "'x'"]),
         ("moments --act relu --samples 0 --device cuba", 2, ["did you mean cuda"]),
+        ("moments --act relu --samples 0 --device gpu", 2, ["did you mean cuda? known: auto"]),
         ("moments --act relu --samples 99999999999999999999", 2, ["at most 10,000,000,000,000 samples"]),
         ("scales --act relu --fan-in 99999999999999999999", 2, ["at most 1,000,000,000"]),
         ("jacobian --depth 1000000000", 2, ["at most 10,000"]),
@@ -202,7 +205,8 @@ def test_ctrl_c_that_code_in_c_turns_into_something_else(
     refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def returned_with_an_exception_set(*_: object, **__: object) -> None:
-        monkeypatch.setattr(Interrupted, "came", True)
+        monkeypatch.setattr(Interrupted, "came", ExitCode.INTERRUPTED)
+        monkeypatch.setattr(Interrupted, "told", False)
         raise SystemError("returned a result with an exception set")
 
     monkeypatch.setattr("propstats.theory.unit.moments", returned_with_an_exception_set)
@@ -216,7 +220,7 @@ def test_terminated_leaves_nothing_behind(tmp_path: Path) -> None:
     time.sleep(6)
     process.terminate()
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (143, b"")
+    assert (process.returncode, err) == (143, b"propstats: error: terminated\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -235,6 +239,38 @@ def test_full_disk() -> None:
         done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 3
     assert done.stderr == "propstats: error: cannot write the answer: No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_complaints_that_nobody_gets() -> None:
+    command = f"{sys.executable} -m propstats moments --act no-such"
+    for nowhere in ("2>/dev/full", "1>&- 2>&-"):
+        done = subprocess.run(["bash", "-c", f"{command} {nowhere}"], capture_output=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (2, b"", b""), nowhere
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits on the size of files")
+def test_a_disk_that_takes_a_part_of_the_answer(tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    command = f"ulimit -f 1; {sys.executable} -m propstats moments --act relu --samples 0 --json > {answer}"
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (3, "propstats: error: cannot write the answer: File too large\n")
+
+
+def test_ctrl_c_pressed_twice(refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(*_: object, **__: object) -> None:
+        main_module._interrupt(signal.SIGINT, None)
+
+    def and_again(command: str | None, came: ExitCode, *, as_json: bool) -> int:
+        press()
+        return fail_interrupted(command, came, as_json=as_json)
+
+    monkeypatch.setattr(Interrupted, "came", None)
+    monkeypatch.setattr(Interrupted, "told", False)
+    monkeypatch.setattr("propstats.theory.unit.moments", press)
+    monkeypatch.setattr(main_module, "fail_interrupted", and_again)
+    refused(["moments", "--act", "relu"], 130, "interrupted")
 
 
 @pytest.fixture
