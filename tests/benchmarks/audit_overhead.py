@@ -2,14 +2,15 @@
 
 Three networks: an MLP, a transformer encoder, and the Network in Network of Arpit et al. 2016 (arXiv:1603.01431,
 section 5.2) at 32x32. Steps of all instruments take turns, in CPU time of one thread; each gives a ratio to the bare
-step of the same round, and the median over rounds is printed. Beside stand hooks that call `torch.var_mean` for each
-unit, which is what one writes without thinking of memory bandwidth. Memory is the peak of a fresh process, of the
-Network in Network.
+step of the same round, and the median over rounds is printed, with its standard error. Beside stand hooks that call
+`torch.var_mean` for each unit, which is what one writes without thinking of memory bandwidth. Memory is the peak of a
+fresh process, of the Network in Network.
 
 Run from the repository, with propstats installed: python tests/benchmarks/audit_overhead.py
 """
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -27,7 +28,7 @@ from propstats.auditing.measuring.leaves import is_leaf
 from propstats.auditing.watching.watcher import Watcher
 
 _BATCH = 50
-_ROUNDS = 7
+_ROUNDS = 15
 _TARGETS = {"basic": 1.10, "full": 1.25}
 _MEMORY_TARGET = 1.05
 Instrument = Callable[[], AbstractContextManager[object]]
@@ -101,8 +102,8 @@ def _timed(model: nn.Module, x: torch.Tensor, instrument: AbstractContextManager
         return time.process_time() - start
 
 
-def _ratios(model: nn.Module, x: torch.Tensor) -> tuple[dict[str, float], float]:
-    """Return the median ratio of each instrument to the bare step, and the bare step's best time."""
+def _ratios(model: nn.Module, x: torch.Tensor) -> tuple[dict[str, list[float]], float]:
+    """Return the ratios of each instrument to the bare step, round by round, and the bare step's best time."""
     instruments = {name: make() for name, make in _instruments(model).items()}
     for instrument in instruments.values():
         _timed(model, x, instrument)
@@ -110,8 +111,15 @@ def _ratios(model: nn.Module, x: torch.Tensor) -> tuple[dict[str, float], float]
     for _ in range(_ROUNDS):
         fresh = {"naive": naive(model)}
         rounds.append({name: _timed(model, x, fresh.get(name, kept)) for name, kept in instruments.items()})
-    ratios = {name: statistics.median(times[name] / times["bare"] for times in rounds) for name in instruments}
+    ratios = {name: [times[name] / times["bare"] for times in rounds] for name in instruments}
     return ratios, min(times["bare"] for times in rounds)
+
+
+def _median(values: list[float]) -> tuple[float, float]:
+    """Return the median and its standard error: sqrt(pi/2) of the mean's, with a spread that outliers do not move."""
+    middle = statistics.median(values)
+    spread = statistics.median(abs(value - middle) for value in values) / statistics.NormalDist().inv_cdf(0.75)
+    return middle, spread * math.sqrt(math.pi / 2 / len(values))
 
 
 def _peak(name: str) -> float:
@@ -150,18 +158,21 @@ def main() -> int:
         return 0
     rows, met_all = [], True
 
-    def row(what: str, target: float, result: float, naive: float, note: str) -> None:
+    def row(what: str, target: float, result: float, naive: float, note: str, error: float | None = None) -> None:
         nonlocal met_all
         met = result <= target
         met_all &= met
         verdict = "met" if met else "MISSED"
-        rows.append(f"| {what} | at most {target:.2f} x bare | {result:.3f} | {naive:.2f} | {verdict} | {note} |")
+        shown = f"{result:.3f}" if error is None else f"{result:.3f} \u00b1{error:.3f}"
+        rows.append(f"| {what} | at most {target:.2f} x bare | {shown} | {naive:.2f} | {verdict} | {note} |")
 
     for name, build in NETWORKS.items():
         model, x = build()
         ratios, bare = _ratios(model, x)
         for kind, target in _TARGETS.items():
-            row(f"{name}, {kind}", target, ratios[kind], ratios["naive"], f"bare step {1e3 * bare:.0f} ms")
+            result, error = _median(ratios[kind])
+            naive, _ = _median(ratios["naive"])
+            row(f"{name}, {kind}", target, result, naive, f"bare step {1e3 * bare:.0f} ms", error)
     peaks = {name: _peak(name) for name in ("bare", "basic", "full", "naive")}
     for kind in _TARGETS:
         note = f"bare {peaks['bare']:.0f} MiB"

@@ -27,7 +27,8 @@ from matplotlib.figure import Figure
 from propstats.activations import activation
 from propstats.errors import DomainError
 from propstats.estimate import Estimate
-from propstats.report.style import PALETTE, save, styled
+from propstats.report.style import PALETTE, styled
+from propstats.report.training import write_report
 from propstats.simulation.averages import mean_of, mean_of_products
 from propstats.simulation.stream import Stream
 from propstats.simulation.weights import draw_weights
@@ -136,8 +137,7 @@ def main() -> int:
     if options.write is None:
         print(report)
     else:
-        options.write.write_text(report, encoding="utf-8")
-        save(_figure(ways), options.write.with_suffix(".svg"))
+        write_report(options.write, _figure(ways), lambda _: report)
     return 0
 
 

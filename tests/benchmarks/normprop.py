@@ -20,11 +20,13 @@ import torch
 from matplotlib.figure import Figure
 
 from propstats.activations import activation
-from propstats.estimate import Estimate, Signal
+from propstats.estimate import Estimate
 from propstats.expectation import quadrature
-from propstats.report.style import INK, MEASURED, THEORY, save, styled
+from propstats.report.style import INK, MEASURED, THEORY, styled
+from propstats.report.training import write_report
 from propstats.rules.dense import Weights
 from propstats.rules.normprop import normprop
+from propstats.signals import Signal
 from propstats.simulation.averages import mean_of
 from propstats.simulation.jacobian import jacobian
 from propstats.simulation.stream import Stream
@@ -153,8 +155,7 @@ def main() -> int:
     if options.write is None:
         print(report)
     else:
-        options.write.write_text(report, encoding="utf-8")
-        save(_figure(columns), options.write.with_suffix(".svg"))
+        write_report(options.write, _figure(columns), lambda _: report)
     return int(apart > 0)
 
 

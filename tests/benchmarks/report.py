@@ -28,7 +28,8 @@ def section(path: Path) -> str:
     about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     about = about.partition("\n\nRun from")[0]
     done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):  # 1: a target is missed
+    # Python ends with 1, too, where it fails; a benchmark that misses a target says so.
+    if done.returncode != 0 and "MISSED" not in done.stdout:
         raise SystemExit(f"{path.name} failed:\n{done.stderr}")
     return f"## {path.stem.replace('_', ' ').capitalize()}\n\n{about}\n\n{done.stdout.strip()}\n"
 

@@ -14,11 +14,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import torch
-from benchmarks.jacobian import Network, gemms, network_of
+from benchmarks.jacobian import Network, gemms, network_of, values_of
 from benchmarks.peers.turns import missing, named, optional, ratio, rows_of, table, take_turns, verdict
 from torch import nn
-
-from propstats.simulation.product import singular_values_at
 
 _WIDTHS, _ROUNDS = (256, 512), 3
 _TARGETS = {("relu", 512): 0.5, ("tanh", 512): 1.1}
@@ -62,7 +60,7 @@ def _tasks(network: Network) -> dict[str, Callable[[], torch.Tensor]]:
 
     tasks: dict[str, Callable[[], torch.Tensor]] = {
         _FLOOR: floor,
-        _OURS: lambda: singular_values_at(network.weights, network.slopes)[0],
+        _OURS: lambda: values_of(network),
         "torch.func vmap(jacrev), svdvals": lambda: torch.linalg.svdvals(backward(network.inputs)),
         "torch.func vmap(jacfwd), svdvals": lambda: torch.linalg.svdvals(forward(network.inputs)),
     }
