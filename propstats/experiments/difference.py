@@ -4,10 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-#: Numbers that differ by so many units in the last place are the same, computed in another order.
-_ROUNDING = 8 * float(np.finfo(float).eps)
+from propstats.experiments.keeping import mean_over_networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +14,7 @@ class Difference:
     Args:
         value: The difference.
         error: Its standard error; 0 if neither group has any spread, and infinite if one has less than two members.
-        freedom: The degrees of freedom of the error, by Welch and Satterthwaite.
+        freedom: The degrees of freedom of an error between, by Welch and Satterthwaite; else NaN.
     """
 
     value: float
@@ -69,19 +66,10 @@ def difference(one: Sequence[float], other: Sequence[float]) -> Difference:
     >>> apart.value, round(apart.error, 4), round(apart.freedom, 4)  # (1/3 + 4/3)^2 / ((1/9 + 16/9) / 2)
     (-2.0, 1.291, 2.9412)
     """
-    value = float(np.mean(one) - np.mean(other))
-    if min(len(one), len(other)) < 2:
-        return Difference(value, math.inf, math.nan)
-    variances = [_variance(values) / len(values) for values in (one, other)]
-    if not any(variances):
-        return Difference(value, 0.0, math.inf)
-    freedom = sum(variances) ** 2 / sum(
-        variance**2 / (len(values) - 1) for variance, values in zip(variances, (one, other), strict=True)
-    )
-    return Difference(value, math.sqrt(sum(variances)), freedom)
-
-
-def _variance(values: Sequence[float]) -> float:
-    if np.ptp(values) <= _ROUNDING * np.max(np.abs(values)):
-        return 0.0
-    return float(np.var(values, ddof=1))
+    means = mean_over_networks(one), mean_over_networks(other)
+    value, error = means[0].value - means[1].value, math.hypot(*(mean.error for mean in means))
+    if error == 0.0 or math.isinf(error):
+        return Difference(value, error, math.nan)
+    groups = zip(means, (one, other), strict=True)
+    shares = sum((mean.error / error) ** 4 / (len(group) - 1) for mean, group in groups)
+    return Difference(value, error, 1.0 / shares)

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from propstats.report.style import BARS, INK, MEASURED, THEORY, fitted, legend_below, sheet, styled, title
+from propstats.report.style import (
+    BARS,
+    INK,
+    MEASURED,
+    THEORY,
+    fitted,
+    in_powers_of_two,
+    legend_below,
+    sheet,
+    styled,
+    title,
+)
 
 if TYPE_CHECKING:
     from propstats.theory.dropout import DropoutMoments
@@ -55,14 +66,13 @@ def dropout_figure(result: "DropoutMoments") -> Figure:
         gradient.set_title("(b) gradient behind a stack of such layers")
         depth = range(_DEPTH + 1)
         factor = result.backward.std.value
-        gradient.set_yscale("log")
-        gradient.plot(depth, [factor**n for n in depth], color=THEORY, label=f"gradient: x{factor:.4g} a layer")
-        gradient.plot(depth, [result.backward.mean_slope.value ** n for n in depth], color=MEASURED, linestyle="--",
-                      label=f"its mean: x{result.backward.mean_slope.value:.4g} a layer")  # fmt: skip
+        mean = result.backward.mean_slope.value
+        gradients, means = [factor**n for n in depth], [mean**n for n in depth]
+        in_powers_of_two(gradient, [*gradients, *means, 0.5, 2.0], 1.0, 1.4)
+        gradient.plot(depth, gradients, color=THEORY, label=f"gradient: x{factor:.4g} a layer")
+        gradient.plot(depth, means, color=MEASURED, linestyle="--", label=f"its mean: x{mean:.4g} a layer")
         gradient.set_xlabel("layers of dropout")
         gradient.set_ylabel("root mean square, of 1 at the output")
-        low, high = gradient.get_ylim()
-        gradient.set_ylim(min(low, 0.5), max(high, 2.0))
         legend_below(figure)
         title(figure, f"{result.kind} dropout, kept with probability {result.keep:g}, times {result.scale.value:.5g}")
         figure.draw_without_rendering()

@@ -16,7 +16,8 @@ _HIDDEN = 0.01
 
 def mean_of(draws: Array, route: Route = Route.SAMPLING) -> Estimate:
     """Return the mean with its standard error, which a single draw does not have."""
-    error = float(draws.std(ddof=1)) / math.sqrt(draws.size) if draws.size > 1 else math.inf
+    # About one of them: draws that are all alike have a spread of 0, and not of what their mean is rounded by.
+    error = float((draws - draws.flat[0]).std(ddof=1)) / math.sqrt(draws.size) if draws.size > 1 else math.inf
     return Estimate(float(draws.mean()), error, route, draws.size)
 
 

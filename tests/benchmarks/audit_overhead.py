@@ -28,7 +28,9 @@ from propstats.auditing.measuring.leaves import is_leaf
 from propstats.auditing.watching.watcher import Watcher
 
 _BATCH = 50
-_ROUNDS = 15
+_ROUNDS = 25
+#: Seconds: the first steps of a process wait for pages of memory that later ones have.
+_WARM_UP = 5.0
 _TARGETS = {"basic": 1.10, "full": 1.25}
 _MEMORY_TARGET = 1.05
 Instrument = Callable[[], AbstractContextManager[object]]
@@ -105,12 +107,15 @@ def _timed(model: nn.Module, x: torch.Tensor, instrument: AbstractContextManager
 def _ratios(model: nn.Module, x: torch.Tensor) -> tuple[dict[str, list[float]], float]:
     """Return the ratios of each instrument to the bare step, round by round, and the bare step's best time."""
     instruments = {name: make() for name, make in _instruments(model).items()}
-    for instrument in instruments.values():
-        _timed(model, x, instrument)
-    rounds: list[dict[str, float]] = []
-    for _ in range(_ROUNDS):
-        fresh = {"naive": naive(model)}
-        rounds.append({name: _timed(model, x, fresh.get(name, kept)) for name, kept in instruments.items()})
+
+    def take_turns() -> dict[str, float]:
+        fresh = {"naive": naive(model)}  # can be entered once
+        return {name: _timed(model, x, fresh.get(name, kept)) for name, kept in instruments.items()}
+
+    start = time.monotonic()
+    while time.monotonic() - start < _WARM_UP:
+        take_turns()
+    rounds = [take_turns() for _ in range(_ROUNDS)]
     ratios = {name: [times[name] / times["bare"] for times in rounds] for name in instruments}
     return ratios, min(times["bare"] for times in rounds)
 

@@ -31,11 +31,11 @@ def both_ways(seed: int) -> Lesson:
 
     layers = tuple(float(layer) for layer in range(1, len(_WIDTHS)))
     curves = tuple(
-        Curve(f"{what}, {name}", layers, tuple(estimate.value for estimate in pair[side]))
-        for name, pair in found.items()
-        for side, what in enumerate(("signal", "gradient"))
-        if (name, what) in (("forward", "gradient"), ("backward", "signal"), ("separate", "signal"),
-                            ("separate", "gradient"))
+        Curve(label, layers, tuple(estimate.value for estimate in found[name][side]))
+        for label, name, side in (
+            ("gradient, signal held", "forward", 1), ("signal, gradient held", "backward", 0),
+            ("signal, both scaled", "separate", 0), ("gradient, both scaled", "separate", 1),
+        )
     )  # fmt: skip
     return Lesson(
         "both-ways", "Normalising signal or gradient",

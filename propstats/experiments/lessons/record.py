@@ -34,6 +34,7 @@ class Panel:
         curves: The lines.
         log_x: Whether the horizontal axis is logarithmic.
         log_y: Whether the vertical one is.
+        ticks: What stands at 0, 1, ... of the horizontal axis where it shows kinds, which no line joins.
     """
 
     title: str
@@ -42,6 +43,7 @@ class Panel:
     curves: tuple[Curve, ...]
     log_x: bool = False
     log_y: bool = False
+    ticks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,10 @@ def glorot(seed: int) -> Lesson:
     )
     worst = {name: max(abs(np.log(pair[0].value)), abs(np.log(pair[1].value))) for name, pair in found.items()}
     best = min(worst, key=lambda name: worst[name])
-    curves = tuple(Curve(f"{name}", (0.0, 1.0), (pair[0].value, pair[1].value)) for name, pair in found.items())
+    curves = (
+        *(Curve(name, (0.0, 1.0), (pair[0].value, pair[1].value)) for name, pair in found.items()),
+        Curve("theory", (0.0, 1.0) * len(theory), tuple(value for pair in theory.values() for value in pair), True),
+    )
     return Lesson(
         "glorot", "Glorot's initialisation",
         "weights of variance 2/(n_in + n_out) compromise between keeping the signal and keeping the gradient",
@@ -145,8 +148,8 @@ def glorot(seed: int) -> Lesson:
         + " and the gradient's by "
         + ", ".join(f"{pair[1].value:.3g} ({name})" for name, pair in found.items())
         + ", all as theory says: Glorot's is off both ways, but by less.",
-        Panel("what four linear layers leave", "forward (0) and backward (1)", "factor of the mean square", curves,
-              log_y=True),
+        Panel("what four linear layers leave", "", "factor of the mean square", curves, log_y=True,
+              ticks=("of the signal, forward", "of the gradient, backward")),
         seed,
     )  # fmt: skip
 
