@@ -4,8 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from propstats.errors import WeightsOnlyError
 from propstats_cli import options
-from propstats_cli.output import Answer, ExitCode, envelope
+from propstats_cli.delivery import Delivery
+from propstats_cli.fixing import fixed
+from propstats_cli.output import Answer
+from propstats_cli.static import static_audit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,8 +54,9 @@ def audit(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option("--method", help="How to fix: theory (edge of chaos), lsuv, backward, or normprop.")
-    ] = "theory",
+        str | None,
+        typer.Option("--method", help="How to fix: theory (edge of chaos, if not given), lsuv, backward, or normprop."),
+    ] = None,
     retrain_ok: Annotated[
         bool, typer.Option("--retrain-ok", help="Fix weights that look trained, too: what they learned is lost.")
     ] = False,
@@ -84,87 +89,73 @@ def audit(
       propstats audit fresh.pt --fix critical.pt --method theory
       propstats audit model.pt --baseline audit.json --junit audit.xml --github
     """
-    if fix is not None:
-        from propstats_cli.fixing import fixed
-
-        return fixed(
-            model,
-            data,
-            fix,
-            method=method,
-            retrain_ok=retrain_ok,
-            json=json,
-            access=options.access(arch, allow, class_, partial, trust, no_verify, key),
-            normalize=normalize,
-            places=options.places(data_dir, offline),
-            samples=samples or None,
-            seed=seed,
-            policy=policy,
-        )
-    from propstats.auditing.audit import audit as run
-    from propstats.errors import WeightsOnlyError
+    shows = {"--html": html, "--junit": junit, "--plot": plot, "--out": out, "--github": github, "--baseline": baseline}
+    if static:
+        options.refuse_beside("--static", "runs nothing and measures no signal", shows | {"--fix": fix})
+    if fix is None:
+        options.refuse_without("--fix FILE", {"--method": method, "--retrain-ok": retrain_ok})
+    else:
+        options.refuse_beside("--fix", "compares the network before and after", {"--baseline": baseline})
     from propstats.report.outputs import Outputs
     from propstats.report.saved import load_report
-    from propstats.simulation.workers import join
-    from propstats_cli.progress import bars
-    from propstats_cli.static import static_audit
 
-    access = options.access(arch, allow, class_, partial, trust, no_verify, key)
-    if static:
-        return static_audit(model, access, json=json)
     # What cannot be read or written is said before the work, not after it.
     outputs = Outputs.of(html, junit, plot, out, github=github)
     earlier = load_report(baseline) if baseline is not None else None
-    rank, _ = join()
+    access = options.access(arch, allow, class_, partial, trust, no_verify, key)
+    how = {
+        "access": access,
+        "normalize": normalize,
+        "places": options.places(data_dir, offline),
+        "samples": samples or None,
+        "seed": seed,
+        "policy": policy,
+    }
+    delivery = Delivery(outputs, fail_on, quiet, json)
+    if static:
+        return static_audit(model, access, delivery)
+    if fix is not None:
+        return fixed(model, data, fix, delivery, method=method or "theory", retrain_ok=retrain_ok, **how)
     try:
-        with bars(quiet=quiet) as show:
-            report = run(
-                model,
-                data,
-                access=access,
-                normalize=normalize,
-                places=options.places(data_dir, offline),
-                samples=samples or None,
-                seed=seed,
-                policy=policy,
-                progress=lambda done, total: show("auditing", done, total),
-            )
+        return _audited(model, data, earlier, delivery, **how)
     except WeightsOnlyError:
         if outputs.wanted or earlier is not None:  # they show the signal, and there is none
             raise
-        return static_audit(model, access, json=json)
+        return static_audit(model, access, delivery)
+
+
+def _audited(model: str, data: str, earlier: "AuditReport | None", delivery: Delivery, **how: Any) -> Answer:
+    """Audit a network, and compare it with an earlier audit if there is one."""
+    from propstats.auditing.audit import audit as run
+    from propstats.simulation.workers import join
+    from propstats_cli.progress import bars
+
+    rank, _ = join()
+    with bars(quiet=delivery.quiet) as show:
+        report = run(model, data, progress=lambda done, total: show("auditing", done, total), **how)
     changes = None
     if earlier is not None:
         from propstats.report.diff import diff
 
-        changes = diff(earlier, report, fail_on=fail_on.value)
-    passed = fail_on.allows(report.findings) if changes is None else changes.passed
+        changes = diff(earlier, report, fail_on=delivery.fail_on.value)
+    passed = delivery.fail_on.allows(report.findings) if changes is None else changes.passed
     answer = _document(report, changes)
-    document = envelope("audit", ExitCode.OK if passed else ExitCode.FINDINGS, data=answer)
     if rank > 0:  # under torchrun the first process writes
-        return Answer("audit", answer, passed, json, lambda console: None)
-    written = outputs.write(report, document, command=_command_line())
-    if github:
-        import sys
-
-        from propstats.report.github import annotations
-
-        for line in annotations(report.findings):
-            print(line, file=sys.stderr)  # stdout is the answer's
+        return Answer("audit", answer, passed, delivery.json, lambda console: None)
+    written = delivery.write(report, answer, passed=passed)
 
     def render(console: "Console") -> None:
         from propstats_cli import audit_table, diff_table
 
-        if quiet:
+        if delivery.quiet:
             audit_table.render_verdict(console, report)
             return
         audit_table.render(console, report)
         if changes is not None:
             diff_table.render(console, changes)
-        for path in written:
-            console.print(f"wrote     {audit_table.shown(str(path))}", soft_wrap=True)
+        audit_table.render_written(console, written)
 
-    return Answer("audit", answer, passed, json, render)
+    return Answer("audit", answer, passed, delivery.json, render)
 
 
 def _document(report: "AuditReport", changes: "AuditDiff | None") -> Any:
@@ -173,10 +164,3 @@ def _document(report: "AuditReport", changes: "AuditDiff | None") -> Any:
     document = to_jsonable(report)
     assert isinstance(document, dict)
     return document if changes is None else document | {"baseline": to_jsonable(changes)}
-
-
-def _command_line() -> str:
-    import shlex
-    import sys
-
-    return shlex.join(["propstats", *sys.argv[1:]])

@@ -3,7 +3,8 @@
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from propstats_cli.output import print_table
@@ -77,6 +78,12 @@ def render_verdict(out: "Console", report: "AuditReport") -> None:
     """Print the last line."""
     verdict = "[bold green]PASS[/]: signal survives" if report.passed else "[bold red]FAIL[/]: signal does not survive"
     out.print(f"verdict   {verdict}")
+
+
+def render_written(out: "Console", written: Sequence[Path]) -> None:
+    """Print which files there are now."""
+    for path in written:
+        out.print(f"wrote     {shown(str(path))}", soft_wrap=True)
 
 
 def shown(text: str) -> str:

@@ -2,40 +2,37 @@
 
 from typing import TYPE_CHECKING, Any
 
+from propstats_cli.audit_table import render_written
+from propstats_cli.delivery import Delivery
 from propstats_cli.output import Answer, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from rich.console import Console
 
     from propstats.auditing.fixing.records import FixReport
     from propstats.auditing.records import AuditReport
 
 
-def fixed(
-    model: str,
-    data: str,
-    out: str,
-    *,
-    method: str,
-    retrain_ok: bool,
-    json: bool,
-    **how: Any,
-) -> Answer:
-    """Fix a network, write it, and answer with the audits before and after; `how` is as for `propstats.audit`."""
+def fixed(model: str, data: str, out: str, delivery: Delivery, *, method: str, retrain_ok: bool, **how: Any) -> Answer:
+    """Fix a network, write it, and answer with the audits before and after.
+
+    Files show the one after. `how` is as for `propstats.audit`.
+    """
     from propstats.auditing.fixing.fix import fix
+    from propstats.report.jsonable import to_jsonable
 
-    report = fix(
-        model,
-        data,
-        out,
-        method=method,
-        retrain_ok=retrain_ok,
-        **how,
+    report = fix(model, data, out, method=method, retrain_ok=retrain_ok, **how)
+    passed = delivery.fail_on.allows(report.after.findings)
+    written = delivery.write(report.after, to_jsonable(report.after), passed=passed)
+    return Answer(
+        "audit", report, passed, delivery.json, lambda console: _render(console, report, written, delivery.quiet)
     )
-    return Answer("audit", report, report.passed, json, lambda console: _render(console, report))
 
 
-def _render(out: "Console", report: "FixReport") -> None:
+def _render(out: "Console", report: "FixReport", written: "Sequence[Path]", quiet: bool) -> None:
     import math
 
     from rich.markup import escape
@@ -43,6 +40,10 @@ def _render(out: "Console", report: "FixReport") -> None:
 
     from propstats_cli.numbers import short
 
+    verdict = "verdict   " + ("[bold green]PASS[/] after the fix" if report.passed else "[bold red]FAIL[/] still")
+    if quiet:
+        out.print(verdict)
+        return
     done = "converted" if report.method == "normprop" else "scaled"
     out.print(f"method  {report.method}: {len(report.changes)} layers {done}", soft_wrap=True)
     for sign in report.trained:
@@ -65,8 +66,8 @@ def _render(out: "Console", report: "FixReport") -> None:
             continue
         theory = ""
         if check.predicted is not None:
-            verdict = "as predicted" if check.agrees else "[bold red]not as predicted[/]"
-            theory = f" (theory x{check.predicted.value:.4g} +- {check.predicted.error:.2g}: {verdict})"
+            agreed = "as predicted" if check.agrees else "[bold red]not as predicted[/]"
+            theory = f" (theory x{check.predicted.value:.4g} +- {check.predicted.error:.2g}: {agreed})"
         out.print(
             f"{check.direction + 's':9} x{check.before:.4g} a layer before, x{check.after.value:.4g} after{theory}",
             soft_wrap=True,
@@ -76,7 +77,8 @@ def _render(out: "Console", report: "FixReport") -> None:
     out.print(f"before    {_findings(report.before)}", soft_wrap=True)
     out.print(f"after     {_findings(report.after)}", soft_wrap=True)
     out.print(f"wrote     {escape(report.path or '')}: {report.format}, to be trained from here", soft_wrap=True)
-    out.print("verdict   " + ("[bold green]PASS[/] after the fix" if report.passed else "[bold red]FAIL[/] still"))
+    render_written(out, written)
+    out.print(verdict)
 
 
 def _findings(report: "AuditReport") -> str:

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -153,6 +153,37 @@ def access(
     if trust:
         print("propstats: --trust: if the model file is a program, it runs with your rights", file=sys.stderr)
     return Access(tuple(allow or ()), tuple(class_ or ()), arch, trust, not no_verify, partial, key)
+
+
+def refuse_beside(option: str, does: str, given: Mapping[str, object]) -> None:
+    """Refuse options that make no sense beside another: what is given is not passed over in silence.
+
+    Args:
+        option: The other one.
+        does: What it does.
+        given: The values of the options by their names; None and False are not given.
+
+    Raises:
+        DomainError: If one is given.
+    """
+    for name, value in given.items():
+        if value:
+            raise DomainError(f"{option} {does}: it goes not together with {name}", "leave one of them out")
+
+
+def refuse_without(option: str, given: Mapping[str, object]) -> None:
+    """Refuse options that say something of another, which is not there.
+
+    Args:
+        option: The other one.
+        given: As of `refuse_beside`.
+
+    Raises:
+        DomainError: If one is given.
+    """
+    for name, value in given.items():
+        if value:
+            raise DomainError(f"{name} is for {option}, which is not given", f"add {option}")
 
 
 class FailOn(StrEnum):

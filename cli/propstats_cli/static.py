@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from propstats_cli.delivery import Delivery
 from propstats_cli.output import Answer, print_table
 
 if TYPE_CHECKING:
@@ -12,22 +13,28 @@ if TYPE_CHECKING:
     from propstats.auditing.static.records import StaticReport
 
 
-def static_audit(path: str, access: "Access", *, json: bool) -> Answer:
+def static_audit(path: str, access: "Access", delivery: Delivery) -> Answer:
     """Audit the weights in a file, without a network."""
     from propstats.auditing.static.audit import audit_weights
     from propstats_cli.progress import bars
 
-    with bars() as show:
+    with bars(quiet=delivery.quiet) as show:
         report = audit_weights(path, access, progress=lambda done, total: show("weights", done, total))
-    return Answer("audit", report, report.passed, json, lambda out: _render(out, report))
+    passed = delivery.fail_on.allows(report.findings)
+    return Answer("audit", report, passed, delivery.json, lambda out: _render(out, report, delivery.quiet))
 
 
-def _render(out: "Console", report: "StaticReport") -> None:
+def _render(out: "Console", report: "StaticReport", quiet: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     from propstats_cli.numbers import short
 
+    sound = "[bold green]PASS[/]: nothing is wrong with the weights themselves"
+    verdict = f"verdict   {sound if report.passed else '[bold red]FAIL[/]: the weights themselves are broken'}"
+    if quiet:
+        out.print(verdict)
+        return
     model = report.model
     out.print(
         f"model  {escape(model.path or 'in memory')}: {model.format}, {model.parameters:,} parameters", soft_wrap=True
@@ -68,8 +75,7 @@ def _render(out: "Console", report: "StaticReport") -> None:
         out.print(f"[{colour}]{finding.severity}[/] {finding.rule}: {escape(finding.message)}", soft_wrap=True)
         out.print(f"      -> {escape(finding.remedy)}", soft_wrap=True)
         out.print(f"      more: {escape(finding.explained_by)}", soft_wrap=True)
-    sound = "[bold green]PASS[/]: nothing is wrong with the weights themselves"
-    out.print(f"verdict   {sound if report.passed else '[bold red]FAIL[/]: the weights themselves are broken'}")
+    out.print(verdict)
 
 
 def _looks_like(found: "Fingerprint | None") -> str:

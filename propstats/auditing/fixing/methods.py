@@ -148,6 +148,11 @@ def _note_the_rest(measured: Probe, changed: set[str], scaling: Scaling) -> None
     """Say of each layer of weights that was not scaled why not."""
     known = changed | {skipped.name for skipped in scaling.left_alone}
     for call in measured.calls:
-        if isinstance(call.rule, Weights) and call.name not in known and call.module is not None:
-            known.add(call.name)
+        if call.name in known or call.module is None:
+            continue
+        known.add(call.name)
+        if isinstance(call.rule, Weights):
             scaling.left_alone.append(Skipped(call.name, "a normaliser follows it: its scale makes no difference"))
+        elif any(parameter.ndim > 1 for parameter in call.module.parameters()):
+            scaling.left_alone.append(Skipped(call.name, f"{call.kind} layers keep their weights: only dense and "
+                                              "convolutional layers are scaled"))  # fmt: skip

@@ -34,7 +34,7 @@ class RowSums:
             centre: The same until the next `into`, in the precision of the numbers or a higher one.
             total: Where sums go when too many averages wait, as in `into`.
         """
-        for block in torch.split(values, ROWS) if values.shape[0] > ROWS else (values,):
+        for block in reversed(torch.split(values, ROWS)) if values.shape[0] > ROWS else (values,):
             deviations = block if centre is None else block - centre
             # The first half of a batch norm: mean and variance in two quick passes, which `torch.var_mean` is not.
             self._found += torch.batch_norm_update_stats(deviations, None, None, 0.0)

@@ -1,7 +1,8 @@
 """Sums of powers for each unit, cheap enough for every step of a training run.
 
 Sums over a few thousand numbers are taken in the tensor's own precision, in blocks that stay in a processor's cache, so
-that a tensor is read from memory once, and added up in float64.
+that a tensor is read from memory once, and added up in float64. Blocks are taken from the last to the first: what was
+written last is still in the cache, and what is read last, the beginning, is what the network reads next.
 """
 
 import math
@@ -125,9 +126,9 @@ def _add_rows(values: torch.Tensor, centre: torch.Tensor | None, total: torch.Te
         return
     # Blocks are added up number by number; only then numbers of one unit are: a processor has no better way.
     rows = max(1, _BLOCK // units)
-    for some in torch.split(values, rows * _BLOCKS):
+    for some in reversed(torch.split(values, rows * _BLOCKS)):
         sums = values.new_zeros(len(total), min(rows, len(some)), units)
-        for block in torch.split(some, rows):
+        for block in reversed(torch.split(some, rows)):
             parts = sums if len(block) == sums.shape[1] else sums[:, : len(block)]
             _add_powers(block if middle is None else block - middle, parts.unbind())
         total.add_(sums.sum(dim=1))
@@ -162,7 +163,7 @@ def _add_positions(values: torch.Tensor, centre: torch.Tensor | None, total: tor
     samples = max(1, _POSITIONS // values[0].numel())
     sums = values.new_empty(len(total), *values.shape[:2])
     squares = torch.empty_like(values[:samples]) if len(total) > 2 else None
-    blocks = zip(torch.split(values, samples), torch.split(sums, samples, dim=1), strict=True)
+    blocks = zip(reversed(torch.split(values, samples)), reversed(torch.split(sums, samples, dim=1)), strict=True)
     for block, of_block in blocks:
         deviations = block if middle is None else block - middle
         _sum_positions(deviations, of_block, None if squares is None else squares[: len(block)])

@@ -218,3 +218,12 @@ def test_a_fix_is_the_same_every_time() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert first.after.layers == again.after.layers
     assert first.after.layers != other.after.layers
+
+
+def test_layers_that_are_not_scaled_are_named() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), nn.Linear(16, 16), nn.ReLU())
+    report = fix(network, "gaussian:4x16", method="lsuv")
+    kept = {skipped.name: skipped.reason for skipped in report.left_alone}
+    assert kept["0.self_attn"].startswith("MultiheadAttention layers keep their weights")
+    assert not {change.name for change in report.changes} & set(kept)
