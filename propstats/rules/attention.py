@@ -9,7 +9,7 @@ from propstats.rules.dense import Weights
 from propstats.rules.fluctuation import atoms
 from propstats.rules.mask import Pattern, Shares
 from propstats.rules.rule import Rule
-from propstats.rules.softmax import softmax_moments
+from propstats.rules.softmax import common_moments, softmax_moments
 from propstats.signals import Gradient, Positions, Signal
 
 #: The signals that queries, keys and values are made of.
@@ -152,12 +152,11 @@ class Attention:
     def _shared(self, signals: Three, seen: Shares, queries: float, keys: float) -> float:
         """Return `E[sum_j a_j a'_j]` for two queries, from the correlations of queries and of what tells keys apart."""
         square = self._logit_std(self.query.forward(signals[0]), self.key.forward(signals[1])) ** 2
-        square *= min(max(queries * keys, 0.0), 1.0)
-        total = 0.0
+        correlation, total = min(max(queries * keys, 0.0), 1.0), 0.0
         for x, probability in atoms(self._fluctuation(signals)):
-            moments = softmax_moments(seen, math.sqrt(x * square))
+            common, aligned = common_moments(seen, math.sqrt(x * square), correlation)
             # The tokens that a query attends to are alike in one of the directions that there are.
-            total += probability * (moments.squares + x * square * moments.aligned / signals[1].units)
+            total += probability * (common + x * square * correlation * aligned / signals[1].units)
         return total
 
     def _logit_std(self, query: Signal, key: Signal) -> float:

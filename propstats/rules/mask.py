@@ -7,10 +7,16 @@ from numpy.typing import NDArray
 
 from propstats.errors import ModelError
 
-#: Numbers of keys with a share of the pairs of queries each; a softmax over so many stands for them.
-Shares = tuple[tuple[int, float], ...]
+#: What a query gives to each key where logits do not vary.
+Row = tuple[float, ...]
+#: Keys with a weight each, of the pairs of queries that see them: so many of them, all alike, or unequal ones for each
+#: of the two queries. Softmaxes over them stand for those queries.
+Shares = tuple[tuple[int | tuple[Row, Row], float], ...]
 #: Means over pairs vary little: pairs of as many inputs, and of as many queries, evenly spread, stand for all.
 _INPUTS, _QUERIES = 32, 512
+#: So many pairs stand for all where keys have unequal shares, fewer where they have many keys; and of so many they are
+#: drawn, of two inputs at least.
+_ROWS, _NUMBERS, _PAIRS = 64, 4096, 1 << 24
 #: A number of keys is whole but for rounding.
 _WHOLE = 1e-6
 
@@ -19,15 +25,14 @@ _WHOLE = 1e-6
 class Pattern:
     """What two queries see in common, of how many keys.
 
-    Keys with unequal shares p, whose logits have a bias, count as `1/sum p^2` keys with equal ones, and two queries see
-    `sum p p'` in common: exact where logits do not vary, and where all biases are equal. For logits of standard
-    deviation 1, A is up to 2 % too high for biases of standard deviation 1/4, up to 9 % for slopes of 1/2 (ALiBi) and
-    up to a fifth for biases of standard deviation 1; more where one key has most.
-
     A query that sees n keys gives them `E[sum_j a_j^2] = A(n)`. Of two queries that see n and n' keys, c of them both,
     `E[sum_j a_j a'_j] = c m A(m)/(n n')` with `m = min(n, n')`: exact where their logits are independent (`A = 1/m`),
     where they see the same keys and for many tokens; off by up to 3 % for causal masks and by up to 7 % for narrow
     bands where logits of standard deviation 1 are the same for both queries.
+
+    Keys whose logits have a bias get unequal shares. A few pairs of queries stand for all of those, drawn in proportion
+    to what both see: means are right to about 2 %, and exact where logits do not vary. What `propstats.rules.softmax`
+    makes of them is no approximation.
 
     Args:
         own: Of a query with itself.
@@ -85,8 +90,11 @@ class Pattern:
         if (masks == masks[0]).all():
             masks = masks[:1]
         shares = _shares(masks)
+        largest = shares.max(axis=-1, keepdims=True)
+        if not ((shares == 0.0) | (shares > (1.0 - _WHOLE) * largest)).all():
+            return cls._biased(shares)
         queries = shares.shape[2]
-        some = ((np.arange(min(queries, _QUERIES)) + 0.5) * queries / min(queries, _QUERIES)).astype(int)
+        some = _evenly(queries)
         own, token, inputs, both = _Tally(), _Tally(), _Tally(), _Tally()
         for of_input, following in zip(shares, np.roll(shares, 1, axis=0), strict=True):
             for one, other in zip(of_input, following, strict=True):
@@ -97,6 +105,50 @@ class Pattern:
         if queries == 1:
             token, both = own, inputs
         return cls(own.shares, token.shares, inputs.shares, both.shares)
+
+    @classmethod
+    def _biased(cls, shares: NDArray[np.float64]) -> "Pattern":
+        """Return the pattern of keys with unequal shares, shape (inputs, heads, queries, keys)."""
+        some = shares[:, :, _evenly(shares.shape[2])]
+        some = some[: max(2, _PAIRS // (some.shape[1] * some.shape[2] ** 2))]
+        following = np.roll(some, 1, axis=0)
+        different = ~np.eye(some.shape[2], dtype=bool)
+        alone = not different.any()
+        own, inputs = _drawn(some, some, ~different), _drawn(some, following, ~different)
+        return cls(
+            own,
+            own if alone else _drawn(some, some, different),
+            inputs,
+            inputs if alone else _drawn(some, following, different),
+        )
+
+
+def _evenly(queries: int) -> NDArray[np.int_]:
+    """Return as many queries as stand for all of them, evenly spread."""
+    few = min(queries, _QUERIES)
+    return ((np.arange(few) + 0.5) * queries / few).astype(int)
+
+
+def _drawn(first: NDArray[np.float64], second: NDArray[np.float64], pairs: NDArray[np.bool_]) -> Shares:
+    """Return pairs of queries in proportion to what both see, which stand for all.
+
+    Args:
+        first: What queries give to keys, shape (inputs, heads, queries, keys).
+        second: The same of the others.
+        pairs: Which pairs count, shape (queries, queries).
+    """
+    common = np.where(pairs, first @ second.swapaxes(-1, -2), 0.0)
+    running = np.cumsum(common)
+    if running[-1] == 0.0:
+        return ()
+    mean = float(running[-1]) / (common[..., 0, 0].size * int(pairs.sum()))
+    rows = max(4, min(_ROWS, _NUMBERS // first.shape[-1]))
+    drawn = np.searchsorted(running, (np.arange(rows) + 0.5) / rows * running[-1])
+    inputs, heads, one, other = np.unravel_index(drawn, common.shape)
+    ones, others = first[inputs, heads, one], second[inputs, heads, other]
+    weights = mean / rows / (ones * others).sum(axis=1)
+    rows_of = zip(map(tuple, ones.tolist()), map(tuple, others.tolist()), strict=True)
+    return tuple((pair, float(weight)) for pair, weight in zip(rows_of, weights, strict=True))
 
 
 def _shares(masks: NDArray[np.bool_] | NDArray[np.floating]) -> NDArray[np.float64]:

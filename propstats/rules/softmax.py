@@ -10,9 +10,16 @@ from numpy.typing import NDArray
 from propstats.rules.mask import Shares
 
 #: The step of both trapezoid rules, in logits: their integrands vanish at both ends and have no singularity within
-#: pi/2 of the real line, so that the error is about exp(-pi^2/step). It grows with the logits from some spread on.
+#: pi/2 of the real line, so that the error is about exp(-pi^2/step). It grows with the logits: with those that are
+#: summed over from some spread on, with those that are left from a smaller one on, as sums over the others are smooth.
 _STEP = 0.25
-_WIDE = 40.0
+_WIDE, _SMOOTH = 40.0, 4.0
+#: Between the numbers of a table with so many to a step, values are cubic to 1e-7 of them.
+_FINE = 8
+#: So many numbers are looked up at once.
+_TABLE = 1 << 18
+#: So many logits are drawn.
+_DRAWS = 1 << 18
 #: Beyond this spread one logit has all but about 1/spread of the weight, and that is all that is said.
 _WIDEST = 160.0
 #: A Gaussian is cut off here, in standard deviations, and t exp(-t) where its logarithm is below and above this.
@@ -44,50 +51,155 @@ def softmax_moments(shares: Shares, std: float) -> SoftmaxMoments:
     are integrals over t of products of `E[exp(k l - t exp(l))]`.
 
     Args:
-        shares: Numbers of logits, at least 1, with a weight each.
-        std: Their standard deviation.
+        shares: Numbers of logits, at least 1, with a weight each; or what logits without variance give, of the first of
+            two queries: `a_j` is then in proportion to `p_j exp(l_j)`.
+        std: The standard deviation of the logits.
 
     >>> softmax_moments(((8, 1.0),), 0.0).squares, softmax_moments(((1, 1.0),), 1.0).squares
     (0.125, 1.0)
     >>> round(softmax_moments(((2, 1.0),), 1.0).squares, 6)  # E[2 sigmoid(l)^2] for l ~ N(0, 2)
     0.636838
     """
-    counts = np.array([count for count, _ in shares], dtype=np.float64)[:, None]
-    weights = np.array([weight for _, weight in shares])
+    counts, rows = _apart(shares)
+    total, weights = np.zeros(3), counts.weights.sum() + rows.weights.sum()
+    if counts.weights.size:
+        total += _of_alike(counts.keys, min(std, _WIDEST)) @ counts.weights
+    if rows.weights.size:
+        total += _of_unequal(rows.keys[:, 0], min(std, _WIDEST)) @ rows.weights
+    squares, cubes, squared = total.tolist()
+    aligned = float(weights) - squares - 6.0 * cubes + 6.0 * squared  # by Stein's lemma, E[l f] = std^2 E[f']
+    slope, trace = squares - 2.0 * cubes + squared, float(weights) - 2.0 * squares + squared
+    return SoftmaxMoments(squares, slope, trace, aligned)
+
+
+@lru_cache(maxsize=256)
+def common_moments(shares: Shares, std: float, correlation: float) -> tuple[float, float]:
+    """Return `E[sum a_j a'_j]` of two queries whose logits are correlated, and how both follow what these share.
+
+    Of keys that are all alike it is that of one query whose logits vary by what both share: an approximation, exact at
+    correlations 0 and 1 and for many keys. Of unequal ones it is drawn, from as many logits as give it to about 1 %;
+    how weights follow the logits is then that of shares in proportion to `sqrt(p p')`.
+
+    Args:
+        shares: Keys with a weight each, of pairs of queries.
+        std: Standard deviation of each query's logits.
+        correlation: Of the logits of two queries for the same key, from 0 to 1.
+
+    >>> common_moments(((8, 1.0),), 1.0, 0.0)
+    (0.125, 0.875)
+    """
+    if correlation == 1.0 and all(isinstance(keys, int) or keys[0] == keys[1] for keys, _ in shares):
+        same = softmax_moments(shares, std)
+        return same.squares, same.aligned
+    counts, rows = _apart(shares)
+    alike = tuple(zip(counts.keys.astype(int).tolist(), counts.weights.tolist(), strict=True))
+    moments = softmax_moments(alike, std * math.sqrt(correlation))
+    if not rows.weights.size:
+        return moments.squares, moments.aligned
+    one, other = rows.keys[:, 0], rows.keys[:, 1]
+    both = np.sqrt(one * other)
+    both /= both.sum(axis=1, keepdims=True)
+    squares, cubes, squared = _of_unequal(both, min(std * math.sqrt(correlation), _WIDEST))
+    in_common = rows.weights * (one * other).sum(axis=1) / np.square(both).sum(axis=1)
+    aligned = float((1.0 - squares - 6.0 * cubes + 6.0 * squared) @ in_common)
+    drawn = float(_drawn(one, other, std, correlation) @ rows.weights)
+    return moments.squares + drawn, moments.aligned + aligned
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Keys of one sort: how many, shape (parts,); or shares of both queries, shape (parts, 2, keys)."""
+
+    keys: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def _apart(shares: Shares) -> tuple[_Part, _Part]:
+    """Return keys that are all alike, and unequal ones."""
+    return tuple(
+        _Part(np.array([keys for keys, _ in some], dtype=np.float64), np.array([weight for _, weight in some]))
+        for some in ([part for part in shares if isinstance(part[0], int) == alike] for alike in (True, False))
+    )  # type: ignore[return-value]
+
+
+def _drawn(one: NDArray[np.float64], other: NDArray[np.float64], std: float, correlation: float) -> NDArray[np.float64]:
+    """Return `E[sum a_j a'_j]` of weights in proportion to `p exp(l)` and `p' exp(l')`, shape (rows,), by drawing."""
+    draws = max(_DRAWS // one.size, 16)
+    normal = np.random.default_rng(0).standard_normal((3, draws, *one.shape))
+    shared, free = std * math.sqrt(correlation) * normal[0], std * math.sqrt(1.0 - correlation)
+    weights = []
+    for row, own in ((one, normal[1]), (other, normal[2])):
+        logits = shared + free * own
+        found = row * np.exp(logits - logits.max(axis=-1, keepdims=True))
+        weights.append(found / found.sum(axis=-1, keepdims=True))
+    mean: NDArray[np.float64] = (weights[0] * weights[1]).sum(axis=-1).mean(axis=0)
+    return mean
+
+
+def _of_alike(n: NDArray[np.float64], std: float) -> NDArray[np.float64]:
+    """Return `E[sum a^2]`, `E[sum a^3]` and `E[(sum a^2)^2]` of n weights each, shape (3, counts)."""
     if std == 0.0:
-        rest = 1.0 - 1.0 / counts[:, 0]
-        found = (1.0 / counts[:, 0], rest / counts[:, 0], rest**2, rest)
-        return SoftmaxMoments(*(float(moment @ weights) for moment in found))
-    std = min(std, _WIDEST)
-    step = _STEP * max(1.0, std / _WIDE)
-    u = np.arange(-_END * std - _LOW, _END * std + _HIGH, step)
-    none, two, three, four = (_laplace(power, u, std, step) for power in (0, 2, 3, 4))
+        return np.array([1.0 / n, 1.0 / n**2, 1.0 / n**2])
+    u, step = _grid(std)
+    none, two, three, four = _laplace(u, std)
 
     def integral(order: int, factor: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = (factor * none**others).sum(axis=1) * step / math.gamma(order)
+        found: NDArray[np.float64] = (factor * none ** others[:, None]).sum(axis=1) * step / math.gamma(order)
         return found
 
-    n = counts[:, 0]
-    squares = n * integral(2, two, counts - 1)
-    cubes = n * integral(3, three, counts - 1)
-    fourths = n * integral(4, four, counts - 1)
-    pairs = n * (n - 1) * integral(4, two**2, np.maximum(counts - 2, 0))
-    squared = fourths + pairs  # E[(sum a^2)^2]
-    aligned = 1.0 - squares - 6.0 * cubes + 6.0 * squared  # by Stein's lemma, E[l f] = std^2 E[f']
-    exact = (squares, squares - 2.0 * cubes + squared, 1.0 - 2.0 * squares + squared, aligned)
-    alone = (1.0, 0.0, 0.0, 0.0)  # of one weight, which is 1
-    moments = (np.where(n == 1, one, found) for one, found in zip(alone, exact, strict=True))
-    return SoftmaxMoments(*(float(moment @ weights) for moment in moments))
+    fourths = n * integral(4, four, n - 1)
+    pairs = n * (n - 1) * integral(4, two**2, np.maximum(n - 2, 0))
+    found = np.array([n * integral(2, two, n - 1), n * integral(3, three, n - 1), fourths + pairs])
+    return np.where(n == 1, 1.0, found)  # one weight is 1
 
 
-def _laplace(power: int, u: NDArray[np.float64], std: float, step: float) -> NDArray[np.float64]:
-    """Return `E[t^k exp(-t)]` for `t = exp(u + l)`, `l ~ N(0, std^2)`, in the shape of u."""
-    step *= min(1.0, std)
+def _of_unequal(shares: NDArray[np.float64], std: float) -> NDArray[np.float64]:
+    """Return the same of weights in proportion to `p exp(l)`, shares p of shape (rows, keys): shape (3, rows)."""
+    if std == 0.0:
+        squares = np.square(shares).sum(axis=1)
+        return np.array([squares, (shares**3).sum(axis=1), squares**2])
+    u, step = _grid(std)
+    fine = step / _FINE
+    none, *powers = _laplace(np.arange(u[0], u[-1] + 1.5 * fine, fine), std)
+    table = np.stack([np.log(none), *(power / none for power in powers)])
+    some = max(1, _TABLE // (shares.shape[1] * u.size))
+    groups = np.split(shares, range(some, len(shares), some))
+    smallest = math.exp(-_END * std - _LOW)
+    return np.concatenate([_looked_up(table, np.maximum(group, smallest), u.size, fine) for group in groups], axis=1)
+
+
+def _looked_up(table: NDArray[np.float64], shares: NDArray[np.float64], size: int, fine: float) -> NDArray[np.float64]:
+    """Sum the integrals of `_of_unequal` over so many u, from a table over `exp(u)` at distances `fine`."""
+    # `exp(u + log p)` lies so many places of the table below `exp(u)`, and a part; nothing has a weight at its end.
+    below = -np.log(shares) / fine
+    whole = np.floor(below).astype(int)
+    place = np.maximum(_FINE * np.arange(size) - whole[..., None], 2)
+    x = (below - whole)[..., None]
+    cubic = (x * (1 - x) * (x - 2) / 6, (1 - x * x) * (2 - x) / 2, x * (1 + x) * (2 - x) / 2, x * (x * x - 1) / 6)
+    log_none, two, three, four = sum(part * table[:, place - at] for at, part in zip((-1, 0, 1, 2), cubic, strict=True))
+    two_of_all = two.sum(axis=1)
+    pairs = two_of_all**2 - np.square(two).sum(axis=1)
+    product = np.exp(log_none.sum(axis=1)) * fine * _FINE
+    moments = (two_of_all, three.sum(axis=1) / 2.0, (four.sum(axis=1) + pairs) / 6.0)
+    return np.array([(product * moment).sum(axis=1) for moment in moments])
+
+
+def _grid(std: float) -> tuple[NDArray[np.float64], float]:
+    """Return the logarithms of t at which integrals are summed, and their distance."""
+    step = _STEP * max(1.0, std / _SMOOTH)
+    return np.arange(-_END * std - _LOW, _END * std + _HIGH, step), step
+
+
+def _laplace(u: NDArray[np.float64], std: float) -> NDArray[np.float64]:
+    """Return `E[t^k exp(-t)]` for `t = exp(u + l)`, `l ~ N(0, std^2)`, and k = 0, 2, 3, 4: shape (4, u)."""
+    step = _STEP * max(1.0, std / _WIDE) * min(1.0, std)
     logit = np.arange(-_END * std, _END * std + step, step)
     density = np.exp(-0.5 * (logit / std) ** 2) * (step / (std * math.sqrt(2 * math.pi)))
-    found = np.empty(u.shape)
+    found = np.empty((4, u.size))
     for start in range(0, u.size, 256):
         v = u[start : start + 256, None] + logit
         with np.errstate(over="ignore", under="ignore"):
-            found[start : start + 256] = np.exp(power * v - np.exp(v)) @ density
+            t = np.exp(v)
+            for place, power in zip(found[:, start : start + 256], (0, 2, 3, 4), strict=True):
+                place[:] = np.exp(power * v - t) @ density
     return found

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from propstats.estimate import STANDARD_ERRORS
-from propstats.rules.softmax import SoftmaxMoments, softmax_moments
+from propstats.rules.softmax import SoftmaxMoments, common_moments, softmax_moments
 
 
 def _moments(count: int, std: float) -> SoftmaxMoments:
@@ -13,13 +13,38 @@ def _moments(count: int, std: float) -> SoftmaxMoments:
 
 @pytest.mark.parametrize(("count", "std"), [(2, 1.0), (3, 0.01), (8, 3.0), (64, 0.7), (500, 1.5)])
 def test_moments_against_sampling(count: int, std: float) -> None:
+    _check(_moments(count, std), torch.zeros(count, dtype=torch.float64), std)
+
+
+@pytest.mark.parametrize("std", [0.3, 1.0, 3.0, 12.0])
+@pytest.mark.parametrize("bias", [[0.0, 4.0, 0.0, 0.0], [-0.5 * n for n in range(24)], [0.0, 1.0, -math.inf]])
+def test_moments_of_biased_logits(bias: list[float], std: float) -> None:
+    biases = torch.tensor(bias, dtype=torch.float64)
+    row = tuple(torch.softmax(biases, dim=0).tolist())
+    _check(softmax_moments((((row, row), 1.0),), std), biases, std)
+
+
+def test_equal_shares_are_as_many_keys() -> None:
+    row = (1 / 32,) * 32
+    for std in (0.0, 0.5, 2.0, 20.0):
+        one, other = softmax_moments((((row, row), 1.0),), std), _moments(32, std)
+        for name in ("squares", "slope", "trace", "aligned"):
+            assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-6)
+
+
+def test_pairs_of_queries_with_the_same_logits_are_one() -> None:
+    row, other = (0.7, 0.2, 0.1), (0.7, 0.2, 0.1 - 1e-12)
+    drawn = common_moments((((row, other), 1.0),), 1.0, 1.0)[0]
+    assert drawn == pytest.approx(softmax_moments((((row, row), 1.0),), 1.0).squares, rel=5e-3)
+
+
+def _check(found: SoftmaxMoments, bias: torch.Tensor, std: float) -> None:
     generator = torch.Generator().manual_seed(0)
-    logits = std * torch.randn(400_000 // count, count, generator=generator, dtype=torch.float64)
-    a = torch.softmax(logits, dim=1)
+    logits = std * torch.randn(400_000 // len(bias), len(bias), generator=generator, dtype=torch.float64)
+    a = torch.softmax(bias + logits, dim=1)
     squares = a.square().sum(dim=1)
     slope = squares - 2 * a.pow(3).sum(dim=1) + squares.square()
     aligned = ((a * logits).sum(dim=1).square() / std**2 - squares) / std**2
-    found = _moments(count, std)
     pairs = [(found.squares, squares), (found.slope, slope), (found.aligned, aligned)]
     for theory, sample in [*pairs, (found.trace, (1 - squares).square())]:
         error = float(sample.std()) / math.sqrt(len(sample))
