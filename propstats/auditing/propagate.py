@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from propstats.auditing.loading.access import SAFE, Access
-from propstats.errors import DataError, ModelError
+from propstats.errors import DataError, DomainError, ModelError
 from propstats.rules.graph import Graph
 from propstats.rules.propagation import Propagation, propagate_graph
 from propstats.rules.statistics import InputStatistics
@@ -43,7 +43,7 @@ def propagate(
 
     Raises:
         ModelError: If the network cannot be read, or a layer has no rule; the message names the layer (and the line).
-        DomainError: If there can be no such data.
+        DomainError: If there can be no such data; or if something is said of a module, and there is none.
 
     >>> import propstats
     >>> from torch import nn
@@ -65,10 +65,12 @@ def _read(
     training: bool,
 ) -> tuple[str, Graph, InputStatistics]:
     if isinstance(network, Graph):
+        _check_is_no_module("graph", shape, access)
         return "graph", network, InputStatistics()
     if isinstance(network, str | os.PathLike):
         path = Path(network)
         if path.suffix.lower() in _NETWORK_FILES:
+            _check_is_no_module("network file", shape, access)
             from propstats.rules.network_file import read_network
 
             found = read_network(path, training=training)
@@ -88,6 +90,13 @@ def _read(
 
         module, name = on_cpu(unwrapped(network)), type(network).__name__
     return name, _graph(module, shape, training), InputStatistics()
+
+
+def _check_is_no_module(what: str, shape: tuple[int, ...] | None, access: Access) -> None:
+    """Refuse what is said of a module where there is none, as it would do nothing."""
+    for name, value in {"shape": shape, "arch": access.arch, "key": access.key}.items():
+        if value is not None:
+            raise DomainError(f"{name} is for torch modules, and a {what} says all of its network", f"leave {name} out")
 
 
 def _graph(module: "nn.Module", shape: tuple[int, ...] | None, training: bool) -> Graph:

@@ -98,3 +98,12 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "line 8: layer 'reluu': unknown kind 'reluu'" in err
     assert "did you mean relu" in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("option", "value"), [("--shape", "3x4"), ("--arch", "a.b:c"), ("--key", "ema")])
+def test_what_is_said_of_a_module_is_refused_of_a_network_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    code, out, err = _run(capsys, _file(tmp_path, SOUND), option, value)
+    assert (code, out) == (2, "")
+    assert f"{option[2:]} is for torch modules, and a network file says all of its network" in err
