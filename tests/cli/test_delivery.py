@@ -58,10 +58,10 @@ def test_reports_of_a_fix_show_the_network_after_it(folder: Path, capsys: pytest
 
 
 def test_what_fails_can_be_chosen_for_weights_and_fixes_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    network = nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 4))
+    first = nn.Linear(64, 8)
     with torch.no_grad():
-        network[0].weight[1], network[0].bias[1] = network[0].weight[0], network[0].bias[0]  # two equal units
-    torch.save(network, "model.pt")
+        first.weight[1], first.bias[1] = first.weight[0], first.bias[0]  # two equal units
+    torch.save(nn.Sequential(first, nn.ReLU(), nn.Linear(8, 4)), "model.pt")
     for arguments in (["--static"], ["--fix", "fixed.pt"]):
         codes = [run(["audit", "model.pt", *arguments, "--quiet", "--fail-on", level]) for level in ("info", "never")]
         assert codes == [1, 0]
