@@ -176,7 +176,8 @@ def _looked_up(table: NDArray[np.float64], shares: NDArray[np.float64], size: in
     place = np.maximum(_FINE * np.arange(size) - whole[..., None], 2)
     x = (below - whole)[..., None]
     cubic = (x * (1 - x) * (x - 2) / 6, (1 - x * x) * (2 - x) / 2, x * (1 + x) * (2 - x) / 2, x * (x * x - 1) / 6)
-    log_none, two, three, four = sum(part * table[:, place - at] for at, part in zip((-1, 0, 1, 2), cubic, strict=True))
+    near = [part * table[:, place - at] for at, part in zip((-1, 0, 1, 2), cubic, strict=True)]
+    log_none, two, three, four = np.sum(near, axis=0)
     two_of_all = two.sum(axis=1)
     pairs = two_of_all**2 - np.square(two).sum(axis=1)
     product = np.exp(log_none.sum(axis=1)) * fine * _FINE
