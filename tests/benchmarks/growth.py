@@ -2,13 +2,15 @@
 
 Sizes double; the last ones are large enough that what does not grow no longer counts. The exponent is the slope of
 log(time) in log(size), fitted to the four largest sizes by least squares, and its standard error is that of the fit.
-Times are CPU time of one thread, the best of several. An exponent is flagged if it is above the expected one by more
-than 0.15 and two standard errors: caches and start-up make small differences, squares make large ones.
+Times are CPU time of one thread, the best of several; garbage collection is off, as in `timeit`, as its pauses say when
+objects were made and not what grows. An exponent is flagged if it is above the expected one by more than 0.15 and two
+standard errors: caches and start-up make small differences, squares make large ones.
 
 Run from the repository, with propstats installed: python tests/benchmarks/growth.py
 """
 
 import argparse
+import gc
 import math
 import sys
 import tempfile
@@ -190,20 +192,26 @@ CASES: tuple[Case, ...] = (
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def _undisturbed() -> Iterator[None]:
+    """Compute in one thread, without garbage collection."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        torch.set_num_threads(before)
 
 
 def measure(case: Case) -> list[float]:
     """Return the best CPU time of each size, in seconds."""
     found = []
-    with tempfile.TemporaryDirectory() as folder, _one_thread():
+    with tempfile.TemporaryDirectory() as folder, _undisturbed():
         for size in case.sizes:
             run, best = case.prepare(size, Path(folder)), math.inf
             for _ in range(_ROUNDS):
+                gc.collect()
                 start = time.process_time()
                 run()
                 best = min(best, time.process_time() - start)
