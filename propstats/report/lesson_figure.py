@@ -1,5 +1,6 @@
 """A lesson as a figure."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -46,5 +47,6 @@ def _drawn(curve: "Curve", of_kinds: bool) -> dict[str, Any]:
     if of_kinds:
         marker, size = ("_", 24) if curve.is_theory else ("o", 6)
         return {"linestyle": "none", "marker": marker, "markersize": size}
-    are_seen = len(curve.x) < 30 and not curve.is_theory
+    # Few points are marked, also where most are missing: what diverges at once is a point, and no line.
+    are_seen = sum(map(math.isfinite, curve.y)) < 30 and not curve.is_theory
     return {"linestyle": "--" if curve.is_theory else "-", "marker": "o" if are_seen else None, "markersize": 4}

@@ -49,8 +49,8 @@ def scale(seed: int) -> Lesson:
         f"Ten tanh layers with weights of std sigma/sqrt(fan_in) name {found[best].value:.0%} of new digits rightly at "
         f"sigma = {_SCALES[best]:g}, {small.value:.0%} at {_SCALES[0]:g}, and {large.value:.0%} at {_SCALES[-1]:g}, "
         f"where {flat[-1]:.0%} of the activations are flat. Theory puts the edge of chaos at sigma = 1.",
-        Panel("accuracy after training", "sigma", "accuracy", (
-            Curve("accuracy on new digits", _SCALES, tuple(estimate.value for estimate in found)),
+        Panel("accuracy after training, and flat activations before it", "sigma", "share", (
+            Curve("new digits named rightly", _SCALES, tuple(estimate.value for estimate in found)),
             Curve("share of flat activations", _SCALES, tuple(flat)),
         ), log_x=True),
         seed,
