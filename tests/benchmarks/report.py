@@ -40,6 +40,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[[], *_BENCHMARKS], help="which; all if none is named")
     parser.add_argument("--write", type=Path, help="write the report to this file")
     options = parser.parse_args()
+    if "OMP_NUM_THREADS" in os.environ:
+        parser.error("OMP_NUM_THREADS is set, and some benchmarks want all cores: unset it")
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in _PACKAGES)
     sections = [section(_HERE / f"{name}.py") for name in options.names or _BENCHMARKS]
     missed = sum(section.count("MISSED") for section in sections)
