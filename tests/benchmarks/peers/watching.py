@@ -27,7 +27,7 @@ from torch import nn
 
 from propstats.auditing.watching.watcher import Watcher
 
-_ROUNDS = 3
+_ROUNDS = 9
 _TARGETS = {"propstats, basic": 1.10, "propstats, full": 1.25}
 _FLOOR, _FULL = "floor: bare step", "propstats, full"
 
