@@ -168,7 +168,7 @@ def refuse_beside(option: str, does: str, given: Mapping[str, object]) -> None:
     """
     for name, value in given.items():
         if value:
-            raise DomainError(f"{option} {does}: it goes not together with {name}", "leave one of them out")
+            raise DomainError(f"{option} {does}: it does not go together with {name}", "leave one of them out")
 
 
 def refuse_without(option: str, given: Mapping[str, object]) -> None:

@@ -24,12 +24,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (
             ["--static", "--html", "a.html"],
-            "--static runs nothing and measures no signal: it goes not together with --html",
+            "--static runs nothing and measures no signal: it does not go together with --html",
         ),
-        (["--static", "--fix", "b.pt"], "not together with --fix"),
-        (["--static", "--baseline", "a.json"], "not together with --baseline"),
-        (["--static", "--github"], "not together with --github"),
-        (["--fix", "b.pt", "--baseline", "a.json"], "not together with --baseline"),
+        (["--static", "--fix", "b.pt"], "not go together with --fix"),
+        (["--static", "--baseline", "a.json"], "not go together with --baseline"),
+        (["--static", "--github"], "not go together with --github"),
+        (["--fix", "b.pt", "--baseline", "a.json"], "not go together with --baseline"),
         (["--method", "lsuv"], "--method is for --fix FILE, which is not given"),
         (["--retrain-ok"], "--retrain-ok is for --fix FILE"),
     ],
