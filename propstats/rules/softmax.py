@@ -60,15 +60,13 @@ def softmax_moments(shares: Shares, std: float) -> SoftmaxMoments:
     >>> round(softmax_moments(((2, 1.0),), 1.0).squares, 6)  # E[2 sigmoid(l)^2] for l ~ N(0, 2)
     0.636838
     """
-    counts, rows = _apart(shares)
-    total, weights = np.zeros(3), counts.weights.sum() + rows.weights.sum()
-    if counts.weights.size:
-        total += _of_alike(counts.keys, min(std, _WIDEST)) @ counts.weights
-    if rows.weights.size:
-        total += _of_unequal(rows.keys[:, 0], min(std, _WIDEST)) @ rows.weights
-    squares, cubes, squared = total.tolist()
-    aligned = float(weights) - squares - 6.0 * cubes + 6.0 * squared  # by Stein's lemma, E[l f] = std^2 E[f']
-    slope, trace = squares - 2.0 * cubes + squared, float(weights) - 2.0 * squares + squared
+    keys, weights = _arrays(shares)
+    std = min(std, _WIDEST)
+    found = _of_alike(keys, std) if keys.ndim == 1 else _of_unequal(keys[:, 0], std)
+    squares, cubes, squared = (found @ weights).tolist()
+    total = float(weights.sum())
+    aligned = total - squares - 6.0 * cubes + 6.0 * squared  # by Stein's lemma, E[l f] = std^2 E[f']
+    slope, trace = squares - 2.0 * cubes + squared, total - 2.0 * squares + squared
     return SoftmaxMoments(squares, slope, trace, aligned)
 
 
@@ -88,38 +86,22 @@ def common_moments(shares: Shares, std: float, correlation: float) -> tuple[floa
     >>> common_moments(((8, 1.0),), 1.0, 0.0)
     (0.125, 0.875)
     """
-    if correlation == 1.0 and all(isinstance(keys, int) or keys[0] == keys[1] for keys, _ in shares):
-        same = softmax_moments(shares, std)
-        return same.squares, same.aligned
-    counts, rows = _apart(shares)
-    alike = tuple(zip(counts.keys.astype(int).tolist(), counts.weights.tolist(), strict=True))
-    moments = softmax_moments(alike, std * math.sqrt(correlation))
-    if not rows.weights.size:
-        return moments.squares, moments.aligned
-    one, other = rows.keys[:, 0], rows.keys[:, 1]
+    keys, weights = _arrays(shares)
+    if keys.ndim == 1 or (correlation == 1.0 and np.array_equal(keys[:, 0], keys[:, 1])):
+        alike = softmax_moments(shares, std * math.sqrt(correlation))
+        return alike.squares, alike.aligned
+    one, other = keys[:, 0], keys[:, 1]
     both = np.sqrt(one * other)
     both /= both.sum(axis=1, keepdims=True)
     squares, cubes, squared = _of_unequal(both, min(std * math.sqrt(correlation), _WIDEST))
-    in_common = rows.weights * (one * other).sum(axis=1) / np.square(both).sum(axis=1)
+    in_common = weights * (one * other).sum(axis=1) / np.square(both).sum(axis=1)
     aligned = float((1.0 - squares - 6.0 * cubes + 6.0 * squared) @ in_common)
-    drawn = float(_drawn(one, other, std, correlation) @ rows.weights)
-    return moments.squares + drawn, moments.aligned + aligned
+    return float(_drawn(one, other, std, correlation) @ weights), aligned
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Keys of one sort: how many, shape (parts,); or shares of both queries, shape (parts, 2, keys)."""
-
-    keys: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-
-def _apart(shares: Shares) -> tuple[_Part, _Part]:
-    """Return keys that are all alike, and unequal ones."""
-    return tuple(
-        _Part(np.array([keys for keys, _ in some], dtype=np.float64), np.array([weight for _, weight in some]))
-        for some in ([part for part in shares if isinstance(part[0], int) == alike] for alike in (True, False))
-    )  # type: ignore[return-value]
+def _arrays(shares: Shares) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return numbers of keys, shape (parts,), or shares of both queries, shape (parts, 2, keys); and the weights."""
+    return np.array([keys for keys, _ in shares], dtype=np.float64), np.array([weight for _, weight in shares])
 
 
 def _drawn(one: NDArray[np.float64], other: NDArray[np.float64], std: float, correlation: float) -> NDArray[np.float64]:
